@@ -1,0 +1,210 @@
+//! Production records (生产记录): what was done on a site or to a lot (law art 27). Append-only.
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::Check;
+use crate::decide::Context;
+use crate::error::DomainError;
+use crate::id::new_id;
+use crate::input::{Input, InputKind};
+use crate::lot::Lot;
+use crate::product::Product;
+use crate::site::Site;
+use crate::state::{Entity, Entry, Index, Table};
+use crate::time::{Date, china_date};
+
+/// Kind of activity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActivityKind {
+    /// 播种 / 定植 / 投苗.
+    Planting,
+    /// 施肥.
+    Fertilising,
+    /// 用药.
+    Treatment,
+    /// 病虫害发生与防治.
+    PestControl,
+    /// 采收 / 屠宰 / 捕捞.
+    Harvest,
+    /// 初加工.
+    Processing,
+    /// Everything else.
+    Other,
+}
+
+impl ActivityKind {
+    /// Every kind, in the order of a choice list.
+    pub const ALL: [Self; 7] = [
+        Self::Planting,
+        Self::Fertilising,
+        Self::Treatment,
+        Self::PestControl,
+        Self::Harvest,
+        Self::Processing,
+        Self::Other,
+    ];
+
+    /// The API word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planting => "planting",
+            Self::Fertilising => "fertilising",
+            Self::Treatment => "treatment",
+            Self::PestControl => "pest_control",
+            Self::Harvest => "harvest",
+            Self::Processing => "processing",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What was used, as it stood in the catalogue on that day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputUse {
+    /// Input of the catalogue.
+    pub input: String,
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: InputKind,
+    /// Active substances.
+    pub substances: Vec<String>,
+    /// Interval in days for this crop; `None` when the label has no such use.
+    pub interval_days: Option<u32>,
+    /// Dose as applied, in words.
+    pub dose: String,
+}
+
+/// One production record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activity {
+    /// Id, `act_…`.
+    pub id: String,
+    /// Operator.
+    pub operator: String,
+    /// Site.
+    pub site: String,
+    /// Product it was done for.
+    pub product: String,
+    /// Lot, when the activity belongs to one lot only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lot: Option<String>,
+    /// Region code.
+    pub area: String,
+    /// Kind.
+    pub kind: ActivityKind,
+    /// First day.
+    pub date: Date,
+    /// Last day, for use over several days (law art 27: dates of use and stop).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_on: Option<Date>,
+    /// Input used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<InputUse>,
+    /// Remarks.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// By site, sorted by date.
+pub const BY_SITE: Index = Index("activity.site");
+/// By operator, newest last; part `""` holds all.
+pub const BY_OPERATOR: Index = Index("activity.operator");
+
+impl Entity for Activity {
+    const TABLE: Table = Table("activity");
+    fn id(&self) -> &str {
+        &self.id
+    }
+    fn entries(&self) -> Vec<Entry> {
+        vec![
+            Entry::new(BY_SITE, &self.site, self.date.to_string()),
+            Entry::new(BY_OPERATOR, &self.operator, self.date.to_string()),
+            Entry::new(BY_OPERATOR, "", self.date.to_string()),
+        ]
+    }
+    fn area(&self) -> &str {
+        &self.area
+    }
+    fn owner(&self) -> &str {
+        &self.operator
+    }
+}
+
+/// Command: records an activity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordActivity {
+    /// Site.
+    pub site: String,
+    /// Product it was done for; its crop picks the interval.
+    pub product: String,
+    /// Lot, when it concerns one lot only.
+    #[serde(default)]
+    pub lot: Option<String>,
+    /// Kind.
+    pub kind: ActivityKind,
+    /// First day; not in the future.
+    pub date: Date,
+    /// Last day.
+    #[serde(default)]
+    pub stopped_on: Option<Date>,
+    /// Input of the catalogue.
+    #[serde(default)]
+    pub input: Option<String>,
+    /// Dose in words.
+    #[serde(default)]
+    pub dose: String,
+    /// Remarks.
+    #[serde(default)]
+    pub note: String,
+}
+
+pub(crate) fn record(
+    ctx: &mut Context<'_>,
+    c: RecordActivity,
+) -> Result<Activity, DomainError> {
+    let site: Site = ctx.require("site", &c.site)?;
+    let product: Product = ctx.require("product", &c.product)?;
+    let input = match c.input.as_deref().filter(|i| !i.is_empty()) {
+        Some(id) => Some(ctx.require::<Input>("input", id)?),
+        None => None,
+    };
+    let today = china_date(ctx.time);
+    let stop = c.stopped_on.unwrap_or(c.date);
+    let mut check = Check::new();
+    check
+        .optional_text("note", &c.note, 256)
+        .optional_text("dose", &c.dose, 64)
+        .ensure(product.operator == site.operator, "product", "other_operator")
+        .ensure(c.date <= today, "date", "in_future")
+        .ensure(stop >= c.date && stop <= today, "stopped_on", "bad_range")
+        .ensure(c.kind != ActivityKind::Treatment || input.is_some(), "input", "required");
+    if let Some(id) = &c.lot {
+        let lot: Lot = ctx.require("lot", id)?;
+        check.ensure(lot.site == site.id, "lot", "other_site");
+    }
+    check.done()?;
+    let input = input.map(|i| InputUse {
+        interval_days: i.interval_days(&product.crop),
+        input: i.id,
+        name: i.name,
+        kind: i.kind,
+        substances: i.substances,
+        dose: c.dose,
+    });
+    Ok(Activity {
+        id: new_id("act", ctx.time, ctx.random),
+        operator: site.operator,
+        site: site.id,
+        product: product.id,
+        lot: c.lot,
+        area: site.area,
+        kind: c.kind,
+        date: c.date,
+        stopped_on: c.stopped_on,
+        input,
+        note: c.note,
+    })
+}

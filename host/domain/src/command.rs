@@ -1,0 +1,125 @@
+//! Every command there is, and what travels with one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::actor::Actor;
+use crate::time::Time;
+use crate::{
+    activity::RecordActivity,
+    agency::AddAgency,
+    authorisation::{GrantAuthorisation, RevokeAuthorisation},
+    certificate::{IssueCertificate, VoidCertificate},
+    code::{CodeChecked, ScanCount},
+    county::ConfigureCounty,
+    device::{ApproveDevice, DisableDevice, PairDevice, ScanLot},
+    input::AddInput,
+    lot::OpenLot,
+    message::{ReceiveMessage, ReplayMessage, SettleMessage},
+    operator::{RegisterOperator, ReviewOperator},
+    print_job::{EndPrint, QueuePrint},
+    product::AddProduct,
+    site::AddSite,
+    test::{AssignTest, RecordTest},
+    user::{ActiveChanged, AddUser, CredentialChanged},
+};
+
+/// What somebody wants to happen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each variant is documented by its payload")]
+pub enum Command {
+    ConfigureCounty(ConfigureCounty),
+    AddAgency(AddAgency),
+    AddUser(AddUser),
+    ChangeCredential(CredentialChanged),
+    SetUserActive(ActiveChanged),
+    RegisterOperator(RegisterOperator),
+    ReviewOperator(ReviewOperator),
+    AddSite(AddSite),
+    AddProduct(AddProduct),
+    AddInput(AddInput),
+    OpenLot(OpenLot),
+    RecordActivity(RecordActivity),
+    PairDevice(PairDevice),
+    ApproveDevice(ApproveDevice),
+    DisableDevice(DisableDevice),
+    ScanLot(ScanLot),
+    ReceiveMessage(ReceiveMessage),
+    SettleMessage(SettleMessage),
+    ReplayMessage(ReplayMessage),
+    RecordTest(Box<RecordTest>),
+    AssignTest(AssignTest),
+    GrantAuthorisation(GrantAuthorisation),
+    RevokeAuthorisation(RevokeAuthorisation),
+    IssueCertificate(Box<IssueCertificate>),
+    VoidCertificate(VoidCertificate),
+    QueuePrint(QueuePrint),
+    EndPrint(EndPrint),
+    CountScans(Vec<ScanCount>),
+    CheckCode(CodeChecked),
+}
+
+impl Command {
+    /// Stable name, for authorisation, logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ConfigureCounty(_) => "configure_county",
+            Self::AddAgency(_) => "add_agency",
+            Self::AddUser(_) => "add_user",
+            Self::ChangeCredential(_) => "change_credential",
+            Self::SetUserActive(_) => "set_user_active",
+            Self::RegisterOperator(_) => "register_operator",
+            Self::ReviewOperator(_) => "review_operator",
+            Self::AddSite(_) => "add_site",
+            Self::AddProduct(_) => "add_product",
+            Self::AddInput(_) => "add_input",
+            Self::OpenLot(_) => "open_lot",
+            Self::RecordActivity(_) => "record_activity",
+            Self::PairDevice(_) => "pair_device",
+            Self::ApproveDevice(_) => "approve_device",
+            Self::DisableDevice(_) => "disable_device",
+            Self::ScanLot(_) => "scan_lot",
+            Self::ReceiveMessage(_) => "receive_message",
+            Self::SettleMessage(_) => "settle_message",
+            Self::ReplayMessage(_) => "replay_message",
+            Self::RecordTest(_) => "record_test",
+            Self::AssignTest(_) => "assign_test",
+            Self::GrantAuthorisation(_) => "grant_authorisation",
+            Self::RevokeAuthorisation(_) => "revoke_authorisation",
+            Self::IssueCertificate(_) => "issue_certificate",
+            Self::VoidCertificate(_) => "void_certificate",
+            Self::QueuePrint(_) => "queue_print",
+            Self::EndPrint(_) => "end_print",
+            Self::CountScans(_) => "count_scans",
+            Self::CheckCode(_) => "check_code",
+        }
+    }
+}
+
+/// A command on its way to the writer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Envelope {
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub command: Command,
+    /// The one time of this command: rules judged by it, the journal line carries it.
+    pub time: Time,
+    /// Repeating the same key answers the same, once done.
+    pub idempotency_key: Option<String>,
+    /// Root versions that rules and people based it on.
+    pub based_on: Vec<(String, u64)>,
+}
+
+/// What a command came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Id of what was made or changed.
+    pub id: String,
+    /// Whether anything was written now; `false` for a repeated key or a known message.
+    pub written: bool,
+    /// Sequence number of the line, or of the head when nothing was written.
+    pub seq: u64,
+    /// A word for callers that need more than the id: `duplicate`, `conflict`, …
+    pub note: &'static str,
+}

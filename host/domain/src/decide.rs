@@ -1,0 +1,274 @@
+//! A command becomes events, or is refused. Pure: everything it reads is handed in.
+
+use sha2::{Digest, Sha256};
+
+use crate::actor::Actor;
+use crate::authorise::authorise;
+use crate::command::{Command, Envelope};
+use crate::error::DomainError;
+use crate::event::{Answered, Event};
+use crate::id::Random;
+use crate::state::{Entity, Entry, State, Table};
+use crate::test::{Recorded, TestVerdict};
+use crate::time::Time;
+use crate::{
+    activity, agency, authorisation, certificate, code, county, device, input, lot, message,
+    operator, print_job, product, site, test, user,
+};
+
+/// What the noun files get to decide with.
+pub struct Context<'a> {
+    /// What is on record, with earlier commands of the group stacked on.
+    pub state: &'a dyn State,
+    /// Who asks.
+    pub actor: &'a Actor,
+    /// The command's one time.
+    pub time: Time,
+    /// Random bits for ids.
+    pub random: &'a mut dyn Random,
+}
+
+impl Context<'_> {
+    /// Reads a record that must exist.
+    pub fn require<E: Entity>(&self, noun: &'static str, id: &str) -> Result<E, DomainError> {
+        self.state
+            .get(id)?
+            .ok_or_else(|| DomainError::NotFound { noun, id: id.chars().take(64).collect() })
+    }
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// Events, all or none; empty when nothing is to be written.
+    pub events: Vec<Event>,
+    /// Id of what was made or changed.
+    pub id: String,
+    /// See [`crate::command::Outcome::note`].
+    pub note: &'static str,
+}
+
+impl Decision {
+    fn one(id: impl Into<String>, event: Event) -> Self {
+        Self { events: vec![event], id: id.into(), note: "" }
+    }
+
+    fn nothing(id: impl Into<String>, note: &'static str) -> Self {
+        Self { events: Vec::new(), id: id.into(), note }
+    }
+}
+
+impl Entity for Answered {
+    const TABLE: Table = Table("answered");
+    fn id(&self) -> &str {
+        &self.key
+    }
+    fn entries(&self) -> Vec<Entry> {
+        Vec::new()
+    }
+}
+
+/// Decides one command: authorisation, repeated key, versions, then the noun's own rules.
+pub fn decide(
+    state: &dyn State,
+    envelope: &Envelope,
+    random: &mut dyn Random,
+) -> Result<Decision, DomainError> {
+    let Envelope { actor, command, time, idempotency_key, based_on } = envelope;
+    authorise(actor, command, state)?;
+    let keyed = idempotency_key.as_ref().map(|key| {
+        let bytes = serde_json::to_vec(command).unwrap_or_default();
+        (format!("{}/{key}", actor.name()), hex::encode(Sha256::digest(bytes)))
+    });
+    if let Some((key, request_sha256)) = &keyed
+        && let Some(known) = state.get::<Answered>(key)?
+    {
+        return if known.request_sha256 == *request_sha256 {
+            Ok(Decision::nothing(known.id, "repeated"))
+        } else {
+            Err(DomainError::KeyReused)
+        };
+    }
+    for (root, expected) in based_on {
+        let actual = state.version(root)?;
+        if actual != *expected {
+            return Err(DomainError::Conflict { root: root.clone(), expected: *expected, actual });
+        }
+    }
+    let mut ctx = Context { state, actor, time: *time, random };
+    let mut decision = decide_command(&mut ctx, command.clone())?;
+    if let Some((key, request_sha256)) = keyed {
+        let id = decision.id.clone();
+        decision.events.push(Event::Answered(Answered { key, request_sha256, id }));
+    }
+    Ok(decision)
+}
+
+fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, DomainError> {
+    match command {
+        Command::ConfigureCounty(c) => made(county::configure(ctx, c)?, Event::CountyConfigured),
+        Command::AddAgency(c) => made(agency::add(ctx, c)?, Event::AgencyAdded),
+        Command::AddUser(c) => made(user::add(ctx, c)?, Event::UserAdded),
+        Command::ChangeCredential(c) => {
+            ctx.require::<user::User>("user", &c.user)?;
+            Ok(Decision::one(c.user.clone(), Event::CredentialChanged(c)))
+        }
+        Command::SetUserActive(c) => {
+            let user: user::User = ctx.require("user", &c.user)?;
+            if matches!(ctx.actor, Actor::User { id, .. } if *id == user.id) && !c.active {
+                return Err(DomainError::refused("cannot_deactivate_self", &[]));
+            }
+            Ok(Decision::one(user.id, Event::ActiveChanged(c)))
+        }
+        Command::RegisterOperator(c) => {
+            made(operator::register(ctx, c)?, Event::OperatorRegistered)
+        }
+        Command::ReviewOperator(c) => {
+            let c = operator::review(ctx, c)?;
+            Ok(Decision::one(c.operator.clone(), Event::OperatorReviewed(c)))
+        }
+        Command::AddSite(c) => made(site::add(ctx, c)?, Event::SiteAdded),
+        Command::AddProduct(c) => made(product::add(ctx, c)?, Event::ProductAdded),
+        Command::AddInput(c) => made(input::add(ctx, c)?, Event::InputAdded),
+        Command::OpenLot(c) => made(lot::open(ctx, c)?, Event::LotOpened),
+        Command::RecordActivity(c) => made(activity::record(ctx, c)?, Event::ActivityRecorded),
+        Command::PairDevice(c) => Ok(match device::pair(ctx, &c)? {
+            Some(device) => Decision::one(c.id, Event::DevicePaired(device)),
+            None => Decision::nothing(c.id, "known"),
+        }),
+        Command::ApproveDevice(c) => decide_approval(ctx, c),
+        Command::DisableDevice(c) => {
+            ctx.require::<device::Device>("device", &c.id)?;
+            Ok(Decision::one(c.id.clone(), Event::DeviceDisabled(c)))
+        }
+        Command::ScanLot(c) => {
+            ctx.require::<lot::Lot>("lot", &c.lot)?;
+            Ok(Decision::one(c.lot.clone(), Event::LotScanned(c)))
+        }
+        Command::GrantAuthorisation(c) => {
+            made(authorisation::grant(ctx, c)?, Event::AuthorisationGranted)
+        }
+        Command::RevokeAuthorisation(c) => {
+            let c = authorisation::revoke(ctx, c)?;
+            Ok(Decision::one(c.authorisation.clone(), Event::AuthorisationRevoked(c)))
+        }
+        Command::IssueCertificate(c) => {
+            let certificate = certificate::issue(ctx, *c)?;
+            let id = certificate.content.code.clone();
+            Ok(Decision::one(id, Event::CertificateIssued(Box::new(certificate))))
+        }
+        Command::VoidCertificate(c) => {
+            let c = certificate::void(ctx, c)?;
+            Ok(Decision::one(c.code.clone(), Event::CertificateVoided(c)))
+        }
+        Command::QueuePrint(c) => made(print_job::queue(ctx, c)?, Event::PrintQueued),
+        Command::EndPrint(c) => {
+            let c = print_job::end(ctx, c)?;
+            Ok(Decision::one(c.job.clone(), Event::PrintEnded(c)))
+        }
+        Command::CountScans(counts) => Ok(match code::decide_scans(ctx.state, counts)? {
+            Some(counted) => Decision::one("", Event::ScansCounted(counted)),
+            None => Decision::nothing("", ""),
+        }),
+        Command::CheckCode(c) => {
+            ctx.require::<code::Code>("code", &c.code)?;
+            Ok(Decision::one(c.code.clone(), Event::CodeChecked(c)))
+        }
+        Command::ReceiveMessage(c) => decide_receipt(ctx, c),
+        Command::SettleMessage(c) => {
+            ctx.require::<message::Message>("message", &c.message)?;
+            Ok(Decision::one(c.message.clone(), Event::MessageSettled(c)))
+        }
+        Command::ReplayMessage(c) => {
+            let c = message::replay(ctx, c)?;
+            Ok(Decision::one(c.message.clone(), Event::MessageReplayed(c)))
+        }
+        Command::RecordTest(c) => decide_test(ctx, *c),
+        Command::AssignTest(c) => {
+            let assigned = test::assign(ctx, c)?;
+            let hold = hold_of(&assigned.lot, assigned.judgement.verdict.into(), ctx)?;
+            let id = assigned.test.clone();
+            let mut decision = Decision::one(id, Event::TestAssigned(assigned));
+            decision.events.extend(hold);
+            Ok(decision)
+        }
+    }
+}
+
+fn made<E: Entity>(record: E, event: impl FnOnce(E) -> Event) -> Result<Decision, DomainError> {
+    Ok(Decision::one(record.id().to_owned(), event(record)))
+}
+
+/// Approving frees what the device sent while it was in quarantine.
+fn decide_approval(
+    ctx: &mut Context<'_>,
+    c: device::ApproveDevice,
+) -> Result<Decision, DomainError> {
+    let device = device::approve(ctx, c)?;
+    let quarantined: Vec<message::Message> = ctx
+        .state
+        .list::<message::Message>(message::BY_DEVICE, &device.id, QUARANTINE_MESSAGES_MAX)?
+        .into_iter()
+        .filter(|m| m.status == message::MessageStatus::Quarantined)
+        .collect();
+    let mut decision = Decision::one(device.id.clone(), Event::DeviceApproved(device));
+    decision.events.extend(quarantined.into_iter().map(|m| {
+        Event::MessageReplayed(message::ReplayMessage { message: m.id })
+    }));
+    Ok(decision)
+}
+
+/// Messages one unapproved device may leave in quarantine.
+pub const QUARANTINE_MESSAGES_MAX: usize = 200;
+
+fn decide_receipt(
+    ctx: &mut Context<'_>,
+    c: message::ReceiveMessage,
+) -> Result<Decision, DomainError> {
+    let device = c.device.clone();
+    Ok(match message::receive(ctx, c)? {
+        message::Received::New(m) => {
+            if m.status == message::MessageStatus::Quarantined {
+                let kept = ctx.state.ids(message::BY_DEVICE, &device, QUARANTINE_MESSAGES_MAX)?;
+                if kept.len() >= QUARANTINE_MESSAGES_MAX {
+                    return Err(DomainError::refused("quarantine_full", &[("id", &device)]));
+                }
+            }
+            Decision::one(m.id.clone(), Event::MessageReceived(m))
+        }
+        message::Received::Known(id) => Decision::nothing(id, "known"),
+        message::Received::Again(id) => Decision::one(
+            id.clone(),
+            Event::MessageReplayed(message::ReplayMessage { message: id }),
+        ),
+    })
+}
+
+fn decide_test(ctx: &mut Context<'_>, c: test::RecordTest) -> Result<Decision, DomainError> {
+    Ok(match test::record(ctx, c)? {
+        Recorded::New(test) => {
+            let hold = match &test.lot {
+                Some(lot) => hold_of(lot, test.verdict, ctx)?,
+                None => None,
+            };
+            let mut decision = Decision::one(test.id.clone(), Event::TestRecorded(test));
+            decision.events.extend(hold);
+            decision
+        }
+        Recorded::Duplicate(id) => Decision::nothing(id, "duplicate"),
+        Recorded::Conflict(id) => Decision::nothing(id, "conflict"),
+    })
+}
+
+/// A failed test holds its lot at once (law art 36: not to be sold).
+fn hold_of(
+    lot: &str,
+    verdict: TestVerdict,
+    ctx: &Context<'_>,
+) -> Result<Option<Event>, DomainError> {
+    let lot: lot::Lot = ctx.require("lot", lot)?;
+    let hold = verdict == TestVerdict::Fail && lot.status == lot::LotStatus::Open;
+    Ok(hold.then(|| {
+        Event::LotHeld(lot::LotHeld { lot: lot.id, reason: "positive_test".into() })
+    }))
+}

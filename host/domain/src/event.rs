@@ -1,0 +1,101 @@
+//! Every event there is. Names and payloads are written in journals for ever: add, never change.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    activity::Activity,
+    agency::Agency,
+    authorisation::{Authorisation, RevokeAuthorisation},
+    certificate::{Certificate, VoidCertificate},
+    code::{CodeChecked, ScansCounted},
+    county::County,
+    device::{Device, DisableDevice, ScanLot},
+    input::Input,
+    lot::{Lot, LotHeld},
+    message::{Message, ReplayMessage, SettleMessage},
+    operator::{Operator, ReviewOperator},
+    print_job::{EndPrint, PrintJob},
+    product::Product,
+    site::Site,
+    test::{Test, TestAssigned},
+    user::{ActiveChanged, CredentialChanged, User},
+};
+
+/// Event: the answer to a command that came with an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// Actor and key.
+    pub key: String,
+    /// SHA-256 (hex) of the command.
+    pub request_sha256: String,
+    /// Id the command answered with.
+    pub id: String,
+}
+
+/// What happened. One command's events stand on one journal line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each variant is documented by its payload")]
+pub enum Event {
+    #[serde(rename = "county.configured")]
+    CountyConfigured(County),
+    #[serde(rename = "agency.added")]
+    AgencyAdded(Agency),
+    #[serde(rename = "user.added")]
+    UserAdded(User),
+    #[serde(rename = "user.credential_changed")]
+    CredentialChanged(CredentialChanged),
+    #[serde(rename = "user.active_changed")]
+    ActiveChanged(ActiveChanged),
+    #[serde(rename = "operator.registered")]
+    OperatorRegistered(Operator),
+    #[serde(rename = "operator.reviewed")]
+    OperatorReviewed(ReviewOperator),
+    #[serde(rename = "site.added")]
+    SiteAdded(Site),
+    #[serde(rename = "product.added")]
+    ProductAdded(Product),
+    #[serde(rename = "input.added")]
+    InputAdded(Input),
+    #[serde(rename = "lot.opened")]
+    LotOpened(Lot),
+    #[serde(rename = "lot.held")]
+    LotHeld(LotHeld),
+    #[serde(rename = "activity.recorded")]
+    ActivityRecorded(Activity),
+    #[serde(rename = "device.paired")]
+    DevicePaired(Device),
+    #[serde(rename = "device.approved")]
+    DeviceApproved(Device),
+    #[serde(rename = "device.disabled")]
+    DeviceDisabled(DisableDevice),
+    #[serde(rename = "bench.lot_scanned")]
+    LotScanned(ScanLot),
+    #[serde(rename = "message.received")]
+    MessageReceived(Message),
+    #[serde(rename = "message.settled")]
+    MessageSettled(SettleMessage),
+    #[serde(rename = "message.replayed")]
+    MessageReplayed(ReplayMessage),
+    #[serde(rename = "test.recorded")]
+    TestRecorded(Box<Test>),
+    #[serde(rename = "test.assigned")]
+    TestAssigned(TestAssigned),
+    #[serde(rename = "authorisation.granted")]
+    AuthorisationGranted(Authorisation),
+    #[serde(rename = "authorisation.revoked")]
+    AuthorisationRevoked(RevokeAuthorisation),
+    #[serde(rename = "certificate.issued")]
+    CertificateIssued(Box<Certificate>),
+    #[serde(rename = "certificate.voided")]
+    CertificateVoided(VoidCertificate),
+    #[serde(rename = "print_job.queued")]
+    PrintQueued(PrintJob),
+    #[serde(rename = "print_job.ended")]
+    PrintEnded(EndPrint),
+    #[serde(rename = "code.scans_counted")]
+    ScansCounted(ScansCounted),
+    #[serde(rename = "code.checked")]
+    CodeChecked(CodeChecked),
+    #[serde(rename = "command.answered")]
+    Answered(Answered),
+}

@@ -1,0 +1,49 @@
+//! Records, commands and events of the appliance, and the two pure functions between them:
+//! [`decide`](decide::decide) turns a command into events, [`apply`](apply::apply) turns an event
+//! into puts. Nothing here reads a clock, a file or a random number: those come in as values.
+//!
+//! One file per noun (glossary in `host/ARCHITECTURE.md`); each holds its records, the payloads of
+//! its commands and events, and its own `decide` and `apply` parts.
+
+pub mod actor;
+pub mod bitmap;
+pub mod check;
+pub mod error;
+pub mod finding;
+pub mod id;
+pub mod measurement;
+pub mod state;
+pub mod time;
+
+pub use actor::{Actor, Role, Scope};
+pub use error::{DomainError, FieldError};
+pub use finding::{Finding, Judgement, Verdict};
+pub use rust_decimal::Decimal;
+pub use state::{Entity, Entry, Overlay, Put, State, StateError};
+pub use time::{Date, Time};
+
+pub mod activity;
+pub mod agency;
+pub mod apply;
+pub mod authorisation;
+pub mod authorise;
+pub mod certificate;
+pub mod code;
+pub mod command;
+pub mod county;
+pub mod decide;
+pub mod device;
+pub mod event;
+pub mod identity;
+pub mod input;
+pub mod lot;
+pub mod message;
+pub mod operator;
+pub mod print_job;
+pub mod product;
+pub mod site;
+pub mod test;
+pub mod user;
+
+pub use command::{Command, Envelope, Outcome};
+pub use event::Event;

@@ -1,0 +1,260 @@
+//! Messages of devices: kept raw and durable before anything is made of them, then settled,
+//! dead-lettered with a reason, or held in quarantine until the device is approved.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::decide::Context;
+use crate::device::{Device, DeviceStatus};
+use crate::error::DomainError;
+use crate::id::new_id;
+use crate::state::{Entity, Entry, Index, Table};
+use crate::time::Time;
+
+/// Largest payload kept, in bytes; larger ones are refused by the gateway.
+pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+
+/// What a message is, by its topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageKind {
+    /// `up/result`: canonical JSON.
+    Result,
+    /// `up/raw`: the vendor's bytes.
+    Raw,
+    /// `up/scan`: a scanned text.
+    Scan,
+}
+
+/// Bytes as written in the journal: text where they are UTF-8, base64 where not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Payload {
+    /// UTF-8.
+    Text(String),
+    /// Anything else.
+    Base64(String),
+}
+
+impl Payload {
+    /// Wraps bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        use base64::Engine as _;
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.into()),
+            Err(_) => Self::Base64(base64::engine::general_purpose::STANDARD.encode(bytes)),
+        }
+    }
+
+    /// The bytes; empty when the base64 is damaged, which the journal's hash would have shown.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        use base64::Engine as _;
+        match self {
+            Self::Text(text) => text.clone().into_bytes(),
+            Self::Base64(text) => {
+                base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageStatus {
+    /// Durable, not yet decoded.
+    Received,
+    /// Waits for its device to be approved.
+    Quarantined,
+    /// Everything in it was taken in.
+    Accepted,
+    /// All of it was known already.
+    Duplicate,
+    /// A known message id with other content; nothing was overwritten.
+    Conflict,
+    /// Could not be taken in; the reason says why, it can be replayed.
+    Dead,
+}
+
+impl MessageStatus {
+    /// The index part and API word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Quarantined => "quarantined",
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Conflict => "conflict",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// A device's message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Id, `msg_…`.
+    pub id: String,
+    /// Device.
+    pub device: String,
+    /// Kind.
+    pub kind: MessageKind,
+    /// SHA-256 (hex) of the payload.
+    pub sha256: String,
+    /// The bytes.
+    pub payload: Payload,
+    /// Server's time of receipt.
+    pub received_at: Time,
+    /// Status.
+    pub status: MessageStatus,
+    /// Code of the reason (dead, conflict), of the zh-CN catalogue.
+    #[serde(default)]
+    pub reason: String,
+    /// Detail of the reason, as the decoder or parser told it.
+    #[serde(default)]
+    pub detail: String,
+    /// Problems the decoder met and stepped over: nothing is lost in silence.
+    #[serde(default)]
+    pub problems: Vec<String>,
+    /// Tests made of it.
+    #[serde(default)]
+    pub tests: Vec<String>,
+    /// Region code of the device.
+    #[serde(default)]
+    pub area: String,
+}
+
+/// By status; part `""` holds all.
+pub const BY_STATUS: Index = Index("message.status");
+/// By device.
+pub const BY_DEVICE: Index = Index("message.device");
+/// By device and content.
+pub const BY_CONTENT: Index = Index("message.content");
+
+impl Message {
+    fn content_key(device: &str, kind: MessageKind, sha256: &str) -> String {
+        format!("{device}/{kind:?}/{sha256}")
+    }
+}
+
+impl Entity for Message {
+    const TABLE: Table = Table("message");
+    fn id(&self) -> &str {
+        &self.id
+    }
+    fn entries(&self) -> Vec<Entry> {
+        let mut out = vec![
+            Entry::new(BY_STATUS, "", &self.id),
+            Entry::new(BY_STATUS, self.status.as_str(), &self.id),
+            Entry::new(BY_DEVICE, &self.device, &self.id),
+        ];
+        // The same text may be scanned twice with meaning; a result is measured once.
+        if self.kind != MessageKind::Scan {
+            let key = Self::content_key(&self.device, self.kind, &self.sha256);
+            out.push(Entry::new(BY_CONTENT, key, &self.id));
+        }
+        out
+    }
+    fn area(&self) -> &str {
+        &self.area
+    }
+}
+
+/// Command: a device's message arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiveMessage {
+    /// Device.
+    pub device: String,
+    /// Kind.
+    pub kind: MessageKind,
+    /// Bytes.
+    pub payload: Payload,
+}
+
+/// Command and event payload: what became of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettleMessage {
+    /// Message.
+    pub message: String,
+    /// New status.
+    pub status: MessageStatus,
+    /// Reason code.
+    #[serde(default)]
+    pub reason: String,
+    /// Detail.
+    #[serde(default)]
+    pub detail: String,
+    /// Problems stepped over.
+    #[serde(default)]
+    pub problems: Vec<String>,
+}
+
+/// Command and event payload: decode a message again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayMessage {
+    /// Message.
+    pub message: String,
+}
+
+/// What `receive` found.
+pub(crate) enum Received {
+    New(Message),
+    /// Durable already and settled: nothing to write.
+    Known(String),
+    /// Durable already, but dead: decode it again.
+    Again(String),
+}
+
+pub(crate) fn receive(
+    ctx: &mut Context<'_>,
+    c: ReceiveMessage,
+) -> Result<Received, DomainError> {
+    let bytes = c.payload.to_bytes();
+    if bytes.len() > PAYLOAD_BYTES_MAX {
+        return Err(DomainError::field("payload", "too_long"));
+    }
+    let device: Device = ctx.require("device", &c.device)?;
+    if device.status == DeviceStatus::Disabled {
+        return Err(DomainError::refused("device_disabled", &[("id", &device.id)]));
+    }
+    let sha256 = hex::encode(Sha256::digest(&bytes));
+    if c.kind != MessageKind::Scan {
+        let key = Message::content_key(&device.id, c.kind, &sha256);
+        if let Some(known) = ctx.state.find::<Message>(BY_CONTENT, &key)? {
+            return Ok(match known.status {
+                MessageStatus::Dead => Received::Again(known.id),
+                _ => Received::Known(known.id),
+            });
+        }
+    }
+    let status = match device.status {
+        DeviceStatus::Approved => MessageStatus::Received,
+        _ => MessageStatus::Quarantined,
+    };
+    Ok(Received::New(Message {
+        id: new_id("msg", ctx.time, ctx.random),
+        device: device.id,
+        kind: c.kind,
+        sha256,
+        payload: c.payload,
+        received_at: ctx.time,
+        status,
+        reason: String::new(),
+        detail: String::new(),
+        problems: Vec::new(),
+        tests: Vec::new(),
+        area: device.area,
+    }))
+}
+
+pub(crate) fn replay(
+    ctx: &mut Context<'_>,
+    c: ReplayMessage,
+) -> Result<ReplayMessage, DomainError> {
+    let message: Message = ctx.require("message", &c.message)?;
+    match message.status {
+        MessageStatus::Dead | MessageStatus::Quarantined => Ok(c),
+        _ => Err(DomainError::refused("message_not_dead", &[("id", &message.id)])),
+    }
+}

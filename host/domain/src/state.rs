@@ -1,0 +1,287 @@
+//! How the pure functions see what is stored: [`State`] to read, [`Overlay`] to stack the puts of a
+//! group that is not committed yet, [`Put`] for what the store is to write.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The store could not be read or holds something that is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("store: {0}")]
+pub struct StateError(pub String);
+
+/// Name of a table; also its key prefix, so it must never change its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Table(pub &'static str);
+
+/// Name of an index: rows are grouped in parts and sorted within a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Index(pub &'static str);
+
+/// One index entry of a record. Area and owner stand in every entry, so that a list is cut to the
+/// actor's scope without reading the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The index.
+    pub index: Index,
+    /// The part of the index, such as a status; `""` for all.
+    pub part: String,
+    /// Sort key within the part; bytes compare.
+    pub sort: String,
+}
+
+impl Entry {
+    /// An entry of `index`, in `part`, sorted by `sort`.
+    pub fn new(index: Index, part: impl Into<String>, sort: impl Into<String>) -> Self {
+        Self { index, part: part.into(), sort: sort.into() }
+    }
+}
+
+/// A record with a table of its own.
+pub trait Entity: Serialize + DeserializeOwned + Clone {
+    /// Its table.
+    const TABLE: Table;
+    /// Key within the table.
+    fn id(&self) -> &str;
+    /// Index entries, derived from the record alone.
+    fn entries(&self) -> Vec<Entry>;
+    /// Region code the row belongs to, `""` for none.
+    fn area(&self) -> &str {
+        ""
+    }
+    /// Operator that owns the row, `""` for none.
+    fn owner(&self) -> &str {
+        ""
+    }
+}
+
+/// What the store is to write, in one atomic batch per group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Put {
+    /// Writes a record; the store drops the entries of the record it replaces.
+    Record {
+        /// Table.
+        table: Table,
+        /// Key.
+        id: String,
+        /// JSON of the record.
+        value: Arc<[u8]>,
+        /// Its index entries.
+        entries: Vec<Entry>,
+        /// Region code of the row.
+        area: String,
+        /// Owning operator of the row.
+        owner: String,
+    },
+    /// Sets the version of a root to the sequence number of the line that touched it.
+    Version {
+        /// The root, such as `lot/lot_…`.
+        root: String,
+        /// Sequence number.
+        seq: u64,
+    },
+}
+
+/// Read access for decide and apply.
+pub trait State {
+    /// The JSON of a record.
+    fn raw(&self, table: Table, id: &str) -> Result<Option<Arc<[u8]>>, StateError>;
+    /// Ids in one part of an index, in sort order, at most `limit`.
+    fn ids(&self, index: Index, part: &str, limit: usize) -> Result<Vec<String>, StateError>;
+    /// Version of a root; 0 when it was never touched.
+    fn version(&self, root: &str) -> Result<u64, StateError>;
+}
+
+impl dyn State + '_ {
+    /// Reads a record.
+    pub fn get<E: Entity>(&self, id: &str) -> Result<Option<E>, StateError> {
+        let Some(raw) = self.raw(E::TABLE, id)? else { return Ok(None) };
+        parse(E::TABLE, id, &raw).map(Some)
+    }
+
+    /// The first record in a part of an index: look-up by a unique key.
+    pub fn find<E: Entity>(&self, index: Index, part: &str) -> Result<Option<E>, StateError> {
+        match self.ids(index, part, 1)?.first() {
+            Some(id) => self.get(id),
+            None => Ok(None),
+        }
+    }
+
+    /// Up to `limit` records in a part of an index, in sort order.
+    pub fn list<E: Entity>(
+        &self,
+        index: Index,
+        part: &str,
+        limit: usize,
+    ) -> Result<Vec<E>, StateError> {
+        let mut out = Vec::new();
+        for id in self.ids(index, part, limit)? {
+            out.extend(self.get(&id)?);
+        }
+        Ok(out)
+    }
+}
+
+/// Parses a stored record, naming table and id when it is damaged.
+pub fn parse<E: Entity>(table: Table, id: &str, raw: &[u8]) -> Result<E, StateError> {
+    serde_json::from_slice(raw)
+        .map_err(|e| StateError(format!("record {}/{id} is not readable: {e}", table.0)))
+}
+
+struct Pending {
+    value: Arc<[u8]>,
+    entries: Vec<Entry>,
+    area: String,
+    owner: String,
+}
+
+/// A state with puts of the current group stacked on top.
+pub struct Overlay<'a> {
+    base: &'a dyn State,
+    records: HashMap<(Table, String), Pending>,
+    order: Vec<(Table, String)>,
+    versions: HashMap<String, u64>,
+    seq: u64,
+}
+
+impl<'a> Overlay<'a> {
+    /// Nothing stacked yet.
+    pub fn new(base: &'a dyn State) -> Self {
+        Self { base, records: HashMap::new(), order: Vec::new(), versions: HashMap::new(), seq: 0 }
+    }
+
+    /// Puts from now on belong to the line with this sequence number.
+    pub fn begin_line(&mut self, seq: u64) {
+        self.seq = seq;
+    }
+
+    /// Sequence number of the line being applied.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Writes a record.
+    pub fn put<E: Entity>(&mut self, record: &E) -> Result<(), StateError> {
+        let value = serde_json::to_vec(record)
+            .map_err(|e| StateError(format!("record {}: {e}", E::TABLE.0)))?;
+        let key = (E::TABLE, record.id().to_owned());
+        let pending = Pending {
+            value: value.into(),
+            entries: record.entries(),
+            area: record.area().to_owned(),
+            owner: record.owner().to_owned(),
+        };
+        if self.records.insert(key.clone(), pending).is_none() {
+            self.order.push(key);
+        }
+        Ok(())
+    }
+
+    /// Reads, changes and writes back a record; a missing one is an error, because an event about it
+    /// would not have been decided.
+    pub fn update<E: Entity>(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut E),
+    ) -> Result<(), StateError> {
+        let state: &dyn State = self;
+        let mut record: E = state
+            .get(id)?
+            .ok_or_else(|| StateError(format!("record {}/{id} is missing", E::TABLE.0)))?;
+        change(&mut record);
+        self.put(&record)
+    }
+
+    /// Marks a root, such as `lot/lot_…`, as changed by this line.
+    pub fn touch(&mut self, root: impl Into<String>) {
+        self.versions.insert(root.into(), self.seq);
+    }
+
+    /// Everything stacked, in the order first written.
+    pub fn into_puts(mut self) -> Vec<Put> {
+        let mut puts = Vec::with_capacity(self.order.len() + self.versions.len());
+        for key in self.order {
+            if let Some(p) = self.records.remove(&key) {
+                let Pending { value, entries, area, owner } = p;
+                puts.push(Put::Record { table: key.0, id: key.1, value, entries, area, owner });
+            }
+        }
+        let mut versions: Vec<_> = self.versions.into_iter().collect();
+        versions.sort();
+        puts.extend(versions.into_iter().map(|(root, seq)| Put::Version { root, seq }));
+        puts
+    }
+
+    /// How many records are stacked.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether nothing is stacked.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+}
+
+impl State for Overlay<'_> {
+    fn raw(&self, table: Table, id: &str) -> Result<Option<Arc<[u8]>>, StateError> {
+        // A tuple of borrowed parts cannot look up a tuple of owned ones; ids are short.
+        match self.records.get(&(table, id.to_owned())) {
+            Some(p) => Ok(Some(p.value.clone())),
+            None => self.base.raw(table, id),
+        }
+    }
+
+    fn ids(&self, index: Index, part: &str, limit: usize) -> Result<Vec<String>, StateError> {
+        let table_prefix = index.0.split('.').next().unwrap_or_default();
+        let stacked: Vec<(&String, &Pending)> = self
+            .records
+            .iter()
+            .filter(|((table, _), _)| table.0 == table_prefix)
+            .map(|((_, id), p)| (id, p))
+            .collect();
+        if stacked.is_empty() {
+            return self.base.ids(index, part, limit);
+        }
+        // Stacked records hide what the base says of them; sort keys of base rows are not known
+        // here, so stacked rows follow the base's. Unique look-ups and "any?" questions, which are
+        // all that decide asks, do not depend on the order.
+        let mut ids = self.base.ids(index, part, limit + stacked.len())?;
+        ids.retain(|id| !stacked.iter().any(|(s, _)| *s == id));
+        let mut fresh: Vec<(&str, &str)> = stacked
+            .iter()
+            .flat_map(|(id, p)| p.entries.iter().map(move |e| (id.as_str(), e)))
+            .filter(|(_, e)| e.index == index && e.part == part)
+            .map(|(id, e)| (e.sort.as_str(), id))
+            .collect();
+        fresh.sort_unstable();
+        ids.extend(fresh.into_iter().map(|(_, id)| id.to_owned()));
+        ids.truncate(limit);
+        Ok(ids)
+    }
+
+    fn version(&self, root: &str) -> Result<u64, StateError> {
+        match self.versions.get(root) {
+            Some(seq) => Ok(*seq),
+            None => self.base.version(root),
+        }
+    }
+}
+
+/// An empty state, for tests and for the first line of a journal.
+#[derive(Debug, Default)]
+pub struct EmptyState;
+
+impl State for EmptyState {
+    fn raw(&self, _: Table, _: &str) -> Result<Option<Arc<[u8]>>, StateError> {
+        Ok(None)
+    }
+    fn ids(&self, _: Index, _: &str, _: usize) -> Result<Vec<String>, StateError> {
+        Ok(Vec::new())
+    }
+    fn version(&self, _: &str) -> Result<u64, StateError> {
+        Ok(0)
+    }
+}
