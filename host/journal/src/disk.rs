@@ -1,0 +1,53 @@
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// A segment that is being written.
+pub trait SegmentFile: Send {
+    /// Appends all of `bytes`.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Makes what was written survive a power cut: fdatasync(2).
+    fn sync_data(&mut self) -> io::Result<()>;
+}
+
+/// The three things the journal's writer does to a disk, so that a test can make each of them fail.
+pub trait Disk: Send {
+    /// Creates a segment; it must not exist.
+    fn create(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+    /// Opens a segment to append to it.
+    fn append(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+    /// Makes a new file's name survive a power cut: fsync(2) of the folder.
+    fn sync_dir(&mut self, dir: &Path) -> io::Result<()>;
+}
+
+/// The real file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FileDisk;
+
+impl Disk for FileDisk {
+    fn create(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(OpenOptions::new().append(true).create_new(true).open(path)?))
+    }
+
+    fn append(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(OpenOptions::new().append(true).open(path)?))
+    }
+
+    fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
+        sync_dir(dir)
+    }
+}
+
+impl SegmentFile for File {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        Write::write_all(self, bytes)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        File::sync_data(self)
+    }
+}
+
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}

@@ -1,0 +1,221 @@
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::disk::{Disk, FileDisk, SegmentFile};
+use crate::error::{JournalError, io_error};
+use crate::hash::Hash;
+use crate::line::{LINE_BYTES_CEILING, NewLine, Place, encode};
+use crate::recover::{Recovery, recover};
+use crate::segment;
+
+const LOCK_FILE: &str = "lock";
+const SEGMENT_BYTES_RANGE: std::ops::RangeInclusive<u64> = 1024..=(1 << 30);
+
+/// Limits of a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// A new segment begins before a group that would make the current one larger. Also the largest
+    /// group. 1 KiB to 1 GiB, by default 64 MiB.
+    pub segment_bytes_max: u64,
+    /// Largest line. At most [`LINE_BYTES_CEILING`], by default 4 MiB.
+    pub line_bytes_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { segment_bytes_max: 64 << 20, line_bytes_max: 4 << 20 }
+    }
+}
+
+impl Options {
+    fn check(&self) -> Result<(), JournalError> {
+        if !SEGMENT_BYTES_RANGE.contains(&self.segment_bytes_max) {
+            let text = format!("segment_bytes_max: must be in {SEGMENT_BYTES_RANGE:?}");
+            return Err(JournalError::BadOption(text));
+        }
+        if self.line_bytes_max == 0 || self.line_bytes_max > LINE_BYTES_CEILING {
+            let text = format!("line_bytes_max: must be in 1..={LINE_BYTES_CEILING}");
+            return Err(JournalError::BadOption(text));
+        }
+        Ok(())
+    }
+}
+
+/// The last line of a journal: number and hash. What a checkpoint signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Sequence number, 0 for an empty journal.
+    pub seq: u64,
+    /// Hash of that line, [`Hash::ZERO`] for an empty journal.
+    pub hash: Hash,
+}
+
+/// The sequence numbers of an appended group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seqs {
+    /// Of its first line.
+    pub first: u64,
+    /// Of its last line.
+    pub last: u64,
+}
+
+/// The one writer of a journal; a lock on the folder keeps a second one out.
+pub struct Journal {
+    dir: PathBuf,
+    options: Options,
+    disk: Box<dyn Disk>,
+    file: Option<Box<dyn SegmentFile>>,
+    segment_bytes: u64,
+    head: Head,
+    poisoned: Option<String>,
+    data_syncs: u64,
+    buf: Vec<u8>,
+    _lock: File,
+}
+
+impl Journal {
+    /// Opens the journal in `dir`, which is created when missing, for writing. Verifies the last
+    /// segment fully and the links between the others, and cuts off a torn last group; damage anywhere
+    /// else is [`JournalError::Damaged`] and changes nothing.
+    pub fn open(dir: &Path, options: Options) -> Result<(Self, Recovery), JournalError> {
+        Self::open_on(Box::new(FileDisk), dir, options)
+    }
+
+    /// The same, writing through `disk`, so that a test can make writes and syncs fail.
+    pub fn open_on(
+        mut disk: Box<dyn Disk>,
+        dir: &Path,
+        options: Options,
+    ) -> Result<(Self, Recovery), JournalError> {
+        options.check()?;
+        std::fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        let lock = lock(dir)?;
+        let segments = segment::list(dir)?;
+        let (chain, segment_bytes, recovery) = recover(dir, &segments)?;
+        let file = match segments.last() {
+            Some(last) => Some(disk.append(&last.path).map_err(io_error("open", &last.path))?),
+            None => None,
+        };
+        let journal = Self {
+            dir: dir.into(),
+            options,
+            disk,
+            file,
+            segment_bytes,
+            head: chain.head,
+            poisoned: None,
+            data_syncs: 0,
+            buf: Vec::new(),
+            _lock: lock,
+        };
+        Ok((journal, recovery))
+    }
+
+    /// Appends a group with one write and one fdatasync, and one fsync of the folder when it begins a
+    /// new segment. When this returns, the group survives a power cut.
+    ///
+    /// A line or group that breaks a limit is refused before anything is written. After a write or
+    /// sync that failed nothing is known about the disk, and a sync that is tried again may claim
+    /// success without having written the pages, so every later call fails with
+    /// [`JournalError::Poisoned`]; opening the journal again finds out what is there.
+    pub fn append_group(&mut self, lines: &[NewLine<'_>]) -> Result<Seqs, JournalError> {
+        if let Some(reason) = &self.poisoned {
+            return Err(JournalError::Poisoned(reason.clone()));
+        }
+        let head = self.encode_group(lines)?;
+        self.write_group().inspect_err(|e| self.poisoned = Some(e.to_string()))?;
+        let seqs = Seqs { first: self.head.seq + 1, last: head.seq };
+        self.head = head;
+        Ok(seqs)
+    }
+
+    /// Fills the buffer; gives the head as it will be.
+    fn encode_group(&mut self, lines: &[NewLine<'_>]) -> Result<Head, JournalError> {
+        self.buf.clear();
+        let Head { mut seq, hash: mut prev } = self.head;
+        let (group, size) = (seq + 1, lines.len() as u64);
+        for (index, new) in lines.iter().enumerate() {
+            seq += 1;
+            let start = self.buf.len();
+            let place = Place { seq, group, size, prev };
+            let bad = |reason| JournalError::BadLine { index, reason };
+            prev = encode(&mut self.buf, &place, new).map_err(bad)?;
+            let (bytes, max) = (self.buf.len() - start, self.options.line_bytes_max);
+            if bytes > max {
+                return Err(bad(format!("{bytes} bytes, at most {max} are allowed")));
+            }
+        }
+        let (bytes, max) = (self.buf.len(), self.options.segment_bytes_max);
+        if lines.is_empty() || bytes as u64 > max {
+            return Err(JournalError::BadGroup { lines: lines.len(), bytes, max });
+        }
+        Ok(Head { seq, hash: prev })
+    }
+
+    fn write_group(&mut self) -> Result<(), JournalError> {
+        let bytes = self.buf.len() as u64;
+        let full =
+            self.segment_bytes > 0 && self.segment_bytes + bytes > self.options.segment_bytes_max;
+        let (mut file, is_new) = match self.file.take().filter(|_| !full) {
+            Some(file) => (file, false),
+            None => (self.create_segment()?, true),
+        };
+        file.write_all(&self.buf).map_err(io_error("write to the journal in", &self.dir))?;
+        self.data_syncs += 1;
+        file.sync_data().map_err(io_error("sync the journal in", &self.dir))?;
+        if is_new {
+            self.disk.sync_dir(&self.dir).map_err(io_error("sync", &self.dir))?;
+        }
+        self.segment_bytes += bytes;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn create_segment(&mut self) -> Result<Box<dyn SegmentFile>, JournalError> {
+        let path = self.dir.join(segment::file_name(self.head.seq + 1));
+        self.segment_bytes = 0;
+        self.disk.create(&path).map_err(io_error("create", path))
+    }
+
+    /// Sequence number that the next line will get.
+    pub fn next_seq(&self) -> u64 {
+        self.head.seq + 1
+    }
+
+    /// The last acknowledged line.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Why no more lines are taken, if so.
+    pub fn poisoned(&self) -> Option<&str> {
+        self.poisoned.as_deref()
+    }
+
+    /// How many fdatasyncs of segments were asked for since opening: one per group.
+    pub fn data_syncs(&self) -> u64 {
+        self.data_syncs
+    }
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { dir, head, poisoned, .. } = self;
+        let mut out = f.debug_struct("Journal");
+        out.field("dir", dir)
+            .field("head", head)
+            .field("poisoned", poisoned)
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, JournalError> {
+    let path = dir.join(LOCK_FILE);
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(io_error("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(JournalError::Locked(dir.into())),
+        Err(TryLockError::Error(e)) => Err(io_error("lock", path)(e)),
+    }
+}
