@@ -1,0 +1,3 @@
+//! Ways to a device. Every call blocks its thread for a bounded time.
+
+pub mod tcp;
