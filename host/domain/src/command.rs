@@ -60,6 +60,22 @@ pub enum Command {
 }
 
 impl Command {
+    /// What the caller asked for, without what was drawn, judged or sealed on the way: the same
+    /// request with the same idempotency key must look the same.
+    pub fn intent(&self) -> Vec<u8> {
+        let json = match self {
+            Self::IssueCertificate(c) => serde_json::to_vec(&c.request),
+            Self::AssignTest(c) => serde_json::to_vec(&(&c.test, &c.lot)),
+            Self::RegisterOperator(c) => {
+                serde_json::to_vec(&RegisterOperator { contact_secret: None, ..c.clone() })
+            }
+            Self::RecordTest(c) => serde_json::to_vec(&(&c.lot, &c.measurement.value)),
+            Self::AddUser(c) => serde_json::to_vec(&(&c.username, &c.name, c.role)),
+            other => serde_json::to_vec(other),
+        };
+        json.unwrap_or_default()
+    }
+
     /// Stable name, for authorisation, logs and metrics.
     pub fn name(&self) -> &'static str {
         match self {

@@ -77,8 +77,8 @@ pub fn decide(
     let Envelope { actor, command, time, idempotency_key, based_on } = envelope;
     authorise(actor, command, state)?;
     let keyed = idempotency_key.as_ref().map(|key| {
-        let bytes = serde_json::to_vec(command).unwrap_or_default();
-        (format!("{}/{key}", actor.name()), hex::encode(Sha256::digest(bytes)))
+        let request = [command.name().as_bytes(), b" ", &command.intent()].concat();
+        (format!("{}/{key}", actor.name()), hex::encode(Sha256::digest(request)))
     });
     if let Some((key, request_sha256)) = &keyed
         && let Some(known) = state.get::<Answered>(key)?

@@ -1,0 +1,358 @@
+//! People at the door: set-up link, sign-in, sessions, throttles. Sessions live in memory and may
+//! be lost; who may sign in stands in the journal, the password hash in the vault.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
+use parking_lot::Mutex;
+use tianyin_domain::actor::{Actor, Role};
+use tianyin_domain::command::{Command, Outcome};
+use tianyin_domain::county::ConfigureCounty;
+use tianyin_domain::error::DomainError;
+use tianyin_domain::user::{self, AddUser, User};
+use tokio::sync::Semaphore;
+
+use super::{App, AppError};
+use crate::edge::{new_token, sha256_hex};
+
+/// A session ends after this time without a request.
+const SESSION_IDLE: Duration = Duration::from_secs(8 * 3600);
+/// A session ends after this time in any case.
+const SESSION_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Sessions kept at once; the oldest gives way.
+const SESSIONS_MAX: usize = 10_000;
+/// A set-up link is good for this long.
+pub const SETUP_LINK: Duration = Duration::from_secs(30 * 60);
+/// Failed attempts per account or address before waiting begins.
+const FREE_FAILURES: u32 = 5;
+/// Longest wait between attempts.
+const WAIT_MAX: Duration = Duration::from_secs(300);
+/// Throttle records kept.
+const THROTTLES_MAX: usize = 10_000;
+/// Password hashes computed at once: each takes 19 MiB.
+const HASHES_AT_ONCE: usize = 2;
+
+/// A signed-in browser or API client.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The user.
+    pub user: User,
+    /// The user as actor.
+    pub actor: Actor,
+    /// Value of the hidden form field that proves a form came from our page.
+    pub form_token: String,
+    /// When it ends at the latest.
+    pub expires_in: Duration,
+    started: Instant,
+    last_seen: Instant,
+}
+
+struct Throttle {
+    failures: u32,
+    until: Instant,
+}
+
+/// State of the door.
+pub struct Accounts {
+    sessions: Mutex<HashMap<String, Session>>,
+    throttles: Mutex<HashMap<String, Throttle>>,
+    hashing: Semaphore,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self {
+            sessions: Mutex::default(),
+            throttles: Mutex::default(),
+            hashing: Semaphore::new(HASHES_AT_ONCE),
+        }
+    }
+}
+
+/// First run: the county and its first administrator.
+#[derive(Debug, Clone)]
+pub struct SetUp {
+    /// Token of the link.
+    pub token: String,
+    /// GB/T 2260 code of the county.
+    pub area: String,
+    /// Address printed in QR codes.
+    pub public_url: String,
+    /// Sign-in name of the administrator.
+    pub username: String,
+    /// The administrator's name.
+    pub name: String,
+    /// Password.
+    pub password: String,
+}
+
+impl App {
+    /// Whether county and administrator exist.
+    pub fn is_set_up(&self) -> Result<bool, AppError> {
+        Ok(self.county()?.is_some()
+            && self.store.count(user::ALL, "").map_err(AppError::internal)? > 0)
+    }
+
+    /// Whether a set-up token works now.
+    pub fn setup_token_works(&self, token: &str) -> bool {
+        let Ok(kept) = std::fs::read_to_string(setup_file(&self.config.data)) else { return false };
+        let Some((sha256, made_at)) = kept.trim().split_once(' ') else { return false };
+        let Ok(made_at) = made_at.parse::<tianyin_domain::Time>() else { return false };
+        let age_s = crate::edge::now().as_second() - made_at.as_second();
+        sha256 == sha256_hex(token.as_bytes())
+            && u64::try_from(age_s).is_ok_and(|age_s| age_s < SETUP_LINK.as_secs())
+    }
+
+    /// Carries out the first run.
+    pub async fn set_up(&self, form: SetUp) -> Result<Outcome, AppError> {
+        if self.is_set_up()? {
+            return Err(AppError::refused("already_set_up"));
+        }
+        if !self.setup_token_works(&form.token) {
+            return Err(AppError::refused("bad_setup_token"));
+        }
+        let system = Actor::system("setup");
+        let full_name = crate::regions::full_name(&form.area)
+            .ok_or_else(|| DomainError::field("area", "bad_region_code"))?;
+        let name = crate::regions::name(&form.area).unwrap_or_default().to_owned();
+        check_password(&form.password)?;
+        let county = ConfigureCounty {
+            area: form.area,
+            name,
+            full_name,
+            public_url: form.public_url,
+        };
+        self.submit(&system, Command::ConfigureCounty(county)).await?;
+        let user = NewUser {
+            username: form.username,
+            name: form.name,
+            role: Role::Administrator,
+            operator: None,
+            password: form.password,
+        };
+        let outcome = self.add_user(&system, user).await?;
+        // Used up; the check above refuses any token from now on in any case.
+        let _ = std::fs::remove_file(setup_file(&self.config.data));
+        Ok(outcome)
+    }
+
+    /// Adds a user; the password hash goes to the vault first.
+    pub async fn add_user(&self, actor: &Actor, new: NewUser) -> Result<Outcome, AppError> {
+        check_password(&new.password)?;
+        let hash = self.hash_password(new.password).await?;
+        let credential = self.vault.put(&hash).map_err(AppError::internal)?;
+        let command = Command::AddUser(AddUser {
+            username: new.username,
+            name: new.name,
+            role: new.role,
+            area: String::new(),
+            operator: new.operator,
+            agency: None,
+            credential: credential.clone(),
+        });
+        let outcome = self.submit(actor, command).await;
+        if outcome.is_err() {
+            self.vault.erase(&credential).map_err(AppError::internal)?;
+        }
+        outcome
+    }
+
+    /// Sets a new password and ends the user's sessions.
+    pub async fn reset_password(&self, username: &str, password: String) -> Result<(), AppError> {
+        check_password(&password)?;
+        let user = self.user_by_name(username)?.ok_or_else(|| DomainError::NotFound {
+            noun: "user",
+            id: username.to_owned(),
+        })?;
+        let hash = self.hash_password(password).await?;
+        let credential = self.vault.put(&hash).map_err(AppError::internal)?;
+        let changed = user::CredentialChanged { user: user.id.clone(), credential };
+        self.submit(&Actor::system("cli"), Command::ChangeCredential(changed)).await?;
+        self.vault.erase(&user.credential).map_err(AppError::internal)?;
+        self.end_sessions_of(&user.id);
+        Ok(())
+    }
+
+    /// Signs in. The answer is the session token; the same time passes for unknown names.
+    pub async fn sign_in(
+        &self,
+        username: &str,
+        password: &str,
+        address: IpAddr,
+    ) -> Result<(String, Session), AppError> {
+        let username = username.trim().to_ascii_lowercase();
+        let keys = [format!("user/{username}"), format!("addr/{address}")];
+        self.check_throttle(&keys)?;
+        let user = self.user_by_name(&username)?.filter(|u| u.active);
+        let hash = match &user {
+            Some(user) => self.vault.get(&user.credential).map_err(AppError::internal)?,
+            None => None,
+        };
+        let fits = self.verify_password(password.to_owned(), hash).await?;
+        let (Some(user), true) = (user, fits) else {
+            self.count_failure(&keys);
+            return Err(AppError::refused("wrong_password"));
+        };
+        self.accounts.throttles.lock().remove(&keys[0]);
+        Ok(self.start_session(user))
+    }
+
+    /// The session of a token, when it is still good; counts as activity.
+    pub fn session(&self, token: &str) -> Option<Session> {
+        let mut sessions = self.accounts.sessions.lock();
+        let key = sha256_hex(token.as_bytes());
+        let session = sessions.get_mut(&key)?;
+        if session.last_seen.elapsed() > SESSION_IDLE || session.started.elapsed() > SESSION_MAX {
+            sessions.remove(&key);
+            return None;
+        }
+        session.last_seen = Instant::now();
+        Some(session.clone())
+    }
+
+    /// Ends a session.
+    pub fn sign_out(&self, token: &str) {
+        self.accounts.sessions.lock().remove(&sha256_hex(token.as_bytes()));
+    }
+
+    /// Ends every session of a user.
+    pub fn end_sessions_of(&self, user: &str) {
+        self.accounts.sessions.lock().retain(|_, s| s.user.id != user);
+    }
+
+    fn user_by_name(&self, username: &str) -> Result<Option<User>, AppError> {
+        let state: &dyn tianyin_domain::State = &self.store;
+        Ok(state.find(user::BY_NAME, username)?)
+    }
+
+    fn start_session(&self, user: User) -> (String, Session) {
+        let token = new_token();
+        let now = Instant::now();
+        let session = Session {
+            actor: user.actor(),
+            user,
+            form_token: new_token(),
+            expires_in: SESSION_MAX,
+            started: now,
+            last_seen: now,
+        };
+        let mut sessions = self.accounts.sessions.lock();
+        if sessions.len() >= SESSIONS_MAX
+            && let Some(oldest) =
+                sessions.iter().min_by_key(|(_, s)| s.last_seen).map(|(k, _)| k.clone())
+        {
+            sessions.remove(&oldest);
+        }
+        sessions.insert(sha256_hex(token.as_bytes()), session.clone());
+        (token, session)
+    }
+
+    async fn hash_password(&self, password: String) -> Result<String, AppError> {
+        let _permit = self.accounts.hashing.acquire().await.map_err(AppError::internal)?;
+        tokio::task::spawn_blocking(move || {
+            Argon2::default()
+                .hash_password(password.as_bytes())
+                .map(|h| h.to_string())
+                .map_err(|e| AppError::Internal(anyhow::anyhow!("hash password: {e}")))
+        })
+        .await
+        .map_err(AppError::internal)?
+    }
+
+    async fn verify_password(
+        &self,
+        password: String,
+        hash: Option<String>,
+    ) -> Result<bool, AppError> {
+        let _permit = self.accounts.hashing.acquire().await.map_err(AppError::internal)?;
+        tokio::task::spawn_blocking(move || match hash {
+            Some(hash) => PasswordHash::new(&hash)
+                .is_ok_and(|h| Argon2::default().verify_password(password.as_bytes(), &h).is_ok()),
+            None => {
+                // The same work as for a known name, so that time tells nothing.
+                let _ = Argon2::default().hash_password(password.as_bytes());
+                false
+            }
+        })
+        .await
+        .map_err(AppError::internal)
+    }
+
+    fn check_throttle(&self, keys: &[String]) -> Result<(), AppError> {
+        let throttles = self.accounts.throttles.lock();
+        let now = Instant::now();
+        let wait = keys
+            .iter()
+            .filter_map(|k| throttles.get(k))
+            .filter(|t| t.failures >= FREE_FAILURES)
+            .map(|t| t.until.saturating_duration_since(now))
+            .max()
+            .unwrap_or_default();
+        if wait.is_zero() {
+            return Ok(());
+        }
+        let seconds = (wait.as_secs() + 1).to_string();
+        Err(AppError::refused_with("throttled", vec![("seconds", seconds)]))
+    }
+
+    fn count_failure(&self, keys: &[String]) {
+        let mut throttles = self.accounts.throttles.lock();
+        let now = Instant::now();
+        if throttles.len() >= THROTTLES_MAX {
+            throttles.retain(|_, t| t.until > now);
+        }
+        for key in keys {
+            let t = throttles.entry(key.clone()).or_insert(Throttle { failures: 0, until: now });
+            t.failures = t.failures.saturating_add(1);
+            let doublings = t.failures.saturating_sub(FREE_FAILURES).min(10);
+            t.until = now + WAIT_MAX.min(Duration::from_secs(1 << doublings));
+        }
+    }
+}
+
+/// A fresh set-up token; an older one stops working. Kept as a digest in a private file, so that the
+/// command line can make one beside a running service.
+pub fn new_setup_token(data: &Path) -> anyhow::Result<String> {
+    let token = new_token();
+    let file = setup_file(data);
+    std::fs::create_dir_all(data.join("keys"))?;
+    let line = format!("{} {}\n", sha256_hex(token.as_bytes()), crate::edge::now());
+    crate::keys::write_private(&file, line.as_bytes())?;
+    Ok(token)
+}
+
+fn setup_file(data: &Path) -> PathBuf {
+    data.join("keys").join("setup-token")
+}
+
+/// A user to be added, with the password in clear.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// Sign-in name.
+    pub username: String,
+    /// Person's name.
+    pub name: String,
+    /// Role.
+    pub role: Role,
+    /// Operator, for role producer.
+    pub operator: Option<String>,
+    /// Password.
+    pub password: String,
+}
+
+/// At least 8 characters and none of the most used ones (ASVS 5.0 6.2.1, 6.2.4).
+fn check_password(password: &str) -> Result<(), AppError> {
+    const COMMON: [&str; 12] = [
+        "12345678", "123456789", "1234567890", "password", "11111111", "88888888", "00000000",
+        "qwertyui", "abc12345", "a1234567", "admin123", "66666666",
+    ];
+    let chars = password.chars().count();
+    if !(8..=128).contains(&chars) || COMMON.contains(&password.to_lowercase().as_str()) {
+        return Err(DomainError::field("password", "bad_password").into());
+    }
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! Issuing: gather, judge, compose, sign, submit; papers of what was issued.
+
+use serde_json::{Value, json};
+use tianyin_documents::{BasisOption, CertificatePaper, Dpi, LabelSize, Paper};
+use tianyin_domain::activity::{self, Activity};
+use tianyin_domain::actor::Actor;
+use tianyin_domain::bitmap::Bitmap;
+use tianyin_domain::certificate::{
+    Basis, Certificate, CertificateRequest, CertificateStatus, FORMS, IssueCertificate, compose,
+};
+use tianyin_domain::code;
+use tianyin_domain::command::{Command, Envelope, Outcome};
+use tianyin_domain::error::DomainError;
+use tianyin_domain::finding::Judgement;
+use tianyin_domain::lot::Lot;
+use tianyin_domain::operator::Operator;
+use tianyin_domain::product::Product;
+use tianyin_domain::test::{self, ConductedBy, Test, TestVerdict};
+use tianyin_domain::time::china_date;
+use tianyin_domain::{State, Time};
+
+use super::{App, AppError, CONFLICT_TRIES};
+use crate::edge::{OsRandom, now};
+use crate::texts::t;
+
+/// Activities and tests of one lot that a rule looks at.
+const RECORDS_MAX: usize = 500;
+
+/// Everything the rule and the certificate are made of, with the versions it was read at.
+struct Dossier {
+    lot: Lot,
+    operator: Operator,
+    product: Product,
+    activities: Vec<Activity>,
+    tests: Vec<Test>,
+    based_on: Vec<(String, u64)>,
+}
+
+impl App {
+    /// Issues a certificate. The answer's id is its code.
+    pub async fn issue(
+        &self,
+        actor: &Actor,
+        request: CertificateRequest,
+        idempotency_key: Option<String>,
+    ) -> Result<Outcome, AppError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let envelope = self.prepare_issue(actor, &request, idempotency_key.clone())?;
+            match self.submit_envelope(envelope).await {
+                Err(AppError::Domain(DomainError::Conflict { .. })) if tries < CONFLICT_TRIES => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    /// What the rule would say now, before anything is issued.
+    pub fn preview_issue(&self, request: &CertificateRequest) -> Result<Judgement, AppError> {
+        let dossier = self.dossier(&request.lot)?;
+        Ok(self.judge_issue(&dossier, request, now()))
+    }
+
+    fn prepare_issue(
+        &self,
+        actor: &Actor,
+        request: &CertificateRequest,
+        idempotency_key: Option<String>,
+    ) -> Result<Envelope, AppError> {
+        let time = now();
+        let dossier = self.dossier(&request.lot)?;
+        let judgement = self.judge_issue(&dossier, request, time);
+        let code = code::draw(&mut OsRandom);
+        let content = compose(&self.store, request, &code, time)?;
+        let proof = crate::proof::make(self.signer.as_ref(), &content).map_err(AppError::internal)?;
+        let tests = proving_tests(&dossier.tests, &request.basis);
+        let command = IssueCertificate { request: request.clone(), content, proof, tests, judgement };
+        Ok(Envelope {
+            actor: actor.clone(),
+            command: Command::IssueCertificate(Box::new(command)),
+            time,
+            idempotency_key,
+            based_on: dossier.based_on,
+        })
+    }
+
+    fn dossier(&self, lot: &str) -> Result<Dossier, AppError> {
+        let state: &dyn State = &self.store;
+        let missing = |noun, id: &str| DomainError::NotFound { noun, id: id.to_owned() };
+        // Versions are read before the records: what changes in between is noticed.
+        let lot_root = format!("lot/{lot}");
+        let lot_version = state.version(&lot_root)?;
+        let lot: Lot = state.get(lot)?.ok_or_else(|| missing("lot", lot))?;
+        let mut based_on = vec![(lot_root, lot_version)];
+        for root in [format!("operator/{}", lot.operator), format!("site/{}", lot.site)] {
+            based_on.push((root.clone(), state.version(&root)?));
+        }
+        let operator = state
+            .get(&lot.operator)?
+            .ok_or_else(|| missing("operator", &lot.operator))?;
+        let product =
+            state.get(&lot.product)?.ok_or_else(|| missing("product", &lot.product))?;
+        let mut activities: Vec<Activity> =
+            state.list(activity::BY_SITE, &lot.site, RECORDS_MAX)?;
+        activities.retain(|a| belongs(a, &lot));
+        let tests = state.list(test::BY_LOT, &lot.id, RECORDS_MAX)?;
+        Ok(Dossier { lot, operator, product, activities, tests, based_on })
+    }
+
+    fn judge_issue(&self, d: &Dossier, request: &CertificateRequest, time: Time) -> Judgement {
+        let issued_on = china_date(time);
+        let form = tianyin_domain::certificate::form_on(issued_on).map_or("", |f| f.id);
+        let input = json!({
+            "form": form,
+            "issued_on": issued_on.to_string(),
+            "basis": request.basis,
+            "operator": {
+                "id": d.operator.id, "name": d.operator.name,
+                "kind": d.operator.kind, "status": d.operator.status,
+            },
+            "product": {
+                "id": d.product.id, "name": d.product.name,
+                "class": d.product.class, "crop": d.product.crop,
+            },
+            "lot": {
+                "id": d.lot.id, "no": d.lot.no, "harvested_on": d.lot.harvested_on.to_string(),
+                "quantity": d.lot.quantity.to_string(), "unit": d.lot.unit,
+                "status": d.lot.status, "mixed": false,
+            },
+            "activities": d.activities.iter().map(activity_input).collect::<Vec<_>>(),
+            "tests": d.tests.iter().map(test_input).collect::<Vec<_>>(),
+        });
+        self.evaluate("certificate/issue", input)
+    }
+
+    /// The paper of a certificate, texts ready for print.
+    pub fn paper(&self, certificate: &Certificate) -> Result<CertificatePaper, AppError> {
+        let c = &certificate.content;
+        let state: &dyn State = &self.store;
+        let operator: Option<Operator> = state.get(&certificate.operator)?;
+        let contact = match &operator {
+            Some(operator) => self.contact_phone(operator)?,
+            None => c.contact.clone(),
+        };
+        let public_url = self.county()?.map(|county| county.public_url).unwrap_or_default();
+        let form = FORMS.iter().find(|f| f.id == c.form);
+        let void = certificate.status == CertificateStatus::Void;
+        Ok(CertificatePaper {
+            title: form.map_or("承诺达标合格证", |f| f.title).to_owned(),
+            form: t(&format!("form.{}", c.form)).to_owned(),
+            commitment: c.commitment.clone(),
+            basis_options: Basis::ALL
+                .into_iter()
+                .map(|b| BasisOption { text: b.wording().into(), ticked: c.basis.contains(&b) })
+                .collect(),
+            product: c.product.clone(),
+            quantity: format!("{} {}", c.quantity, c.unit),
+            origin: c.origin.clone(),
+            producer: certificate.producer_name.clone(),
+            contact,
+            issued_on: c.issued_on.to_string(),
+            code: c.code.clone(),
+            code_grouped: code::grouped(&c.code),
+            qr_text: code::qr_text(&public_url, &c.code),
+            proof_qr_text: Some(certificate.proof.clone()),
+            county: c.county.clone(),
+            status_note: void.then(|| t("certificate_status.void").to_owned()),
+        })
+    }
+
+    /// A certificate by code, in the actor's sight.
+    pub fn certificate(
+        &self,
+        code: &str,
+        scope: &tianyin_domain::Scope,
+    ) -> Result<Certificate, AppError> {
+        let found = self.store.get_scoped(code, scope).map_err(AppError::internal)?;
+        let id = code.chars().take(32).collect();
+        Ok(found.ok_or(DomainError::NotFound { noun: "certificate", id })?)
+    }
+
+    /// A4 paper as PDF.
+    pub fn paper_pdf(&self, certificate: &Certificate) -> Result<Vec<u8>, AppError> {
+        self.documents.pdf(&self.paper(certificate)?).map_err(document_error)
+    }
+
+    /// A4 paper as PNG.
+    pub fn paper_png(&self, certificate: &Certificate, dpi: u32) -> Result<Vec<u8>, AppError> {
+        let paper = self.paper(certificate)?;
+        self.documents.png(&paper, Paper::A4, dpi).map_err(document_error)
+    }
+
+    /// The very bitmap a label printer gets.
+    pub fn label_bitmap(&self, certificate: &Certificate, dpi: Dpi) -> Result<Bitmap, AppError> {
+        let paper = self.paper(certificate)?;
+        self.documents.label_bitmap(&paper, LabelSize::W60H40, dpi).map_err(document_error)
+    }
+}
+
+fn document_error(error: tianyin_documents::DocumentError) -> AppError {
+    AppError::refused_with("label_failed", vec![("detail", error.to_string())])
+}
+
+/// Resolution by the number on the printer's box.
+pub fn dpi_of(number: u32) -> Dpi {
+    if number >= 300 { Dpi::D300 } else { Dpi::D203 }
+}
+
+/// Activities that made the lot: its own, and the site's for the product up to harvest.
+pub fn belongs(activity: &Activity, lot: &Lot) -> bool {
+    match &activity.lot {
+        Some(own) => *own == lot.id,
+        None => activity.product == lot.product && activity.date <= lot.harvested_on,
+    }
+}
+
+/// Passing tests of the kind that the basis names.
+fn proving_tests(tests: &[Test], basis: &[Basis]) -> Vec<String> {
+    tests
+        .iter()
+        .filter(|t| t.verdict == TestVerdict::Pass)
+        .filter(|t| match t.conducted_by {
+            Some(ConductedBy::Own) => basis.contains(&Basis::SelfTest),
+            Some(ConductedBy::Commissioned) => basis.contains(&Basis::CommissionedTest),
+            None => false,
+        })
+        .map(|t| t.id.clone())
+        .collect()
+}
+
+fn activity_input(a: &Activity) -> Value {
+    let input = a.input.as_ref().map(|i| {
+        json!({
+            "name": i.name,
+            "kind": i.kind,
+            "substances": i.substances,
+            "interval_days": i.interval_days,
+        })
+    });
+    json!({
+        "id": a.id,
+        "kind": a.kind,
+        "date": a.date.to_string(),
+        "stop": a.stopped_on.map(|d| d.to_string()),
+        "input": input,
+    })
+}
+
+fn test_input(t: &Test) -> Value {
+    let conducted_by = match t.conducted_by {
+        Some(ConductedBy::Own) => "self",
+        _ => "commissioned",
+    };
+    json!({
+        "id": t.id,
+        "verdict": t.verdict,
+        "method": t.measurement.method,
+        "item_code": t.measurement.item.code,
+        "item_name": t.measurement.item.name,
+        "substances": [],
+        "tested_on": china_date(t.tested_at()).to_string(),
+        "conducted_by": conducted_by,
+    })
+}

@@ -1,0 +1,192 @@
+//! Pairing, approval and presence of devices.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tianyin_domain::actor::Actor;
+use tianyin_domain::command::{Command, Outcome};
+use tianyin_domain::device::{ApproveDevice, Device, DeviceKind, DeviceStatus, PairDevice};
+use tianyin_domain::id::Random as _;
+use tianyin_domain::{State, Time};
+use tianyin_gateway::DownKind;
+
+use super::{App, AppError};
+use crate::edge::{OsRandom, new_token, now, sha256_hex};
+
+/// Pairing ends by itself after this time.
+pub const PAIRING: Duration = Duration::from_secs(600);
+/// Devices that one pairing may bring in.
+const PAIRED_MAX: usize = 16;
+/// Wrong pairing codes in a row that end the pairing.
+const WRONG_CODES_MAX: usize = 20;
+/// Presence records kept.
+const PRESENCES_MAX: usize = 4096;
+
+/// An open pairing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairingCode {
+    /// Eight digits, the password of unknown devices.
+    pub code: String,
+    /// When it ends.
+    pub until: Time,
+}
+
+struct Pairing {
+    shown: PairingCode,
+    since: Instant,
+    paired: usize,
+    wrong: usize,
+}
+
+/// Whether a device is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// Whether it is connected.
+    pub online: bool,
+    /// Since when it is as it is.
+    pub since: Option<Time>,
+    /// When it last sent something.
+    pub last_message_at: Option<Time>,
+    /// Address it connected from.
+    pub remote: Option<SocketAddr>,
+    /// Why it was last turned away, as the gateway told it.
+    pub last_refusal: String,
+}
+
+/// State of pairing and presence, in memory.
+#[derive(Default)]
+pub struct Devices {
+    pairing: Mutex<Option<Pairing>>,
+    presences: Mutex<HashMap<String, Presence>>,
+}
+
+impl Devices {
+    /// Changes what is known of a device's presence.
+    pub fn note(&self, device: &str, change: impl FnOnce(&mut Presence)) {
+        let mut presences = self.presences.lock();
+        if presences.len() >= PRESENCES_MAX && !presences.contains_key(device) {
+            presences.retain(|_, p| p.online);
+        }
+        change(presences.entry(device.to_owned()).or_default());
+    }
+}
+
+impl App {
+    /// Lets unknown devices in for ten minutes, with a fresh code.
+    pub fn open_pairing(&self) -> PairingCode {
+        let mut bytes = [0u8; 8];
+        OsRandom.fill(&mut bytes);
+        let code = format!("{:08}", u64::from_le_bytes(bytes) % 100_000_000);
+        let until = now() + jiff::SignedDuration::from_secs(PAIRING.as_secs().cast_signed());
+        let shown = PairingCode { code, until };
+        *self.devices.pairing.lock() =
+            Some(Pairing { shown: shown.clone(), since: Instant::now(), paired: 0, wrong: 0 });
+        shown
+    }
+
+    /// Ends pairing.
+    pub fn close_pairing(&self) {
+        *self.devices.pairing.lock() = None;
+    }
+
+    /// The open pairing, if there is one.
+    pub fn pairing(&self) -> Option<PairingCode> {
+        let mut pairing = self.devices.pairing.lock();
+        if pairing.as_ref().is_some_and(|p| p.since.elapsed() > PAIRING) {
+            *pairing = None;
+        }
+        pairing.as_ref().map(|p| p.shown.clone())
+    }
+
+    /// Whether a device with this password may connect.
+    pub async fn admit_device(&self, id: &str, password: &[u8]) -> Result<bool, AppError> {
+        let state: &dyn State = &self.store;
+        match state.get::<Device>(id)? {
+            Some(device) => match device.status {
+                DeviceStatus::Approved => {
+                    let same = !device.token_sha256.is_empty()
+                        && sha256_hex(password) == device.token_sha256;
+                    Ok(same)
+                }
+                DeviceStatus::Pending => Ok(self.pairing_code_fits(password, false)),
+                DeviceStatus::Disabled => Ok(false),
+            },
+            None if self.pairing_code_fits(password, true) => {
+                let actor = Actor::Device { id: id.to_owned() };
+                let command = Command::PairDevice(PairDevice { id: id.to_owned() });
+                self.submit(&actor, command).await?;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    fn pairing_code_fits(&self, password: &[u8], new_device: bool) -> bool {
+        let mut guard = self.devices.pairing.lock();
+        let Some(pairing) = guard.as_mut() else { return false };
+        if pairing.since.elapsed() > PAIRING {
+            *guard = None;
+            return false;
+        }
+        if pairing.shown.code.as_bytes() != password {
+            pairing.wrong += 1;
+            if pairing.wrong >= WRONG_CODES_MAX {
+                tracing::warn!("pairing closed: too many wrong codes");
+                *guard = None;
+            }
+            return false;
+        }
+        if new_device {
+            if pairing.paired >= PAIRED_MAX {
+                return false;
+            }
+            pairing.paired += 1;
+        }
+        true
+    }
+
+    /// Describes and approves a device. With `new_token` it gets a token, answered once and, when
+    /// the device is connected, sent to it on `down/cmd`.
+    pub async fn approve_device(
+        &self,
+        actor: &Actor,
+        mut command: ApproveDevice,
+        new_token_wanted: bool,
+    ) -> Result<(Outcome, Option<String>), AppError> {
+        let networked = command.kind != DeviceKind::Printer;
+        let token = (new_token_wanted && networked).then(new_token);
+        command.token_sha256 =
+            token.as_ref().map(|t| sha256_hex(t.as_bytes())).unwrap_or_default();
+        let id = command.id.clone();
+        let outcome = self.submit(actor, Command::ApproveDevice(command)).await?;
+        if let (Some(token), Some(gateway)) = (&token, self.gateway()) {
+            let payload = serde_json::json!({ "cmd": "token", "token": token }).to_string();
+            if let Err(e) = gateway.send(&id, DownKind::Cmd, payload.into_bytes()).await {
+                tracing::warn!(device = %id, error = %e, "the new token was not delivered");
+            }
+        }
+        Ok((outcome, token))
+    }
+
+    /// Disables a device and ends its connections.
+    pub async fn disable_device(&self, actor: &Actor, id: &str) -> Result<Outcome, AppError> {
+        let command = tianyin_domain::device::DisableDevice { id: id.to_owned() };
+        let outcome = self.submit(actor, Command::DisableDevice(command)).await?;
+        if let Some(gateway) = self.gateway() {
+            gateway.kick(id).await;
+        }
+        Ok(outcome)
+    }
+
+    /// Whether a device is there.
+    pub fn presence(&self, device: &str) -> Presence {
+        self.devices.presences.lock().get(device).cloned().unwrap_or_default()
+    }
+
+    /// How many devices are connected.
+    pub fn devices_online(&self) -> usize {
+        self.gateway().map_or(0, tianyin_gateway::Gateway::devices_online)
+    }
+}

@@ -1,0 +1,111 @@
+//! What a caller of the application learns when something did not work.
+
+use tianyin_domain::{DomainError, FieldError, StateError};
+
+use crate::texts::{t, tf};
+
+/// Why the application did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The domain refused.
+    #[error(transparent)]
+    Domain(#[from] DomainError),
+    /// The journal cannot be written any more; nothing is taken in until a person mended it.
+    #[error("read-only: {0}")]
+    ReadOnly(String),
+    /// Too much is waiting.
+    #[error("overloaded")]
+    Overloaded,
+    /// A refusal of the application itself, with a code of the catalogue and its values.
+    #[error("refused: {code}")]
+    Refused {
+        /// Stable code.
+        code: &'static str,
+        /// Values for the message.
+        params: Vec<(&'static str, String)>,
+    },
+    /// Something that should not happen; the chain goes to the log.
+    #[error("internal: {0:#}")]
+    Internal(anyhow::Error),
+}
+
+impl AppError {
+    /// A refusal without values.
+    pub fn refused(code: &'static str) -> Self {
+        Self::Refused { code, params: Vec::new() }
+    }
+
+    /// A refusal with values.
+    pub fn refused_with(code: &'static str, params: Vec<(&'static str, String)>) -> Self {
+        Self::Refused { code, params }
+    }
+
+    /// Wraps an unexpected error.
+    pub fn internal(error: impl Into<anyhow::Error>) -> Self {
+        Self::Internal(error.into())
+    }
+
+    /// Stable code for API clients.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Domain(e) => e.code(),
+            Self::ReadOnly(_) => "read_only",
+            Self::Overloaded => "overloaded",
+            Self::Refused { code, .. } => code,
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// The Chinese sentence that says what to do.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Domain(e) => domain_detail(e),
+            Self::Refused { code, params } => {
+                tf(&format!("error.{code}"), params.iter().map(|(k, v)| (*k, v.as_str())))
+            }
+            _ => t(&format!("error.{}", self.code())).to_owned(),
+        }
+    }
+
+    /// Bad fields, when that is what is wrong.
+    pub fn fields(&self) -> &[FieldError] {
+        match self {
+            Self::Domain(DomainError::Invalid(fields)) => fields,
+            _ => &[],
+        }
+    }
+}
+
+impl From<StateError> for AppError {
+    fn from(error: StateError) -> Self {
+        Self::Domain(error.into())
+    }
+}
+
+fn domain_detail(error: &DomainError) -> String {
+    let key = format!("error.{}", error.code());
+    match error {
+        DomainError::Invalid(fields) => tf(&key, [("count", fields.len().to_string().as_str())]),
+        DomainError::Refused { params, .. } => {
+            tf(&key, params.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+        }
+        DomainError::RuleRefused(judgement) => {
+            let reasons: Vec<&str> = judgement
+                .findings
+                .iter()
+                .filter(|f| f.verdict != tianyin_domain::Verdict::Pass)
+                .map(|f| f.text.as_str())
+                .collect();
+            tf(&key, [("reasons", reasons.join(" ").as_str())])
+        }
+        _ => t(&key).to_owned(),
+    }
+}
+
+/// The Chinese sentence for one bad field.
+pub fn field_text(field: &FieldError) -> String {
+    tf(
+        &format!("field.{}", field.code),
+        field.params.iter().map(|(k, v)| (k.as_str(), v.as_str())),
+    )
+}

@@ -1,0 +1,118 @@
+//! What the appliance does, whoever asks: the services between HTTP, command line, devices and the
+//! pure kernel.
+
+pub mod accounts;
+pub mod certificates;
+pub mod devices;
+pub mod error;
+pub mod ingest;
+pub mod live;
+pub mod operators;
+pub mod pipeline;
+pub mod plugins;
+pub mod printing;
+pub mod scans;
+pub mod start;
+pub mod tail;
+pub mod testing;
+pub mod writer;
+
+use std::sync::{Arc, OnceLock};
+
+use tianyin_documents::Renderer;
+use tianyin_domain::command::{Command, Envelope, Outcome};
+use tianyin_domain::county::{COUNTY_ID, County};
+use tianyin_domain::{Actor, Time};
+use tianyin_gateway::Gateway;
+use tianyin_rules::RuleSet;
+use tianyin_store::Store;
+
+pub use error::{AppError, field_text};
+
+use crate::config::Config;
+use crate::keys::SignatureProvider;
+use crate::vault::Vault;
+
+/// Times a command based on rules is tried again when its roots changed meanwhile.
+pub const CONFLICT_TRIES: usize = 3;
+
+/// The running appliance; shared by everything that serves.
+pub struct App {
+    /// Settings of this start.
+    pub config: Config,
+    /// Everything that is queried.
+    pub store: Store,
+    /// The one way to write.
+    pub writer: writer::Writer,
+    /// Rules in force.
+    pub rules: Arc<RuleSet>,
+    /// Installed plugins.
+    pub plugins: plugins::Plugins,
+    /// Labels and papers.
+    pub documents: Renderer,
+    /// The county's signature.
+    pub signer: Box<dyn SignatureProvider>,
+    /// Secrets.
+    pub vault: Vault,
+    /// Sessions, throttles, set-up.
+    pub accounts: accounts::Accounts,
+    /// Pairing and presence of devices.
+    pub devices: devices::Devices,
+    /// Scan counts not flushed yet.
+    pub scans: scans::Scans,
+    /// Live pages.
+    pub live: live::Live,
+    /// Decoding and judging.
+    pub pipeline: pipeline::Pipeline,
+    /// Printing.
+    pub printing: printing::Printing,
+    gateway: OnceLock<Gateway>,
+    /// When this start began.
+    pub started_at: Time,
+}
+
+impl App {
+    /// Submits a command and waits until it is durable.
+    pub async fn submit(&self, actor: &Actor, command: Command) -> Result<Outcome, AppError> {
+        self.submit_keyed(actor, command, None).await
+    }
+
+    /// The same with an idempotency key.
+    pub async fn submit_keyed(
+        &self,
+        actor: &Actor,
+        command: Command,
+        idempotency_key: Option<String>,
+    ) -> Result<Outcome, AppError> {
+        self.submit_envelope(Envelope {
+            actor: actor.clone(),
+            command,
+            time: crate::edge::now(),
+            idempotency_key,
+            based_on: Vec::new(),
+        })
+        .await
+    }
+
+    /// Submits a prepared envelope.
+    pub async fn submit_envelope(&self, envelope: Envelope) -> Result<Outcome, AppError> {
+        let answer = self.writer.submit(envelope)?;
+        answer.await.map_err(|_| AppError::ReadOnly("the writer ended".into()))?
+    }
+
+    /// The same from a thread that may block.
+    pub fn submit_blocking(&self, envelope: Envelope) -> Result<Outcome, AppError> {
+        let answer = self.writer.submit(envelope)?;
+        answer.blocking_recv().map_err(|_| AppError::ReadOnly("the writer ended".into()))?
+    }
+
+    /// Settings of the county; `None` before set-up.
+    pub fn county(&self) -> Result<Option<County>, AppError> {
+        Ok(self.store.get(COUNTY_ID).map_err(AppError::internal)?)
+    }
+
+    /// The MQTT gateway, once it listens.
+    pub fn gateway(&self) -> Option<&Gateway> {
+        self.gateway.get()
+    }
+}

@@ -1,0 +1,483 @@
+//! From a durable message to a judged test: decode, match, judge, record, answer the device, and
+//! issue where a standing authorisation says so. Work of one device stays in order.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
+
+use serde_json::json;
+use tianyin_domain::actor::Actor;
+use tianyin_domain::authorisation::covering;
+use tianyin_domain::certificate::{Basis, CertificateRequest};
+use tianyin_domain::code::CodeChecked;
+use tianyin_domain::command::{Command, Envelope, Outcome};
+use tianyin_domain::device::{Device, ScanLot};
+use tianyin_domain::error::DomainError;
+use tianyin_domain::lot::Lot;
+use tianyin_domain::measurement::Measurement;
+use tianyin_domain::message::{self, Message, MessageKind, MessageStatus, SettleMessage};
+use tianyin_domain::print_job::QueuePrint;
+use tianyin_domain::product::Product;
+use tianyin_domain::test::{self, ConductedBy, Origin, RecordTest, Test, TestVerdict};
+use tianyin_domain::time::china_date;
+use tianyin_domain::{Scope, State};
+use tianyin_gateway::DownKind;
+
+use super::{App, AppError};
+use crate::edge::now;
+
+/// Threads that decode and judge.
+const LANES: usize = 4;
+/// Work that may wait in one lane; then the tailer waits, and the journal keeps the rest.
+const LANE_JOBS_MAX: usize = 512;
+/// Problems of one message that are kept beside it.
+const PROBLEMS_SHOWN_MAX: usize = 100;
+/// Messages looked at again at start.
+const CATCH_UP_MAX: usize = 100_000;
+/// Passing tests whose automatic certificate is looked at again at start.
+const CATCH_UP_TESTS: usize = 200;
+
+enum Job {
+    /// Decode a message.
+    Message(String),
+    /// Answer once more for a message that was known already.
+    Known(String),
+    /// A test has its lot: issue where an authorisation says so.
+    Tested { test: String },
+}
+
+/// The way in.
+pub struct Pipeline {
+    lanes: Vec<SyncSender<Job>>,
+    work: parking_lot::Mutex<Vec<Receiver<Job>>>,
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        let (lanes, work) = (0..LANES).map(|_| sync_channel(LANE_JOBS_MAX)).unzip();
+        Self { lanes, work: parking_lot::Mutex::new(work) }
+    }
+}
+
+impl Pipeline {
+    /// A message was received.
+    pub fn message(&self, device: &str, message: &str) {
+        self.send(device, Job::Message(message.to_owned()));
+    }
+
+    /// A message is to be decoded again.
+    pub fn replayed(&self, message: &str) {
+        self.send(message, Job::Message(message.to_owned()));
+    }
+
+    /// A test has its lot.
+    pub fn tested(&self, test: &str, lot: &str) {
+        self.send(lot, Job::Tested { test: test.to_owned() });
+    }
+
+    fn send(&self, key: &str, job: Job) {
+        let hash = key.bytes().fold(0usize, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
+        // Fails only when the lanes ended, that is, at shutdown; the journal keeps the work.
+        let _ = self.lanes[hash % self.lanes.len()].send(job);
+    }
+
+    /// Starts the threads.
+    pub fn start(&self, app: &Weak<App>, runtime: &tokio::runtime::Handle) -> std::io::Result<()> {
+        for (n, jobs) in self.work.lock().drain(..).enumerate() {
+            let (app, runtime) = (app.clone(), runtime.clone());
+            std::thread::Builder::new().name(format!("pipeline-{n}")).spawn(move || {
+                while let Ok(job) = jobs.recv() {
+                    let Some(app) = app.upgrade() else { return };
+                    app.run_job(job, &runtime);
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// What a message came to.
+struct Settled {
+    status: MessageStatus,
+    reason: &'static str,
+    detail: String,
+    problems: Vec<String>,
+}
+
+impl Settled {
+    fn as_is(status: MessageStatus) -> Self {
+        Self { status, reason: "", detail: String::new(), problems: Vec::new() }
+    }
+
+    fn dead(reason: &'static str, detail: impl Into<String>) -> Self {
+        let detail: String = detail.into().chars().take(500).collect();
+        Self { status: MessageStatus::Dead, reason, detail, problems: Vec::new() }
+    }
+}
+
+impl App {
+    /// Work left over from an earlier run.
+    pub fn catch_up(&self) -> Result<(), AppError> {
+        let state: &dyn State = &self.store;
+        let waiting = MessageStatus::Received.as_str();
+        for id in state.ids(message::BY_STATUS, waiting, CATCH_UP_MAX)? {
+            if let Some(message) = state.get::<Message>(&id)? {
+                self.pipeline.message(&message.device, &id);
+            }
+        }
+        let query = tianyin_store::PageQuery {
+            newest_first: true,
+            limit: CATCH_UP_TESTS,
+            ..tianyin_store::PageQuery::new(test::BY_VERDICT, TestVerdict::Pass.as_str())
+        };
+        let recent = self.store.page::<Test>(&query, &Scope::everything());
+        for test in recent.map_err(AppError::internal)?.items {
+            if let Some(lot) = &test.lot {
+                self.pipeline.tested(&test.id, lot);
+            }
+        }
+        Ok(())
+    }
+
+    /// A message that was durable already: the device gets its receipt again.
+    pub fn pipeline_known(&self, device: &str, message: &str) {
+        self.pipeline.send(device, Job::Known(message.to_owned()));
+    }
+
+    fn run_job(&self, job: Job, runtime: &tokio::runtime::Handle) {
+        let done = match job {
+            Job::Message(id) => self.process_message(&id, runtime),
+            Job::Known(id) => self.answer_known(&id, runtime),
+            Job::Tested { test } => self.issue_automatically(&test, runtime),
+        };
+        if let Err(e) = done {
+            tracing::error!(error = %e, detail = %e.detail(), "pipeline work failed");
+        }
+    }
+
+    fn process_message(
+        &self,
+        id: &str,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<(), AppError> {
+        let state: &dyn State = &self.store;
+        let Some(message) = state.get::<Message>(id)? else { return Ok(()) };
+        let Some(device) = state.get::<Device>(&message.device)? else { return Ok(()) };
+        if message.status != MessageStatus::Received {
+            return Ok(());
+        }
+        let settled = match message.kind {
+            MessageKind::Result => self.take_result(&device, &message, runtime)?,
+            MessageKind::Raw => self.take_raw(&device, &message, runtime)?,
+            MessageKind::Scan => self.take_scan(&device, &message, runtime)?,
+        };
+        if settled.status == MessageStatus::Dead {
+            tracing::warn!(message = id, device = %device.id, reason = settled.reason, detail = %settled.detail, "dead letter");
+        }
+        self.system("decode", Command::SettleMessage(SettleMessage {
+            message: message.id,
+            status: settled.status,
+            reason: settled.reason.into(),
+            detail: settled.detail,
+            problems: settled.problems,
+        }))?;
+        Ok(())
+    }
+
+    fn take_result(
+        &self,
+        device: &Device,
+        message: &Message,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Settled, AppError> {
+        let bytes = message.payload.to_bytes();
+        match serde_json::from_slice::<Measurement>(&bytes) {
+            Ok(m) => self.take_measurements(device, message, vec![m], Vec::new(), runtime),
+            Err(e) => {
+                let msg_id = serde_json::from_slice::<serde_json::Value>(&bytes)
+                    .ok()
+                    .and_then(|v| v["msg_id"].as_str().map(|s| s.chars().take(128).collect()))
+                    .unwrap_or_else(|| message.id.clone());
+                self.receipt(device, &msg_id, "rejected", Some(&e.to_string()), runtime);
+                Ok(Settled::dead("not_json", e.to_string()))
+            }
+        }
+    }
+
+    fn take_raw(
+        &self,
+        device: &Device,
+        message: &Message,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Settled, AppError> {
+        let rejected = |reason: &'static str, detail: String| {
+            self.receipt(device, &message.id, "rejected", Some(&detail), runtime);
+            Ok(Settled::dead(reason, detail))
+        };
+        if device.decoder.is_empty() {
+            return rejected("no_decoder", String::new());
+        }
+        let bytes = message.payload.to_bytes();
+        let decoded = match self.plugins.decode(&device.decoder, &bytes, message.received_at) {
+            Ok(Some(decoded)) => decoded,
+            Ok(None) => return rejected("decoder_missing", device.decoder.clone()),
+            Err(e) => return rejected("decoder_failed", e.to_string()),
+        };
+        let problems: Vec<String> = decoded
+            .problems
+            .iter()
+            .take(PROBLEMS_SHOWN_MAX)
+            .map(|p| format!("{} @{}+{}: {}", p.reason, p.offset, p.length, p.text))
+            .collect();
+        if decoded.measurements.is_empty() {
+            let detail = problems.join("; ");
+            let mut settled = rejected("decoder_empty", detail)?;
+            settled.problems = problems;
+            return Ok(settled);
+        }
+        self.take_measurements(device, message, decoded.measurements, problems, runtime)
+    }
+
+    /// Records every measurement of a message; the worst outcome is the message's.
+    fn take_measurements(
+        &self,
+        device: &Device,
+        message: &Message,
+        measurements: Vec<Measurement>,
+        problems: Vec<String>,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Settled, AppError> {
+        let (mut accepted, mut duplicates) = (0usize, 0usize);
+        let mut worst: Option<Settled> = None;
+        for m in measurements {
+            let msg_id = m.msg_id.clone();
+            match self.record_measurement(device, message, m) {
+                Ok(outcome) => {
+                    let status = match outcome.note {
+                        "duplicate" => "duplicate",
+                        "conflict" => "conflict",
+                        _ => "accepted",
+                    };
+                    match status {
+                        "accepted" => accepted += 1,
+                        "duplicate" => duplicates += 1,
+                        _ => {
+                            worst.get_or_insert(Settled {
+                                status: MessageStatus::Conflict,
+                                reason: "test_conflict",
+                                detail: format!("{msg_id} → {}", outcome.id),
+                                problems: Vec::new(),
+                            });
+                        }
+                    }
+                    self.receipt(device, &msg_id, status, None, runtime);
+                }
+                Err(AppError::Domain(e @ DomainError::Invalid(_))) => {
+                    self.receipt(device, &msg_id, "rejected", Some(&e.to_string()), runtime);
+                    worst = Some(Settled::dead("test_refused", format!("{msg_id}: {e}")));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        let mut settled = worst.unwrap_or_else(|| {
+            Settled::as_is(match (accepted, duplicates) {
+                (0, 1..) => MessageStatus::Duplicate,
+                _ => MessageStatus::Accepted,
+            })
+        });
+        settled.problems = problems;
+        Ok(settled)
+    }
+
+    fn record_measurement(
+        &self,
+        device: &Device,
+        message: &Message,
+        measurement: Measurement,
+    ) -> Result<Outcome, AppError> {
+        let matched = self.match_lot(device, &measurement, message.received_at)?;
+        let state: &dyn State = &self.store;
+        let product: Option<Product> = match &matched {
+            Some((lot, _)) => state.get(&lot.product)?,
+            None => None,
+        };
+        let judgement = self.judge(&measurement, product.as_ref(), message.received_at);
+        self.system("decode", Command::RecordTest(Box::new(RecordTest {
+            device: device.id.clone(),
+            message: message.id.clone(),
+            origin: Origin::Device,
+            measurement,
+            lot: matched.map(|(lot, by)| (lot.id, by)),
+            judgement,
+            received_at: message.received_at,
+        })))
+    }
+
+    /// A scan is a lot put on the bench, or a code checked at a market.
+    fn take_scan(
+        &self,
+        device: &Device,
+        message: &Message,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Settled, AppError> {
+        let bytes = message.payload.to_bytes();
+        let text = match serde_json::from_slice::<serde_json::Value>(&bytes) {
+            Ok(v) => v["text"].as_str().unwrap_or_default().to_owned(),
+            Err(e) => {
+                self.receipt(device, &message.id, "rejected", Some(&e.to_string()), runtime);
+                return Ok(Settled::dead("not_json", e.to_string()));
+            }
+        };
+        let Ok(scan) = tianyin_devices::scan::parse(&text) else {
+            self.receipt(device, &message.id, "rejected", Some("empty scan"), runtime);
+            return Ok(Settled::dead("scan_empty", text));
+        };
+        let code = match &scan.content {
+            tianyin_devices::scan::Content::Code { code, .. } => {
+                match tianyin_domain::code::parse(code) {
+                    tianyin_domain::code::CodeText::Valid(code) => Some(code),
+                    _ => None,
+                }
+            }
+            tianyin_devices::scan::Content::Text => None,
+        };
+        if let Some(code) = code
+            && let Some(check) = self.check_code(device, message, &code)?
+        {
+            self.receipt_with(device, &message.id, "accepted", check, runtime);
+            return Ok(Settled::as_is(MessageStatus::Accepted));
+        }
+        let Some(lot) = self.lot_of_text(&scan.text, &Scope::everything())? else {
+            self.receipt(device, &message.id, "rejected", Some("unknown code"), runtime);
+            return Ok(Settled::dead("scan_unknown", scan.text));
+        };
+        self.system("decode", Command::ScanLot(ScanLot {
+            device: device.id.clone(),
+            bench: device.bench.clone(),
+            lot: lot.id.clone(),
+        }))?;
+        let known = json!({ "lot": { "no": lot.no, "product": lot.product_name } });
+        self.receipt_with(device, &message.id, "accepted", known, runtime);
+        Ok(Settled::as_is(MessageStatus::Accepted))
+    }
+
+    /// A code read by a scanner on record is a market check (查验).
+    fn check_code(
+        &self,
+        device: &Device,
+        message: &Message,
+        code: &str,
+    ) -> Result<Option<serde_json::Value>, AppError> {
+        let everything = Scope::everything();
+        let Ok(certificate) = self.certificate(code, &everything) else { return Ok(None) };
+        self.system("decode", Command::CheckCode(CodeChecked {
+            code: code.to_owned(),
+            device: device.id.clone(),
+            message: message.id.clone(),
+        }))?;
+        let c = &certificate.content;
+        Ok(Some(json!({ "check": {
+            "status": certificate.status, "code": c.code, "product": c.product,
+            "producer": c.producer, "issued_on": c.issued_on.to_string(),
+        } })))
+    }
+
+    fn answer_known(&self, id: &str, runtime: &tokio::runtime::Handle) -> Result<(), AppError> {
+        let state: &dyn State = &self.store;
+        let Some(message) = state.get::<Message>(id)? else { return Ok(()) };
+        let Some(device) = state.get::<Device>(&message.device)? else { return Ok(()) };
+        if message.tests.is_empty() {
+            self.receipt(&device, &message.id, "duplicate", None, runtime);
+        }
+        for test in &message.tests {
+            if let Some(test) = state.get::<Test>(test)? {
+                self.receipt(&device, &test.measurement.msg_id, "duplicate", None, runtime);
+            }
+        }
+        Ok(())
+    }
+
+    /// Issues and prints for a passing test, where a standing authorisation says so.
+    fn issue_automatically(
+        &self,
+        test: &str,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<(), AppError> {
+        let state: &dyn State = &self.store;
+        let Some(test) = state.get::<Test>(test)? else { return Ok(()) };
+        let (TestVerdict::Pass, Some(lot)) = (test.verdict, &test.lot) else { return Ok(()) };
+        let Some(lot) = state.get::<Lot>(lot)? else { return Ok(()) };
+        let left = lot.quantity - lot.certified;
+        let today = china_date(now());
+        let authorisation = covering(state, &lot.operator, &lot.product, today)?;
+        let Some(authorisation) = authorisation.filter(|a| a.auto_issue) else { return Ok(()) };
+        if left <= tianyin_domain::Decimal::ZERO {
+            return Ok(());
+        }
+        let basis = match test.conducted_by {
+            Some(ConductedBy::Own) => Basis::SelfTest,
+            _ => Basis::CommissionedTest,
+        };
+        let request =
+            CertificateRequest { lot: lot.id, quantity: left, basis: vec![basis], replaces: None };
+        let actor = Actor::system("auto_issue");
+        let key = Some(format!("auto/{}", test.id));
+        let issued = match runtime.block_on(self.issue(&actor, request, key)) {
+            Ok(outcome) => outcome,
+            Err(AppError::Domain(e)) => {
+                // The lot's page shows the rule's findings; nothing was issued.
+                tracing::info!(lot = %lot.no, error = %e, "no automatic certificate");
+                return Ok(());
+            }
+            Err(e) => return Err(e),
+        };
+        if let (true, Some(printer)) = (issued.written, authorisation.printer) {
+            let job = QueuePrint { certificate: issued.id, printer, copies: 1 };
+            self.system("auto_issue", Command::QueuePrint(job))?;
+        }
+        Ok(())
+    }
+
+    fn system(&self, job: &str, command: Command) -> Result<Outcome, AppError> {
+        self.submit_blocking(Envelope {
+            actor: Actor::system(job),
+            command,
+            time: now(),
+            idempotency_key: None,
+            based_on: Vec::new(),
+        })
+    }
+
+    fn receipt(
+        &self,
+        device: &Device,
+        msg_id: &str,
+        status: &str,
+        error: Option<&str>,
+        runtime: &tokio::runtime::Handle,
+    ) {
+        let more = error.map_or(json!({}), |e| json!({ "error": e }));
+        self.receipt_with(device, msg_id, status, more, runtime);
+    }
+
+    fn receipt_with(
+        &self,
+        device: &Device,
+        msg_id: &str,
+        status: &str,
+        mut more: serde_json::Value,
+        runtime: &tokio::runtime::Handle,
+    ) {
+        let Some(gateway) = self.gateway() else { return };
+        more["msg_id"] = msg_id.into();
+        more["status"] = status.into();
+        let sent = gateway.send(&device.id, DownKind::Receipt, more.to_string().into_bytes());
+        if let Err(e) = runtime.block_on(sent) {
+            tracing::warn!(device = %device.id, error = %e, "receipt not sent");
+        }
+    }
+}
+
+/// Keeps the application alive no longer than its work.
+pub fn weak(app: &Arc<App>) -> Weak<App> {
+    Arc::downgrade(app)
+}

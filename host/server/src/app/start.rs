@@ -1,0 +1,150 @@
+//! Opening and closing the appliance on a data folder.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use anyhow::Context as _;
+use tianyin_documents::{FontOptions, Renderer};
+use tianyin_gateway::{Gateway, GatewayConfig};
+use tianyin_journal::{Journal, Options as JournalOptions, Reader};
+use tianyin_rules::RuleSet;
+use tianyin_store::{Options as StoreOptions, Store};
+
+use super::ingest::Intake;
+use super::writer::{Writer, replay};
+use super::{App, accounts, devices, live, pipeline, plugins, printing, scans, tail};
+use crate::config::Config;
+use crate::edge::now;
+use crate::keys::SoftwareSm2;
+use crate::vault::Vault;
+
+/// Progress of a long replay is logged this often, in lines.
+const PROGRESS_LINES: u64 = 50_000;
+
+impl App {
+    /// Opens journal and store, brings the store up to the journal, and starts the threads. The
+    /// gateway is started separately by [`App::start_gateway`].
+    pub fn open(config: Config) -> anyhow::Result<Arc<Self>> {
+        let data = config.data.clone();
+        std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
+        let (journal, recovery) = Journal::open(&data.join("journal"), JournalOptions::default())?;
+        if let Some(cut) = &recovery.cut {
+            tracing::warn!(bytes = cut.bytes, first_seq = cut.first_seq, kept_in = %cut.kept_in.display(), reason = %cut.reason, "an unfinished write was cut off the journal");
+        }
+        let store = open_store(&config, &journal)?;
+        let keys = data.join("keys");
+        let signer = Box::new(SoftwareSm2::open(&keys)?);
+        let vault = Vault::open(&data.join("vault"), &keys)?;
+        let plugins = plugins::Plugins::open(&data.join("plugins"))?;
+        let documents = Renderer::new(FontOptions::default())?;
+        let rules = RuleSet::shipped()
+            .map_err(|d| anyhow::anyhow!("shipped rules: {}", join(&d)))?;
+        let head = journal.head().seq;
+        let (writer, _) = Writer::start(journal, store.clone())?;
+        let app = Arc::new(Self {
+            config,
+            store,
+            writer,
+            rules: Arc::new(rules),
+            plugins,
+            documents,
+            signer,
+            vault,
+            accounts: accounts::Accounts::default(),
+            devices: devices::Devices::default(),
+            scans: scans::Scans::default(),
+            live: live::Live::default(),
+            pipeline: pipeline::Pipeline::default(),
+            printing: printing::Printing::default(),
+            gateway: OnceLock::new(),
+            started_at: now(),
+        });
+        let reader = Reader::new(&data.join("journal"), head + 1);
+        app.start_threads(reader)?;
+        Ok(app)
+    }
+
+    fn start_threads(self: &Arc<Self>, reader: Reader) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Handle::try_current().context("needs a tokio runtime")?;
+        let weak = pipeline::weak(self);
+        self.pipeline.start(&weak, &runtime)?;
+        self.printing.start(&weak)?;
+        let committed = self.writer.committed();
+        tail::start(weak.clone(), reader, committed, runtime.clone())?;
+        runtime.spawn(scans::run(weak.clone()));
+        std::thread::Builder::new().name("catch-up".into()).spawn(move || {
+            let Some(app) = weak.upgrade() else { return };
+            let done = app.fail_interrupted_prints().and_then(|()| app.catch_up());
+            if let Err(e) = done {
+                tracing::error!(error = %e, "work of the earlier run was not taken up");
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Starts the embedded broker.
+    pub async fn start_gateway(self: &Arc<Self>) -> anyhow::Result<std::net::SocketAddr> {
+        let config = GatewayConfig::new(self.config.mqtt.listen);
+        let gateway = Gateway::start(config, Arc::new(Intake(Arc::downgrade(self)))).await?;
+        let address = gateway.local_addr();
+        if self.gateway.set(gateway).is_err() {
+            anyhow::bail!("the gateway was started twice");
+        }
+        Ok(address)
+    }
+
+    /// Writes what is still in memory.
+    pub async fn close(&self) {
+        self.flush_scans().await;
+        if let Err(e) = self.store.flush() {
+            tracing::warn!(error = %e, "store checkpoint failed; the journal has it all");
+        }
+    }
+}
+
+fn open_store(config: &Config, journal: &Journal) -> anyhow::Result<Store> {
+    let dir = config.data.join("store");
+    let journal_dir = config.data.join("journal");
+    let options =
+        StoreOptions { cache_bytes: config.store.cache_mib << 20, ..StoreOptions::default() };
+    let (store, opened) = Store::open(&dir, &options)?;
+    tracing::debug!(?opened, "store opened");
+    let head = journal.head().seq;
+    if store.applied_seq() > head {
+        // The store knows lines that the journal lost: only the journal counts.
+        tracing::warn!(store = store.applied_seq(), journal = head, "store is ahead of the journal: rebuilding");
+        drop(store);
+        rebuild(&config.data, head, &options)?;
+        return Ok(Store::open(&dir, &options)?.0);
+    }
+    let behind = head - store.applied_seq();
+    if behind > 0 {
+        tracing::info!(lines = behind, "bringing the store up to the journal");
+        let mut reader = Reader::new(&journal_dir, store.applied_seq() + 1);
+        replay(&store, reader.lines_up_to(head), progress(head))?;
+    }
+    Ok(store)
+}
+
+/// Builds the store anew from the journal, beside the old one, and swaps.
+pub fn rebuild(data: &Path, head: u64, options: &StoreOptions) -> anyhow::Result<()> {
+    let journal_dir = data.join("journal");
+    tianyin_store::rebuild(&data.join("store"), options, |store: &Store| {
+        let mut reader = Reader::new(&journal_dir, 1).checking_hashes();
+        replay(store, reader.lines_up_to(head), progress(head)).map(|_| ())
+    })
+}
+
+fn progress(head: u64) -> impl FnMut(u64) {
+    let mut next = PROGRESS_LINES;
+    move |seq| {
+        if seq >= next {
+            tracing::info!(seq, head, "replaying the journal");
+            next = seq + PROGRESS_LINES;
+        }
+    }
+}
+
+fn join(diagnostics: &[tianyin_rules::Diagnostic]) -> String {
+    diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,94 @@
+//! After commit: one thread follows the journal by sequence number and hands events on. What it
+//! feeds is bounded and may slow it down; nothing is lost, because the journal keeps everything.
+
+use std::sync::Weak;
+use std::thread::JoinHandle;
+
+use tianyin_domain::Event;
+use tianyin_domain::state::Entity as _;
+use tianyin_journal::{Line, Reader};
+use tokio::sync::watch;
+
+use super::App;
+use super::live::Notice;
+
+/// Starts following from the line after `from_seq`.
+pub fn start(
+    app: Weak<App>,
+    mut reader: Reader,
+    mut committed: watch::Receiver<u64>,
+    runtime: tokio::runtime::Handle,
+) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("tail".into()).spawn(move || {
+        loop {
+            let head = *committed.borrow_and_update();
+            loop {
+                match reader.read_up_to(head) {
+                    Ok(Some(line)) => {
+                        let Some(app) = app.upgrade() else { return };
+                        hand_on(&app, &line);
+                    }
+                    Ok(None) => break,
+                    Err(e) => {
+                        tracing::error!(error = %e, "the journal cannot be read back: live work stops");
+                        return;
+                    }
+                }
+            }
+            // The writer's end of the channel goes with the application.
+            if runtime.block_on(committed.changed()).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+fn hand_on(app: &App, line: &Line) {
+    let events: Vec<Event> = match serde_json::from_str(line.events.get()) {
+        Ok(events) => events,
+        Err(e) => {
+            tracing::error!(seq = line.seq, error = %e, "a journal line is not understood");
+            return;
+        }
+    };
+    for event in &events {
+        dispatch(app, event);
+        if let Some(notice) = notice(event) {
+            app.live.publish(notice);
+        }
+    }
+}
+
+/// Work that an event asks for.
+fn dispatch(app: &App, event: &Event) {
+    match event {
+        Event::MessageReceived(m) => app.pipeline.message(&m.device, &m.id),
+        Event::MessageReplayed(e) => app.pipeline.replayed(&e.message),
+        Event::TestRecorded(t) => {
+            if let Some(lot) = &t.lot {
+                app.pipeline.tested(&t.id, lot);
+            }
+        }
+        Event::TestAssigned(e) => app.pipeline.tested(&e.test, &e.lot),
+        Event::PrintQueued(job) => app.printing.queue(&job.id),
+        _ => {}
+    }
+}
+
+/// What a page may want to show at once.
+fn notice(event: &Event) -> Option<Notice> {
+    let of = |topic, id: &str, area: &str, owner: &str| {
+        Some(Notice { topic, id: id.into(), area: area.into(), owner: owner.into() })
+    };
+    match event {
+        Event::TestRecorded(t) => of("test", &t.id, &t.area, &t.operator),
+        Event::TestAssigned(e) => of("test", &e.test, &e.area, &e.operator),
+        Event::MessageReceived(m) => of("message", &m.id, &m.area, ""),
+        Event::CertificateIssued(c) => of("certificate", c.id(), &c.area, &c.operator),
+        Event::PrintQueued(j) => of("print_job", &j.id, &j.area, &j.operator),
+        Event::LotOpened(l) => of("lot", &l.id, &l.area, &l.operator),
+        Event::DevicePaired(d) | Event::DeviceApproved(d) => of("device", &d.id, &d.area, d.owner()),
+        Event::OperatorRegistered(o) => of("operator", &o.id, &o.area, &o.id),
+        _ => None,
+    }
+}

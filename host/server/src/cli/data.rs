@@ -1,0 +1,123 @@
+//! Verbs on a data folder whose service is stopped.
+
+use clap::{Args, Subcommand};
+use tianyin_store::{Options as StoreOptions, Store};
+
+use super::{Place, quiet_logs, runtime};
+use crate::app::{App, start};
+
+#[derive(Subcommand)]
+pub(crate) enum Admin {
+    /// 重设密码 / Set a new password
+    ResetPassword {
+        #[command(flatten)]
+        place: Place,
+        /// 用户名 / User name
+        #[arg(long)]
+        username: String,
+        /// 新密码(省略则随机生成并显示) / New password (made up and shown when left out)
+        #[arg(long)]
+        password: Option<String>,
+    },
+}
+
+impl Admin {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let Self::ResetPassword { place, username, password } = self;
+        quiet_logs();
+        let shown = password.is_none();
+        let password = password.unwrap_or_else(|| crate::edge::new_token()[..16].to_owned());
+        let config = place.load()?;
+        runtime()?.block_on(async {
+            let app = tokio::task::spawn_blocking(move || App::open(config)).await??;
+            app.reset_password(&username, password.clone())
+                .await
+                .map_err(|e| anyhow::anyhow!("{}", e.detail()))?;
+            app.close().await;
+            anyhow::Ok(())
+        })?;
+        if shown {
+            println!("{password}");
+        }
+        Ok(())
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    place: Place,
+    /// 输出 JSON / Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        quiet_logs();
+        let config = self.place.load()?;
+        let report = tianyin_journal::verify(&config.data.join("journal"), None, &mut |_| {})?;
+        let (store, _) = Store::open(&config.data.join("store"), &StoreOptions::default())?;
+        let (head, applied) = (report.head.seq, store.applied_seq());
+        if self.json {
+            let hash = report.head.hash.to_string();
+            println!("{}", serde_json::json!({ "head": head, "hash": hash, "applied": applied }));
+        } else {
+            println!("日志完整 / journal whole: {head} lines, head {}", report.head.hash);
+            println!("数据库已应用到 / store applied up to: {applied}");
+        }
+        anyhow::ensure!(applied <= head, "store is ahead of the journal: run `tianyin rebuild`");
+        Ok(())
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Rebuild {
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Rebuild {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        quiet_logs();
+        let config = self.place.load()?;
+        let options = tianyin_journal::Options::default();
+        let (journal, _) = tianyin_journal::Journal::open(&config.data.join("journal"), options)?;
+        let head = journal.head().seq;
+        let started = std::time::Instant::now();
+        start::rebuild(&config.data, head, &StoreOptions::default())?;
+        println!("{head} lines, {:.1} s", started.elapsed().as_secs_f64());
+        Ok(())
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    place: Place,
+    /// 管理员密码(省略则随机生成) / Administrator's password (made up when left out)
+    #[arg(long)]
+    password: Option<String>,
+    /// 二维码中的网址 / Address in QR codes
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    public_url: String,
+    /// 标签打印机地址 / Address of the label printer
+    #[arg(long, default_value = "127.0.0.1:9100")]
+    printer: String,
+}
+
+impl Demo {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        quiet_logs();
+        let config = self.place.load()?;
+        let password = self.password.unwrap_or_else(|| crate::edge::new_token()[..16].to_owned());
+        runtime()?.block_on(async {
+            let app = tokio::task::spawn_blocking(move || App::open(config)).await??;
+            let made =
+                crate::demo::fill(&app, &password, &self.public_url, &self.printer).await?;
+            app.close().await;
+            println!("{}", serde_json::to_string_pretty(&made)?);
+            anyhow::Ok(())
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! The command line. Every verb answers `--help` in Chinese and English; exit code 0 ok, 1 failed,
+//! 2 bad usage.
+
+mod check;
+mod data;
+mod device;
+mod plugin;
+mod rules;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Config;
+
+/// 田印:县域农产品追溯、身份证与承诺达标合格证一体机 / Tianyin: traceability, product identity
+/// cards and conformity certificates of a county, in one binary.
+#[derive(Parser)]
+#[command(name = "tianyin", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// 启动服务 / Start the appliance
+    Serve(serve::Serve),
+    /// 生成初始设置链接(30 分钟有效) / Make a link for the first set-up (good for 30 minutes)
+    SetupLink(serve::SetupLink),
+    /// 管理员维护(须先停止服务) / Administrators (stop the service first)
+    #[command(subcommand)]
+    Admin(data::Admin),
+    /// 校验日志链与数据库(须先停止服务) / Verify the journal's chain and the store (stop the service first)
+    Verify(data::Verify),
+    /// 由日志重建数据库(须先停止服务) / Rebuild the store from the journal (stop the service first)
+    Rebuild(data::Rebuild),
+    /// 在空数据目录中建立示范县 / Fill an empty data folder with the demo county
+    Demo(data::Demo),
+    /// 检查和测试规则 / Check and test rules
+    #[command(subcommand)]
+    Rules(rules::Rules),
+    /// 安装和查看插件 / Install and list plugins
+    #[command(subcommand)]
+    Plugin(plugin::PluginVerb),
+    /// 设备模拟器 / Device simulators
+    #[command(subcommand)]
+    Device(device::DeviceVerb),
+    /// 离线验证合格证凭证 / Check the offline proof of a certificate
+    Check(check::Check),
+    /// 版本 / Version
+    Version,
+}
+
+/// Where data and settings are.
+#[derive(Args, Clone)]
+pub(crate) struct Place {
+    /// 数据目录 / Data folder
+    #[arg(long, env = "TIANYIN_DATA", default_value = "tianyin-data")]
+    data: PathBuf,
+    /// 配置文件(默认为数据目录下的 tianyin.toml) / Settings file
+    #[arg(long, env = "TIANYIN_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    pub(crate) fn load(&self) -> anyhow::Result<Config> {
+        Config::load(&self.data, self.config.as_deref())
+    }
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // clap answers --help and --version as errors of their own kind.
+            let code = if e.use_stderr() { 2 } else { 0 };
+            let _ = e.print();
+            return ExitCode::from(code);
+        }
+    };
+    let done = match cli.verb {
+        Verb::Serve(v) => v.run(),
+        Verb::SetupLink(v) => v.run(),
+        Verb::Admin(v) => v.run(),
+        Verb::Verify(v) => v.run(),
+        Verb::Rebuild(v) => v.run(),
+        Verb::Demo(v) => v.run(),
+        Verb::Rules(v) => v.run(),
+        Verb::Plugin(v) => v.run(),
+        Verb::Device(v) => v.run(),
+        Verb::Check(v) => v.run(),
+        Verb::Version => {
+            println!("tianyin {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("tianyin: {e:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// A runtime for verbs that need one.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// Logs of offline verbs: warnings only, to stderr.
+pub(crate) fn quiet_logs() {
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(std::io::stderr)
+        .try_init();
+}

@@ -1,0 +1,94 @@
+//! `serve` and `setup-link`.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use clap::Args;
+use tracing_subscriber::EnvFilter;
+
+use super::{Place, runtime};
+use crate::app::{App, accounts};
+use crate::config::Config;
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    place: Place,
+    /// 监听地址,覆盖 http.listen / Address to listen on, instead of http.listen
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+}
+
+impl Serve {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let mut config = self.place.load()?;
+        if let Some(listen) = self.listen {
+            config.http.listen = listen;
+        }
+        start_logs(&config)?;
+        runtime()?.block_on(serve(config))
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    // Bound first: a second server on the port fails before it touches the data.
+    let listener = tokio::net::TcpListener::bind(config.http.listen)
+        .await
+        .with_context(|| format!("http.listen {}", config.http.listen))?;
+    let http = listener.local_addr()?;
+    let opening = config.clone();
+    let app = tokio::task::spawn_blocking(move || App::open(opening)).await??;
+    let mqtt = app.start_gateway().await.context("mqtt.listen")?;
+    tracing::info!(%http, %mqtt, data = %app.config.data.display(), "serving");
+    println!("http://{http}/");
+    if !app.is_set_up()? {
+        let token = accounts::new_setup_token(&app.config.data)?;
+        println!("http://{http}/setup?token={token}");
+    }
+    let closing = app.clone();
+    crate::http::serve(app, listener, shutdown_signal()).await?;
+    closing.close().await;
+    Ok(())
+}
+
+async fn shutdown_signal() {
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
+
+fn start_logs(config: &Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.log.filter).context("log.filter")?;
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if config.log.format == "json" {
+        builder.json().init();
+    } else {
+        builder.init();
+    }
+    Ok(())
+}
+
+#[derive(Args)]
+pub(crate) struct SetupLink {
+    #[command(flatten)]
+    place: Place,
+}
+
+impl SetupLink {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let config = self.place.load()?;
+        let token = accounts::new_setup_token(&config.data)?;
+        println!("http://{}/setup?token={token}", config.http.listen);
+        Ok(())
+    }
+}

@@ -1,0 +1,198 @@
+//! Settings: TOML file, every key also as environment variable `TIANYIN_SECTION_KEY`, then the
+//! command line. An unknown key is an error that names the key.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+
+/// Everything that is set at start; what people change while it runs stands in the journal.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Data folder.
+    #[serde(skip)]
+    pub data: PathBuf,
+    /// `[http]`.
+    pub http: Http,
+    /// `[mqtt]`.
+    pub mqtt: Mqtt,
+    /// `[store]`.
+    pub store: StoreConfig,
+    /// `[log]`.
+    pub log: Log,
+}
+
+/// `[http]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Proxies whose `X-Forwarded-For` is believed, so that rate limits see the visitor.
+    pub trusted_proxies: Vec<std::net::IpAddr>,
+}
+
+/// `[mqtt]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mqtt {
+    /// Address and port of the embedded broker.
+    pub listen: SocketAddr,
+}
+
+/// `[store]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// Cache of the store in MiB.
+    pub cache_mib: u64,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: String,
+    /// Filter as of tracing: `info`, `tianyin=debug`, …
+    pub filter: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("tianyin-data"),
+            http: Http::default(),
+            mqtt: Mqtt::default(),
+            store: StoreConfig::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: ([127, 0, 0, 1], 8080).into(), trusted_proxies: Vec::new() }
+    }
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self { listen: ([127, 0, 0, 1], 1883).into() }
+    }
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { cache_mib: 32 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: "text".into(), filter: "info".into() }
+    }
+}
+
+const KEYS: [&str; 6] = [
+    "http.listen",
+    "http.trusted_proxies",
+    "mqtt.listen",
+    "store.cache_mib",
+    "log.format",
+    "log.filter",
+];
+
+impl Config {
+    /// Reads the file (by default `tianyin.toml` in the data folder, if there is one) and the
+    /// environment.
+    pub fn load(data: &Path, file: Option<&Path>) -> anyhow::Result<Self> {
+        let default_file = data.join("tianyin.toml");
+        let path = match file {
+            Some(path) => Some(path),
+            None if default_file.exists() => Some(default_file.as_path()),
+            None => None,
+        };
+        let mut table = match path {
+            Some(path) => std::fs::read_to_string(path)
+                .with_context(|| format!("read {}", path.display()))?
+                .parse::<toml::Table>()
+                .with_context(|| format!("{} is not TOML", path.display()))?,
+            None => toml::Table::new(),
+        };
+        merge_environment(&mut table, std::env::vars())?;
+        let mut config: Self = table.try_into().context("settings")?;
+        config.data = data.to_owned();
+        anyhow::ensure!(
+            matches!(config.log.format.as_str(), "text" | "json"),
+            "settings: log.format must be text or json"
+        );
+        anyhow::ensure!(
+            (8..=4096).contains(&config.store.cache_mib),
+            "settings: store.cache_mib must be 8 to 4096"
+        );
+        Ok(config)
+    }
+}
+
+fn merge_environment(
+    table: &mut toml::Table,
+    vars: impl Iterator<Item = (String, String)>,
+) -> anyhow::Result<()> {
+    for (name, value) in vars {
+        let Some(rest) = name.strip_prefix("TIANYIN_") else { continue };
+        // Reserved for the command line and builds.
+        if matches!(rest, "DATA" | "CONFIG" | "BUNDLED_PLUGINS" | "LANG") {
+            continue;
+        }
+        let lower = rest.to_ascii_lowercase();
+        let Some((section, key)) = lower.split_once('_') else {
+            anyhow::bail!("environment variable {name}: no such setting");
+        };
+        let dotted = format!("{section}.{key}");
+        anyhow::ensure!(
+            KEYS.contains(&dotted.as_str()),
+            "environment variable {name}: no such setting {dotted}"
+        );
+        let value = match (dotted.as_str(), value.parse::<i64>()) {
+            ("store.cache_mib", Ok(number)) => toml::Value::Integer(number),
+            ("http.trusted_proxies", _) => toml::Value::Array(
+                value.split(',').map(|v| toml::Value::String(v.trim().into())).collect(),
+            ),
+            _ => toml::Value::String(value),
+        };
+        let entry = table
+            .entry(section.to_owned())
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        if let toml::Value::Table(inner) = entry {
+            inner.insert(key.to_owned(), value);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn unknown_keys_are_named() {
+        let table: toml::Table = "[http]\nlisten_port = 1".parse().unwrap();
+        let error = Config::deserialize(table).unwrap_err().to_string();
+        assert!(error.contains("listen_port"), "{error}");
+        let vars = [("TIANYIN_HTTP_PORT".to_owned(), "1".to_owned())];
+        let error = merge_environment(&mut toml::Table::new(), vars.into_iter()).unwrap_err();
+        assert!(error.to_string().contains("TIANYIN_HTTP_PORT"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let mut table: toml::Table = "[http]\nlisten = \"127.0.0.1:1\"".parse().unwrap();
+        let vars = [("TIANYIN_HTTP_LISTEN".to_owned(), "127.0.0.1:2".to_owned())];
+        merge_environment(&mut table, vars.into_iter()).unwrap();
+        assert_eq!(Config::deserialize(table).unwrap().http.listen.port(), 2);
+    }
+}

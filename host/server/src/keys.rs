@@ -1,0 +1,120 @@
+//! The county's signing key: SM2 with SM3, in `keys/`. One algorithm for signatures everywhere,
+//! behind one small trait, so that a certified module can take its place (GB/T 39786-2021).
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use sm2::SecretKey;
+use sm2::dsa::signature::{Signer as _, Verifier as _};
+use sm2::dsa::{Signature, SigningKey, VerifyingKey};
+use sm2::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
+
+use crate::edge::OsRandom;
+
+/// The default distinguishing identifier of GM/T 0009; OpenSSL needs it said on both sides.
+const DISTID: &str = "1234567812345678";
+
+/// Signs for the county.
+pub trait SignatureProvider: Send + Sync {
+    /// DER signature over `message`.
+    fn sign(&self, message: &[u8]) -> anyhow::Result<Vec<u8>>;
+    /// The public key as PEM (SubjectPublicKeyInfo).
+    fn public_pem(&self) -> &str;
+}
+
+/// SM2 in software, from a PEM file.
+pub struct SoftwareSm2 {
+    key: SigningKey,
+    public_pem: String,
+}
+
+impl SoftwareSm2 {
+    /// Reads `county.key.pem` below `dir`, or makes it at first start; writes `county.pem` beside.
+    pub fn open(dir: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+        restrict(dir)?;
+        let path = dir.join("county.key.pem");
+        let secret = if path.exists() {
+            let pem = std::fs::read_to_string(&path)
+                .with_context(|| format!("read {}", path.display()))?;
+            SecretKey::from_pkcs8_pem(&pem)
+                .map_err(|e| anyhow::anyhow!("{} is not an SM2 key: {e}", path.display()))?
+        } else {
+            let secret = new_secret()?;
+            let pem = secret
+                .to_pkcs8_pem(LineEnding::LF)
+                .map_err(|e| anyhow::anyhow!("encode signing key: {e}"))?;
+            write_private(&path, pem.as_bytes())?;
+            secret
+        };
+        let public_pem = secret
+            .public_key()
+            .to_public_key_pem(LineEnding::LF)
+            .map_err(|e| anyhow::anyhow!("encode public key: {e}"))?;
+        std::fs::write(dir.join("county.pem"), &public_pem).context("write county.pem")?;
+        let key = SigningKey::new(DISTID, &secret)
+            .map_err(|e| anyhow::anyhow!("signing key: {e}"))?;
+        Ok(Self { key, public_pem })
+    }
+}
+
+impl SignatureProvider for SoftwareSm2 {
+    fn sign(&self, message: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let signature: Signature =
+            self.key.try_sign(message).map_err(|e| anyhow::anyhow!("sign: {e}"))?;
+        Ok(signature.to_der().as_bytes().to_vec())
+    }
+
+    fn public_pem(&self) -> &str {
+        &self.public_pem
+    }
+}
+
+/// Whether a DER signature over `message` is by the key in `public_pem`.
+pub fn verify(public_pem: &str, message: &[u8], der: &[u8]) -> anyhow::Result<bool> {
+    let public = sm2::PublicKey::from_public_key_pem(public_pem)
+        .map_err(|e| anyhow::anyhow!("not an SM2 public key: {e}"))?;
+    let key = VerifyingKey::new(DISTID, public).map_err(|e| anyhow::anyhow!("key: {e}"))?;
+    let Ok(signature) = Signature::from_der(der) else { return Ok(false) };
+    Ok(key.verify(message, &signature).is_ok())
+}
+
+fn new_secret() -> anyhow::Result<SecretKey> {
+    use tianyin_domain::id::Random as _;
+    for _ in 0..64 {
+        let mut bytes = [0u8; 32];
+        OsRandom.fill(&mut bytes);
+        // Rejected only when not below the group order: about once in 2^32.
+        if let Ok(key) = SecretKey::from_slice(&bytes) {
+            return Ok(key);
+        }
+    }
+    anyhow::bail!("no usable random key after 64 draws")
+}
+
+/// Writes a file that only the service may read, and syncs it.
+pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let tmp = path.with_extension("tmp");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&tmp)
+        .with_context(|| format!("create {}", tmp.display()))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).context("write private file")?;
+    std::fs::rename(&tmp, path).with_context(|| format!("rename to {}", path.display()))?;
+    if let Some(parent) = path.parent() {
+        std::fs::File::open(parent).and_then(|d| d.sync_all()).context("sync folder")?;
+    }
+    Ok(())
+}
+
+/// Makes a folder private to the service user.
+pub fn restrict(dir: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
+        .with_context(|| format!("restrict {}", dir.display()))
+}

@@ -1,0 +1,16 @@
+//! The appliance: application services, HTTP, command line and jobs around the pure kernel.
+//!
+//! `app` is what the appliance does, whoever asks; `http` and `cli` are how people and programs ask.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod edge;
+#[cfg_attr(feature = "leadcheck", path = "http_min.rs")]
+pub mod http;
+pub mod keys;
+pub mod proof;
+pub mod regions;
+pub mod texts;
+pub mod vault;

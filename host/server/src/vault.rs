@@ -1,0 +1,91 @@
+//! Secrets that must not stand in the journal: password hashes, phones of natural persons. One
+//! file per secret, encrypted; the journal knows the token only. Deleting the file erases the
+//! secret while the chain stays whole.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use chacha20poly1305::aead::{Aead as _, KeyInit as _};
+use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use tianyin_domain::id::Random as _;
+
+use crate::edge::OsRandom;
+use crate::keys::{restrict, write_private};
+
+const NONCE_BYTES: usize = 24;
+const TOKEN_CHARS: usize = 32;
+
+/// The vault folder and its master key in `keys/`.
+pub struct Vault {
+    dir: PathBuf,
+    cipher: XChaCha20Poly1305,
+}
+
+impl Vault {
+    /// Opens the vault, making folder and key at first start.
+    pub fn open(dir: &Path, keys: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+        restrict(dir)?;
+        let path = keys.join("vault.key");
+        if !path.exists() {
+            let mut key = [0u8; 32];
+            OsRandom.fill(&mut key);
+            write_private(&path, &key)?;
+        }
+        let key = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+        let key: [u8; 32] =
+            key.try_into().map_err(|_| anyhow::anyhow!("{} is damaged", path.display()))?;
+        Ok(Self { dir: dir.into(), cipher: XChaCha20Poly1305::new(&Key::from(key)) })
+    }
+
+    /// Keeps a secret, durable when this returns; the answer is its token.
+    pub fn put(&self, secret: &str) -> anyhow::Result<String> {
+        let mut bytes = [0u8; TOKEN_CHARS / 2];
+        OsRandom.fill(&mut bytes);
+        let token = hex::encode(bytes);
+        let mut nonce = [0u8; NONCE_BYTES];
+        OsRandom.fill(&mut nonce);
+        let sealed = self
+            .cipher
+            .encrypt(&XNonce::from(nonce), secret.as_bytes())
+            .map_err(|_| anyhow::anyhow!("encrypt a secret"))?;
+        let mut file = nonce.to_vec();
+        file.extend_from_slice(&sealed);
+        write_private(&self.dir.join(&token), &file)?;
+        Ok(token)
+    }
+
+    /// Reads a secret; `None` when it was erased.
+    pub fn get(&self, token: &str) -> anyhow::Result<Option<String>> {
+        let path = self.path(token)?;
+        let file = match std::fs::read(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(e).with_context(|| format!("read {}", path.display())),
+        };
+        let (nonce, sealed) = file
+            .split_first_chunk::<NONCE_BYTES>()
+            .with_context(|| format!("vault secret {token} is damaged"))?;
+        let plain = self
+            .cipher
+            .decrypt(&XNonce::from(*nonce), sealed)
+            .map_err(|_| anyhow::anyhow!("vault secret {token} is damaged"))?;
+        Ok(Some(String::from_utf8(plain).context("vault secret is not text")?))
+    }
+
+    /// Erases a secret.
+    pub fn erase(&self, token: &str) -> anyhow::Result<()> {
+        match std::fs::remove_file(self.path(token)?) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).context("erase a secret"),
+            _ => Ok(()),
+        }
+    }
+
+    fn path(&self, token: &str) -> anyhow::Result<PathBuf> {
+        anyhow::ensure!(
+            token.len() == TOKEN_CHARS && token.bytes().all(|b| b.is_ascii_hexdigit()),
+            "not a vault token"
+        );
+        Ok(self.dir.join(token))
+    }
+}
