@@ -119,11 +119,16 @@ pub fn encode(job: &LabelJob<'_>) -> Result<Vec<u8>, TsplError> {
     Ok(out)
 }
 
-/// Dots that `mm` millimetres take at `dpi`, started dots counted whole: 60 mm are 480 dots at 203
-/// dpi and 709 at 300.
+/// Dots that `mm` millimetres take at `dpi`, started dots counted whole. TSPL manuals count 8 dots a
+/// millimetre at "203 dpi" and 12 at "300 dpi": 60 mm are 480 dots and 720.
 pub fn dots(mm: f64, dpi: u32) -> u32 {
-    // A hair less, so that 25.4 mm at 300 dpi are not 301 dots by rounding noise.
-    (mm * f64::from(dpi) / 25.4 - 1e-6).ceil().max(0.0) as u32
+    let dots_per_mm = match dpi {
+        203 => 8.0,
+        300 => 12.0,
+        other => f64::from(other) / 25.4,
+    };
+    // A hair less, so that rounding noise does not add a dot.
+    (mm * dots_per_mm - 1e-6).ceil().max(0.0) as u32
 }
 
 fn check(job: &LabelJob<'_>) -> Result<(), TsplError> {
@@ -211,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_full_label_fits_at_both_resolutions() {
-        for (dpi, width, height) in [(203, 480, 320), (300, 709, 473)] {
+        for (dpi, width, height) in [(203, 480, 320), (300, 720, 480)] {
             let bitmap = Bitmap::white(width, height);
             assert!(encode(&LabelJob { dpi, ..job(&bitmap) }).is_ok(), "{dpi}");
             let wide = Bitmap::white(width + 1, height);
@@ -256,7 +261,7 @@ mod tests {
 
     #[test]
     fn dots_of_common_stock() {
-        for (mm, dpi, want) in [(60.0, 203, 480), (40.0, 203, 320), (60.0, 300, 709), (25.4, 300, 300), (25.4, 203, 203)] {
+        for (mm, dpi, want) in [(60.0, 203, 480), (40.0, 203, 320), (60.0, 300, 720), (40.0, 300, 480), (25.4, 600, 600)] {
             assert_eq!(dots(mm, dpi), want, "{mm} mm at {dpi}");
         }
     }

@@ -82,7 +82,7 @@ fn length(text: &str, dpi: u32, max_mm: f64) -> Result<f64, Reason> {
     let (figure, unit_mm) = if let Some(figure) = text.strip_suffix("mm") {
         (figure, 1.0)
     } else if let Some(figure) = text.strip_suffix("dot") {
-        (figure, 25.4 / f64::from(dpi))
+        (figure, 1.0 / super::image::dots_per_mm(dpi))
     } else {
         (text.as_str(), 25.4)
     };

@@ -33,7 +33,8 @@ impl Image {
 
     /// Changes the label; what was drawn is gone, as its place is no longer certain.
     pub(super) fn resize(&mut self, width_mm: f64, height_mm: Option<f64>) {
-        let to_dots = |mm: f64| ((mm / 25.4 * f64::from(self.dpi)) - 1e-6).ceil().max(1.0) as u32;
+        let per_mm = dots_per_mm(self.dpi);
+        let to_dots = |mm: f64| (mm * per_mm - 1e-6).ceil().max(1.0) as u32;
         let height = height_mm.map_or(self.bitmap.height, to_dots);
         self.bitmap = Bitmap::white(to_dots(width_mm), height);
     }
@@ -73,5 +74,15 @@ impl Image {
             (DrawMode::Xor, true) => self.bitmap.data[at] ^= bit,
             (DrawMode::Or | DrawMode::Xor, false) => {}
         }
+    }
+}
+
+/// Dots a millimetre as TSPL manuals count them. Written here a second time, so that a wrong count of
+/// the encoder shows.
+pub(super) fn dots_per_mm(dpi: u32) -> f64 {
+    match dpi {
+        203 => 8.0,
+        300 => 12.0,
+        dpi => f64::from(dpi) / 25.4,
     }
 }

@@ -36,7 +36,7 @@ impl App {
         let signer = Box::new(SoftwareSm2::open(&keys)?);
         let vault = Vault::open(&data.join("vault"), &keys)?;
         let plugins = plugins::Plugins::open(&data.join("plugins"))?;
-        let documents = Renderer::new(FontOptions::default())?;
+        let documents = Renderer::new(fonts(&data))?;
         let rules = RuleSet::shipped()
             .map_err(|d| anyhow::anyhow!("shipped rules: {}", join(&d)))?;
         let head = journal.head().seq;
@@ -100,6 +100,13 @@ impl App {
             tracing::warn!(error = %e, "store checkpoint failed; the journal has it all");
         }
     }
+}
+
+/// System fonts, and those a county put into its data folder for rare characters.
+fn fonts(data: &Path) -> FontOptions {
+    let mut options = FontOptions::default();
+    options.system_dirs.push(data.join("fonts"));
+    options
 }
 
 fn open_store(config: &Config, journal: &Journal) -> anyhow::Result<Store> {

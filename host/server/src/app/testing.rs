@@ -42,6 +42,8 @@ impl App {
             "measurement": measurement,
             "product": product,
             "sampled_on": china_date(sampled).to_string(),
+            // The standard is the one the device names, else the default of the data table.
+            "config": {},
         });
         self.evaluate("testing/judge", input)
     }
