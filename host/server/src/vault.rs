@@ -89,3 +89,38 @@ impl Vault {
         Ok(self.dir.join(token))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn secrets_are_sealed_kept_and_erased() {
+        let dir = tempfile::tempdir().unwrap();
+        let (vault_dir, keys) = (dir.path().join("vault"), dir.path().join("keys"));
+        std::fs::create_dir_all(&keys).unwrap();
+        let vault = Vault::open(&vault_dir, &keys).unwrap();
+        let token = vault.put("13800000001").unwrap();
+        let file = std::fs::read(vault_dir.join(&token)).unwrap();
+        assert!(!file.windows(5).any(|w| w == b"13800"), "the file must not show the secret");
+        let again = Vault::open(&vault_dir, &keys).unwrap();
+        assert_eq!(again.get(&token).unwrap().as_deref(), Some("13800000001"));
+        let mut damaged = file;
+        *damaged.last_mut().unwrap() ^= 1;
+        std::fs::write(vault_dir.join(&token), damaged).unwrap();
+        assert!(again.get(&token).is_err());
+        again.erase(&token).unwrap();
+        assert_eq!(again.get(&token).unwrap(), None);
+        again.erase(&token).unwrap();
+    }
+
+    #[test]
+    fn a_token_cannot_leave_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = Vault::open(&dir.path().join("v"), dir.path()).unwrap();
+        for token in ["../vault.key", "", "0123456789abcdef0123456789abcde/"] {
+            assert!(vault.get(token).is_err(), "{token}");
+        }
+    }
+}

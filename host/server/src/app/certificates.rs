@@ -1,7 +1,7 @@
 //! Issuing: gather, judge, compose, sign, submit; papers of what was issued.
 
 use serde_json::{Value, json};
-use tianyin_documents::{BasisOption, CertificatePaper, Dpi, LabelSize, Paper};
+use tianyin_documents::{BasisOption, CertificatePaper, DocumentError, Dpi, LabelSize, Paper};
 use tianyin_domain::activity::{self, Activity};
 use tianyin_domain::actor::Actor;
 use tianyin_domain::bitmap::Bitmap;
@@ -197,8 +197,19 @@ impl App {
     }
 }
 
-fn document_error(error: tianyin_documents::DocumentError) -> AppError {
-    AppError::refused_with("label_failed", vec![("detail", error.to_string())])
+/// What cannot be set in type is told in a sentence that says what to do.
+fn document_error(error: DocumentError) -> AppError {
+    match &error {
+        DocumentError::MissingGlyphs { chars } => {
+            let chars = chars.iter().collect();
+            AppError::refused_with("label_missing_glyphs", vec![("chars", chars)])
+        }
+        DocumentError::Overflow { field, .. } => {
+            let field = t(&format!("paper_field.{field}")).to_owned();
+            AppError::refused_with("label_overflow", vec![("field", field)])
+        }
+        _ => AppError::refused_with("label_failed", vec![("detail", error.to_string())]),
+    }
 }
 
 /// Resolution by the number on the printer's box.

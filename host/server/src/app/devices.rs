@@ -131,7 +131,9 @@ impl App {
             return false;
         }
         if pairing.shown.code.as_bytes() != password {
-            pairing.wrong += 1;
+            // A device that keeps knocking with an old token is no guesser.
+            let guess = password.len() == 8 && password.iter().all(u8::is_ascii_digit);
+            pairing.wrong += usize::from(guess);
             if pairing.wrong >= WRONG_CODES_MAX {
                 tracing::warn!("pairing closed: too many wrong codes");
                 *guard = None;
