@@ -92,7 +92,7 @@ impl Default for StoreConfig {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: "text".into(), filter: "info".into() }
+        Self { format: "text".into(), filter: "info,rmqtt=warn".into() }
     }
 }
 
