@@ -178,12 +178,15 @@ pub(crate) fn record(
         .optional_text("note", &c.note, 256)
         .optional_text("dose", &c.dose, 64)
         .ensure(product.operator == site.operator, "product", "other_operator")
-        .ensure(c.date <= today, "date", "in_future")
+        .day_done("date", c.date, today)
         .ensure(stop >= c.date && stop <= today, "stopped_on", "bad_range")
         .ensure(c.kind != ActivityKind::Treatment || input.is_some(), "input", "required");
-    if let Some(id) = &c.lot {
+    let lot = c.lot.filter(|id| !id.is_empty());
+    if let Some(id) = &lot {
         let lot: Lot = ctx.require("lot", id)?;
         check.ensure(lot.site == site.id, "lot", "other_site");
+        // The product's crop picks the interval: another product's would be the wrong one.
+        check.ensure(lot.product == product.id, "product", "bad_choice");
     }
     check.done()?;
     let input = input.map(|i| InputUse {
@@ -199,7 +202,7 @@ pub(crate) fn record(
         operator: site.operator,
         site: site.id,
         product: product.id,
-        lot: c.lot,
+        lot,
         area: site.area,
         kind: c.kind,
         date: c.date,

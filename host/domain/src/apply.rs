@@ -3,6 +3,7 @@
 
 use rust_decimal::Decimal;
 
+use crate::authorisation::Authorisation;
 use crate::certificate::{Certificate, CertificateStatus};
 use crate::code::{self, Code};
 use crate::device::{Bench, Device, DeviceStatus};
@@ -101,10 +102,7 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
             o.touch(root("operator", &e.operator));
             o.put(e)
         }
-        Event::AuthorisationRevoked(e) => o.update::<crate::authorisation::Authorisation>(
-            &e.authorisation,
-            |a| a.revoked_at = Some(time),
-        ),
+        Event::AuthorisationRevoked(e) => apply_revocation(o, &e.authorisation, time),
         Event::CertificateIssued(e) => apply_certificate(o, e),
         Event::CertificateVoided(e) => apply_void(o, &e.code, &e.reason, time),
         Event::PrintQueued(e) => o.put(e),
@@ -132,6 +130,16 @@ fn apply_test(o: &mut Overlay<'_>, test: &Test) -> Result<(), StateError> {
         o.update::<Message>(&test.message, |m| m.tests.push(test.id.clone()))?;
     }
     o.put(test)
+}
+
+fn apply_revocation(o: &mut Overlay<'_>, id: &str, time: Time) -> Result<(), StateError> {
+    let mut operator = String::new();
+    o.update::<Authorisation>(id, |a| {
+        a.revoked_at = Some(time);
+        operator.clone_from(&a.operator);
+    })?;
+    o.touch(root("operator", &operator));
+    Ok(())
 }
 
 fn apply_certificate(o: &mut Overlay<'_>, c: &Certificate) -> Result<(), StateError> {

@@ -106,7 +106,8 @@ pub struct RevokeAuthorisation {
     pub authorisation: String,
 }
 
-/// The authorisation under which an agency may issue for a product on a day.
+/// The authorisation under which an agency may issue for a product on a day: the newest, whatever
+/// the order in which the state lists them.
 pub fn covering(
     state: &dyn State,
     operator: &str,
@@ -114,10 +115,10 @@ pub fn covering(
     on: Date,
 ) -> Result<Option<Authorisation>, StateError> {
     let all = state.list::<Authorisation>(BY_OPERATOR, operator, AUTHORISATIONS_MAX)?;
-    Ok(all.into_iter().rev().find(|a| a.covers(product, on)))
+    Ok(all.into_iter().filter(|a| a.covers(product, on)).max_by(|a, b| a.id.cmp(&b.id)))
 }
 
-/// Authorisations of one operator that are looked at.
+/// Authorisations one operator may have on record, revoked ones included; all of them are looked at.
 pub const AUTHORISATIONS_MAX: usize = 200;
 
 pub(crate) fn grant(
@@ -137,6 +138,8 @@ pub(crate) fn grant(
         let prints = device.kind == crate::device::DeviceKind::Printer;
         check.ensure(prints, "printer", "not_a_printer");
     }
+    let granted = ctx.state.ids(BY_OPERATOR, &operator.id, AUTHORISATIONS_MAX)?;
+    check.ensure(granted.len() < AUTHORISATIONS_MAX, "operator", "too_many");
     check.done()?;
     Ok(Authorisation {
         id: new_id("aut", ctx.time, ctx.random),

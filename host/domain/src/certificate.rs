@@ -358,7 +358,9 @@ fn may_issue(
     product: &Product,
     on: Date,
 ) -> Result<Option<String>, DomainError> {
-    if matches!(ctx.actor, Actor::User { role: Role::Producer, .. }) {
+    if let Actor::User { role: Role::Producer, scope, .. } = ctx.actor
+        && scope.operators.contains(&operator.id)
+    {
         return Ok(None);
     }
     match authorisation::covering(ctx.state, &operator.id, &product.id, on)? {

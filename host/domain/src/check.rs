@@ -1,6 +1,7 @@
 //! Collects every bad field of a command, so that a person mends them all at once.
 
 use crate::error::{DomainError, FieldError, Params};
+use crate::time::Date;
 
 /// Gathers field errors; [`Check::done`] fails when there are any.
 #[derive(Debug, Default)]
@@ -62,6 +63,11 @@ impl Check {
     pub fn area(&mut self, field: &str, value: &str) -> &mut Self {
         let ok = (2..=12).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit());
         self.ensure(ok, field, "bad_region_code")
+    }
+
+    /// A day on which something was done: not after `today`, not before the year 2000.
+    pub fn day_done(&mut self, field: &str, day: Date, today: Date) -> &mut Self {
+        self.ensure(day <= today, field, "in_future").ensure(day.year() >= 2000, field, "bad_date")
     }
 
     /// A quantity: above zero, below 10^12, at most 3 decimal places.

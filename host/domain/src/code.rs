@@ -209,7 +209,7 @@ pub fn decide_scans(
 pub(crate) fn apply_scans(o: &mut Overlay<'_>, event: &ScansCounted) -> Result<(), StateError> {
     for c in &event.counts {
         o.update::<Code>(&c.code, |code| {
-            code.scans += c.count;
+            code.scans = code.scans.saturating_add(c.count);
             code.first_scan_at.get_or_insert(c.first_at);
         })?;
     }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::actor::Actor;
-use crate::time::Time;
+use crate::measurement::Measurement;
+use crate::time::{Date, Time, china_date};
 use crate::{
     activity::RecordActivity,
     agency::AddAgency,
@@ -19,7 +20,7 @@ use crate::{
     print_job::{EndPrint, QueuePrint},
     product::AddProduct,
     site::AddSite,
-    test::{AssignTest, RecordTest},
+    test::{AssignTest, MatchedBy, RecordTest},
     user::{ActiveChanged, AddUser, CredentialChanged},
 };
 
@@ -69,8 +70,10 @@ impl Command {
             Self::RegisterOperator(c) => {
                 serde_json::to_vec(&RegisterOperator { contact_secret: None, ..c.clone() })
             }
-            Self::RecordTest(c) => serde_json::to_vec(&(&c.lot, &c.measurement.value)),
-            Self::AddUser(c) => serde_json::to_vec(&(&c.username, &c.name, c.role)),
+            Self::RecordTest(c) => serde_json::to_vec(&test_intent(c)),
+            Self::AddUser(c) => {
+                serde_json::to_vec(&AddUser { credential: String::new(), ..c.clone() })
+            }
             other => serde_json::to_vec(other),
         };
         json.unwrap_or_default()
@@ -110,6 +113,13 @@ impl Command {
             Self::CheckCode(_) => "check_code",
         }
     }
+}
+
+/// A typed result without what the appliance fills in: its message id, and the time within the day.
+fn test_intent(c: &RecordTest) -> (&Option<(String, MatchedBy)>, Option<Date>, Measurement) {
+    let measurement =
+        Measurement { msg_id: String::new(), tested_at: None, ..c.measurement.clone() };
+    (&c.lot, c.measurement.tested_at.map(china_date), measurement)
 }
 
 /// A command on its way to the writer.

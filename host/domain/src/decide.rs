@@ -60,6 +60,7 @@ impl Decision {
 
 impl Entity for Answered {
     const TABLE: Table = Table("answered");
+    #[expect(clippy::misnamed_getters, reason = "`id` is what the command answered; the key is `key`")]
     fn id(&self) -> &str {
         &self.key
     }
@@ -234,7 +235,7 @@ fn decide_receipt(
                     return Err(DomainError::refused("quarantine_full", &[("id", &device)]));
                 }
             }
-            Decision::one(m.id.clone(), Event::MessageReceived(m))
+            Decision::one(m.id.clone(), Event::MessageReceived(*m))
         }
         message::Received::Known(id) => Decision::nothing(id, "known"),
         message::Received::Again(id) => Decision::one(

@@ -251,6 +251,9 @@ pub(crate) fn approve(ctx: &mut Context<'_>, c: ApproveDevice) -> Result<Device,
         .optional_text("bench", &c.bench, 32)
         .optional_text("decoder", &c.decoder, 64)
         .optional_text("address", &c.address, 128);
+    if !c.area.is_empty() {
+        check.area("area", &c.area);
+    }
     if c.kind == DeviceKind::Printer {
         check
             .text("address", &c.address, 128)

@@ -33,7 +33,7 @@ pub enum UsccCheck {
     Suggest(String),
     /// Also a well-formed resident ID: a person must say which it is.
     MaybeResidentId,
-    /// Not a USCC.
+    /// Not a USCC; a text that is a resident ID only is here too, so that no reason lets it in.
     Malformed,
 }
 
@@ -79,12 +79,12 @@ pub fn check_uscc(uscc: &str) -> UsccCheck {
         *d == department && (categories.is_empty() || categories.contains(category))
     }) || (department == 'Y' && category == '1');
     if !known || !uscc[2..8].bytes().all(|b| b.is_ascii_digit()) {
-        return if is_resident_id(uscc) { UsccCheck::MaybeResidentId } else { UsccCheck::Malformed };
+        return UsccCheck::Malformed;
     }
     match uscc_check_char(uscc) {
         Some(c) if uscc.ends_with(c) && is_resident_id(uscc) => UsccCheck::MaybeResidentId,
         Some(c) if uscc.ends_with(c) => UsccCheck::Valid,
-        Some(_) if is_resident_id(uscc) => UsccCheck::MaybeResidentId,
+        Some(_) if is_resident_id(uscc) => UsccCheck::Malformed,
         Some(c) => UsccCheck::WrongCheck(c),
         None => UsccCheck::Malformed,
     }
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(check_uscc("91350211M00013FA1N"), UsccCheck::WrongCheck('3'));
         assert_eq!(check_uscc("91350203M0001QKT19"), UsccCheck::WrongCheck('F'));
         assert_eq!(check_uscc("110105180001010838"), UsccCheck::MaybeResidentId);
-        assert_eq!(check_uscc("11010519491231002X"), UsccCheck::MaybeResidentId);
+        assert_eq!(check_uscc("11010519491231002X"), UsccCheck::Malformed);
         assert_eq!(
             check_uscc("9I110000600037341L"),
             UsccCheck::Suggest("91110000600037341L".into())

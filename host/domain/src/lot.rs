@@ -140,7 +140,7 @@ pub(crate) fn open(ctx: &mut Context<'_>, c: OpenLot) -> Result<Lot, DomainError
     check
         .quantity("quantity", c.quantity)
         .ensure(site.operator == product.operator, "site", "other_operator")
-        .ensure(c.harvested_on <= today, "harvested_on", "in_future");
+        .day_done("harvested_on", c.harvested_on, today);
     check.done()?;
     let day = c.harvested_on.strftime("%Y%m%d").to_string();
     let last = ctx.state.get::<LotDay>(&day)?.map_or(0, |d| d.last);

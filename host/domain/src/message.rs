@@ -199,7 +199,7 @@ pub struct ReplayMessage {
 
 /// What `receive` found.
 pub(crate) enum Received {
-    New(Message),
+    New(Box<Message>),
     /// Durable already and settled: nothing to write.
     Known(String),
     /// Durable already, but dead: decode it again.
@@ -232,7 +232,7 @@ pub(crate) fn receive(
         DeviceStatus::Approved => MessageStatus::Received,
         _ => MessageStatus::Quarantined,
     };
-    Ok(Received::New(Message {
+    Ok(Received::New(Box::new(Message {
         id: new_id("msg", ctx.time, ctx.random),
         device: device.id,
         kind: c.kind,
@@ -245,7 +245,7 @@ pub(crate) fn receive(
         problems: Vec::new(),
         tests: Vec::new(),
         area: device.area,
-    }))
+    })))
 }
 
 pub(crate) fn replay(
@@ -254,7 +254,9 @@ pub(crate) fn replay(
 ) -> Result<ReplayMessage, DomainError> {
     let message: Message = ctx.require("message", &c.message)?;
     match message.status {
-        MessageStatus::Dead | MessageStatus::Quarantined => Ok(c),
+        MessageStatus::Dead => Ok(c),
+        // Approving the device is what frees its quarantine; nothing else may go round it.
+        MessageStatus::Quarantined => Err(DomainError::field("device", "device_not_approved")),
         _ => Err(DomainError::refused("message_not_dead", &[("id", &message.id)])),
     }
 }

@@ -6,7 +6,7 @@ use crate::check::Check;
 use crate::decide::Context;
 use crate::error::DomainError;
 use crate::id::new_id;
-use crate::identity::{UsccCheck, check_uscc, normalise};
+use crate::identity::{UsccCheck, check_uscc, mask_phone, normalise};
 use crate::state::{Entity, Entry, Index, Table};
 
 /// Kind of operator.
@@ -205,6 +205,10 @@ pub(crate) fn register(
         .optional_text("address", &c.address, 128)
         .optional_text("contact_name", &c.contact_name, 32)
         .text("contact_phone", &c.contact_phone, 32);
+    if c.kind.is_natural_person() && mask_phone(&c.contact_phone) != c.contact_phone {
+        // The journal is for ever: a person's phone never gets into it unmasked.
+        check.bad_with("contact_phone", "bad_value", &[("detail", "unmasked")]);
+    }
     let uscc_override = check_operator_uscc(&mut check, &c, &uscc);
     check.done()?;
     if !uscc.is_empty()

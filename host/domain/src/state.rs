@@ -248,7 +248,7 @@ impl State for Overlay<'_> {
         // Stacked records hide what the base says of them; sort keys of base rows are not known
         // here, so stacked rows follow the base's. Unique look-ups and "any?" questions, which are
         // all that decide asks, do not depend on the order.
-        let mut ids = self.base.ids(index, part, limit + stacked.len())?;
+        let mut ids = self.base.ids(index, part, limit.saturating_add(stacked.len()))?;
         ids.retain(|id| !stacked.iter().any(|(s, _)| *s == id));
         let mut fresh: Vec<(&str, &str)> = stacked
             .iter()

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::actor::{Actor, Role};
 use crate::check::Check;
 use crate::decide::Context;
 use crate::device::Device;
@@ -11,6 +12,7 @@ use crate::finding::{Judgement, Verdict};
 use crate::id::new_id;
 use crate::lot::Lot;
 use crate::measurement::Measurement;
+use crate::message::Message;
 use crate::state::{Entity, Entry, Index, Table};
 use crate::time::Time;
 
@@ -285,8 +287,16 @@ pub(crate) fn record(ctx: &mut Context<'_>, c: RecordTest) -> Result<Recorded, D
         .optional_text("sample.batch_code", &m.sample.batch_code, 64)
         .optional_text("value.num", &m.value.num, 32)
         .optional_text("value.unit", &m.value.unit, 16)
-        .optional_text("item.name", &m.item.name, 64);
+        .optional_text("item.name", &m.item.name, 64)
+        // Who typed it is known now only; a lot given later could not tell an own test any more.
+        .ensure(c.origin != Origin::Typed || c.lot.is_some(), "lot", "required");
     check.done()?;
+    if m.blank && c.lot.is_some() {
+        return Err(DomainError::refused("test_is_blank", &[]));
+    }
+    if !c.message.is_empty() {
+        ctx.require::<Message>("message", &c.message)?;
+    }
     let content_sha256 = content_sha256(m);
     if !c.device.is_empty()
         && let Some(known) =
@@ -324,7 +334,7 @@ pub(crate) fn record(ctx: &mut Context<'_>, c: RecordTest) -> Result<Recorded, D
     };
     if let Some((lot, matched_by)) = c.lot {
         let lot: Lot = ctx.require("lot", &lot)?;
-        test.conducted_by = Some(conducted_by(device.as_ref(), &lot));
+        test.conducted_by = Some(conducted_by(ctx.actor, device.as_ref(), &lot));
         test.matched_by = Some(matched_by);
         (test.lot_no, test.product_name) = (lot.no, lot.product_name);
         (test.operator, test.area) = (lot.operator, lot.area);
@@ -345,7 +355,7 @@ pub(crate) fn assign(ctx: &mut Context<'_>, c: AssignTest) -> Result<TestAssigne
     let device = ctx.state.get::<Device>(&test.device)?;
     Ok(TestAssigned {
         test: test.id,
-        conducted_by: conducted_by(device.as_ref(), &lot),
+        conducted_by: conducted_by(ctx.actor, device.as_ref(), &lot),
         lot: lot.id,
         lot_no: lot.no,
         product_name: lot.product_name,
@@ -359,10 +369,12 @@ fn described(device: &Device) -> String {
     format!("{} {}", device.place, device.model).trim().to_owned()
 }
 
-/// A device of the operator itself makes it an own test; anybody else's a commissioned one.
-fn conducted_by(device: Option<&Device>, lot: &Lot) -> ConductedBy {
-    match device {
-        Some(d) if d.operator.as_deref() == Some(&lot.operator) => ConductedBy::Own,
-        _ => ConductedBy::Commissioned,
-    }
+/// A device of the operator itself, or a result its own people typed, makes it an own test;
+/// anybody else's is a commissioned one.
+fn conducted_by(actor: &Actor, device: Option<&Device>, lot: &Lot) -> ConductedBy {
+    let own = match device {
+        Some(device) => device.operator.as_deref() == Some(&lot.operator),
+        None => matches!(actor, Actor::User { role: Role::Producer, .. }),
+    };
+    if own { ConductedBy::Own } else { ConductedBy::Commissioned }
 }

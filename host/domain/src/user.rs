@@ -121,6 +121,9 @@ pub(crate) fn add(ctx: &mut Context<'_>, c: AddUser) -> Result<User, DomainError
     if let Some(id) = &c.operator {
         ctx.require::<crate::operator::Operator>("operator", id)?;
     }
+    if let Some(id) = &c.agency {
+        ctx.require::<crate::agency::Agency>("agency", id)?;
+    }
     if ctx.state.find::<User>(BY_NAME, &username)?.is_some() {
         return Err(DomainError::field("username", "taken"));
     }
