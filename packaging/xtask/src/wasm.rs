@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use tianyin_package::{Manifest, Package};
+
+use crate::deps;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Must agree with `[profile.plugin]` in the root `Cargo.toml`.
@@ -150,47 +152,15 @@ fn rustup_can_add_target(root: &Path) -> bool {
 
 /// Asks dpkg, not the file system: `/usr/bin/rustc` may also be Debian's much older plain rustc.
 fn missing_debian_packages() -> Vec<&'static str> {
-    let installed = |package: &str| {
-        let state = Command::new("dpkg-query")
-            .args(["--show", "--showformat=${db:Status-Status}", package])
-            .output();
-        state.is_ok_and(|state| state.stdout == b"installed")
-    };
-    DEBIAN_PACKAGES.into_iter().filter(|package| !installed(package)).collect()
+    DEBIAN_PACKAGES.into_iter().filter(|package| !deps::is_installed(package)).collect()
 }
 
 fn install_debian_packages() -> Result<()> {
-    let missing = missing_debian_packages();
-    let by_hand = format!(
-        "plugins need a wasm standard library. Run one of\n  rustup target add {TARGET}\n  sudo apt-get install -y {}",
-        DEBIAN_PACKAGES.join(" ")
-    );
-    if !is_root() {
-        bail!("{by_hand}");
-    }
-    println!("plugins: installing {}", missing.join(" "));
-    let apt = |args: &[&str]| {
-        let done = Command::new("apt-get")
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .args(args)
-            .stdout(Stdio::null())
-            .status();
-        done.is_ok_and(|status| status.success())
-    };
-    let install = [&["install", "-y", "--no-install-recommends"][..], &missing].concat();
-    // Package lists may be absent or old on a fresh machine.
-    ensure!(apt(&install) || (apt(&["update"]) && apt(&install)), "apt-get failed; {by_hand}");
+    let other_way = || format!("plugins need a wasm standard library; `rustup target add {TARGET}` gives one, too");
+    deps::install(&missing_debian_packages()).with_context(other_way)?;
     let still = missing_debian_packages();
-    ensure!(
-        still.is_empty(),
-        "{} installed, but something is still missing; {by_hand}",
-        still.join(" ")
-    );
+    ensure!(still.is_empty(), "{} did not get installed; {}", still.join(" "), other_way());
     Ok(())
-}
-
-fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }
 
 fn build(root: &Path, plugin: &Plugin, route: Route) -> Result<()> {

@@ -1,0 +1,169 @@
+//! Measurements: what must hold, what was measured, and how far apart they are. Everything is
+//! measured in one run on one machine; comparisons alternate, so that a busy moment hits both sides.
+
+mod disk;
+mod edit;
+mod label;
+mod page;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use tianyin_tests::{Appliance, child, place};
+
+use crate::{build, deps};
+
+/// Results sent one after the other by one device.
+const RESULTS: &str = "400";
+const TOOL_TIMEOUT: Duration = Duration::from_secs(180);
+/// After this time an appliance that nobody uses counts as idle.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// One line of the table.
+struct Line {
+    what: &'static str,
+    value: f64,
+    unit: &'static str,
+    /// What must hold; `None` is only reported.
+    must: Option<Must>,
+}
+
+#[derive(Clone, Copy)]
+enum Must {
+    Below(f64),
+    AtLeast(f64),
+}
+
+impl Line {
+    /// How much better than needed: 1 is just enough, 2 is twice as good.
+    fn margin(&self) -> Option<f64> {
+        match self.must? {
+            Must::Below(limit) => Some(limit / self.value),
+            Must::AtLeast(limit) => Some(self.value / limit),
+        }
+    }
+}
+
+pub(crate) fn run(json_file: Option<&Path>) -> Result<()> {
+    deps::ensure(&[deps::BUILD, deps::DEMO, deps::BENCH])?;
+    build::everything()?;
+    let appliance = Appliance::start()?;
+    std::thread::sleep(IDLE);
+    let mut lines = vec![memory(&appliance)?];
+    say("idle memory");
+    lines.extend(receipts(&appliance)?);
+    say("device result to receipt");
+    lines.push(decode()?);
+    say("decode");
+    lines.extend(label::measure()?);
+    say("issue to label");
+    lines.extend(page::measure(&appliance)?);
+    say("scan page");
+    lines.extend(disk::sizes()?);
+    lines.extend(edit::measure()?);
+    say("edit and test");
+    print(&lines);
+    if let Some(file) = json_file {
+        let text = serde_json::to_string_pretty(&to_json(&lines))?;
+        std::fs::write(file, text).with_context(|| format!("write {}", file.display()))?;
+    }
+    let failed: Vec<&str> =
+        lines.iter().filter(|l| l.margin().is_some_and(|m| m < 1.0)).map(|l| l.what).collect();
+    ensure!(failed.is_empty(), "not fast or small enough: {}", failed.join(", "));
+    Ok(())
+}
+
+fn say(what: &str) {
+    println!("xtask: measured {what}");
+}
+
+/// Resident memory of the process.
+fn memory(appliance: &Appliance) -> Result<Line> {
+    let file = format!("/proc/{}/status", appliance.service()?.id());
+    let status = std::fs::read_to_string(&file).with_context(|| file.clone())?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS")?;
+    let must = Some(Must::Below(120.0));
+    Ok(Line { what: "idle memory, demo county", value: kib * 1024.0 / 1e6, unit: "MB", must })
+}
+
+fn receipts(appliance: &Appliance) -> Result<Vec<Line>> {
+    let program = example("receipts")?;
+    let mqtt = appliance.setting.mqtt.to_string();
+    let measure = |device: &str, model: &str| {
+        let token = appliance.demo.token(device);
+        let arguments = [mqtt.as_str(), device, token, model, RESULTS];
+        let told = child::run(&program, |c| { c.args(arguments); }, TOOL_TIMEOUT)?;
+        serde_json::from_str::<Value>(&told).context(told)
+    };
+    let raw = measure("lz4000t-hs-01", "lz4000t")?;
+    let json = measure("json-ysh-01", "json")?;
+    let line = |what, told: &Value, part: &str, at: &str, must| {
+        let value = told[part][at].as_f64().with_context(|| format!("{part} {at} in {told}"))?;
+        anyhow::Ok(Line { what, value, unit: "ms", must })
+    };
+    let must = Some(Must::Below(20.0));
+    Ok(vec![
+        line("LZ-4000T frame to receipt, p50", &raw, "receipt_ms", "p50", must)?,
+        line("LZ-4000T frame to receipt, p99", &raw, "receipt_ms", "p99", None)?,
+        line("JSON result to receipt, p50", &json, "receipt_ms", "p50", must)?,
+        line("JSON result to receipt, p99", &json, "receipt_ms", "p99", None)?,
+        line("JSON result to acknowledgement, p50", &json, "acknowledged_ms", "p50", None)?,
+    ])
+}
+
+fn decode() -> Result<Line> {
+    let told = child::run(&example("decode_bench")?, |_: &mut Command| {}, TOOL_TIMEOUT)?;
+    let value: Value = serde_json::from_str(&told).with_context(|| told.clone())?;
+    let value = value["p50_us"].as_f64().context("p50_us")?;
+    let must = Some(Must::Below(100.0));
+    Ok(Line { what: "decode of one frame, fresh instance, p50", value, unit: "us", must })
+}
+
+/// An example of the same build.
+fn example(name: &str) -> Result<std::path::PathBuf> {
+    let folder = place::binary()?.parent().context("folder of the build")?.join("examples");
+    let path = folder.join(name);
+    ensure!(path.is_file(), "{} is missing", path.display());
+    Ok(path)
+}
+
+/// The value in the middle.
+fn median(mut values: Vec<f64>) -> Result<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().context("nothing was measured")
+}
+
+fn print(lines: &[Line]) {
+    println!("\n{:<46} {:>10} {:<5} {:>12} {:>8}", "", "measured", "", "must", "margin");
+    for line in lines {
+        let must = match line.must {
+            Some(Must::Below(limit)) => format!("< {limit}"),
+            Some(Must::AtLeast(limit)) => format!(">= {limit}"),
+            None => String::new(),
+        };
+        let margin = line.margin().map(|m| format!("{m:.1}x")).unwrap_or_default();
+        println!(
+            "{:<46} {:>10.2} {:<5} {:>12} {:>8}",
+            line.what, line.value, line.unit, must, margin
+        );
+    }
+}
+
+fn to_json(lines: &[Line]) -> Value {
+    let all = lines.iter().map(|line| {
+        let (below, at_least) = match line.must {
+            Some(Must::Below(limit)) => (Some(limit), None),
+            Some(Must::AtLeast(limit)) => (None, Some(limit)),
+            None => (None, None),
+        };
+        json!({
+            "what": line.what, "value": line.value, "unit": line.unit,
+            "must_be_below": below, "must_be_at_least": at_least, "margin": line.margin(),
+        })
+    });
+    json!({ "lines": all.collect::<Vec<_>>() })
+}

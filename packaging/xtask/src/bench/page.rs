@@ -1,0 +1,96 @@
+//! The scan page against nginx serving a file of the same size: 64 keep-alive connections each,
+//! in turns.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use tianyin_tests::child::{self, Running};
+use tianyin_tests::{Appliance, appliance, http, place, until};
+
+use super::{Line, Must, median};
+
+const ROUNDS: usize = 4;
+const ROUND: &str = "4s";
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(super) fn measure(appliance: &Appliance) -> Result<Vec<Line>> {
+    let path = scan_page(appliance)?;
+    let page = appliance.get(&path)?.expect(200)?.body;
+    let folder = appliance::test_folder()?;
+    let port = place::free_port()?;
+    let nginx = start_nginx(&folder, port, &page)?;
+    let ours = (appliance.setting.http, path.as_str());
+    let theirs = (place::local(port), "/page.html");
+    let same = http::get(theirs.0, theirs.1)?.expect(200)?.body.len();
+    ensure!(same == page.len(), "nginx serves {same} bytes, not {}", page.len());
+    let (mut us, mut them, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (a, b) = (requests_per_s(ours)?, requests_per_s(theirs)?);
+        us.push(a);
+        them.push(b);
+        ratios.push(a / b);
+    }
+    drop(nginx);
+    let must = Some(Must::AtLeast(0.4));
+    let (us, them) = (median(us)?, median(them)?);
+    Ok(vec![
+        Line { what: "scan page against nginx, ratio", value: median(ratios)?, unit: "x", must },
+        Line { what: "scan page, requests a second", value: us, unit: "/s", must: None },
+        Line { what: "nginx, same size, requests a second", value: them, unit: "/s", must: None },
+        Line { what: "scan page, size", value: page.len() as f64 / 1000.0, unit: "kB", must: None },
+    ])
+}
+
+/// Address of the scan page of a new certificate.
+fn scan_page(appliance: &Appliance) -> Result<String> {
+    let lot = &appliance.demo.lot("小白菜")?.id;
+    let request = json!({ "lot": lot, "quantity": "1", "basis": ["quality_control"] });
+    let made = appliance.api("clerk")?.done("/certificates", &request)?;
+    Ok(format!("/t/{}", made["content"]["code"].as_str().context("code")?))
+}
+
+fn start_nginx(folder: &Path, port: u16, page: &[u8]) -> Result<Running> {
+    std::fs::write(folder.join("page.html"), page)?;
+    let config = folder.join("nginx.conf");
+    let here = folder.display();
+    // As many workers as the machine has cores, as our own runtime has threads. `user` counts only
+    // when root starts it: another user might not be able to read the folder.
+    let text = format!(
+        "daemon off; user root; worker_processes auto; pid {here}/pid; error_log {here}/error.log;\n\
+         events {{ worker_connections 1024; }}\n\
+         http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000;\n\
+         types {{ text/html html; }} charset utf-8; open_file_cache max=16;\n\
+         client_body_temp_path {here}/b; proxy_temp_path {here}/p; fastcgi_temp_path {here}/f;\n\
+         uwsgi_temp_path {here}/u; scgi_temp_path {here}/s;\n\
+         server {{ listen 127.0.0.1:{port}; root {here}; }} }}\n"
+    );
+    std::fs::write(&config, text)?;
+    let nginx = Running::start("nginx", &nginx_program()?, |command| {
+        command.arg("-e").arg(folder.join("error.log")).arg("-c").arg(&config);
+    })?;
+    until("nginx to serve", TIMEOUT, || Ok(http::get(place::local(port), "/page.html").ok()))
+        .with_context(|| nginx.output())?;
+    ensure!(
+        http::get(place::local(port), "/page.html")?.status == 200,
+        "nginx cannot read {here}: {}",
+        std::fs::read_to_string(folder.join("error.log")).unwrap_or_default()
+    );
+    Ok(nginx)
+}
+
+fn nginx_program() -> Result<PathBuf> {
+    let places = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"];
+    places.map(PathBuf::from).into_iter().find(|path| path.exists()).context("nginx is missing")
+}
+
+fn requests_per_s((address, path): (SocketAddr, &str)) -> Result<f64> {
+    let url = format!("http://{address}{path}");
+    let arguments = ["-t1", "-c64", "-d", ROUND, &url];
+    let told = child::run(Path::new("wrk"), |c| { c.args(arguments); }, TIMEOUT)?;
+    ensure!(!told.contains("Non-2xx"), "wrk: {told}");
+    let line = told.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
+    line.and_then(|number| number.trim().parse().ok()).with_context(|| format!("wrk: {told}"))
+}

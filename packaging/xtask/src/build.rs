@@ -1,0 +1,32 @@
+//! Builds with cargo. Demo, tests and benches use one build: the same profile and the same features,
+//! so that the heavy libraries are compiled once.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use tianyin_tests::place;
+
+use crate::wasm;
+
+/// Plugin packages first, because the binary embeds them; then all programs, tests and examples.
+pub(crate) fn everything() -> Result<()> {
+    let started = Instant::now();
+    wasm::build_plugins(&place::root())?;
+    took("plugins", started);
+    cargo("build", &["build", "--workspace", "--all-targets"])
+}
+
+/// Runs cargo in the checkout and says how long it took.
+pub(crate) fn cargo(phase: &str, arguments: &[&str]) -> Result<()> {
+    let started = Instant::now();
+    let status = Command::new("cargo").current_dir(place::root()).args(arguments).status();
+    let status = status.context("start cargo")?;
+    took(phase, started);
+    ensure!(status.success(), "cargo {} failed: {status}", arguments.join(" "));
+    Ok(())
+}
+
+fn took(phase: &str, started: Instant) {
+    println!("xtask: {phase} took {:.1} s", started.elapsed().as_secs_f64());
+}

@@ -1,0 +1,121 @@
+//! `cargo xtask …`: what one does with the project, on a fresh machine too.
+
+mod bench;
+mod build;
+mod demo;
+mod deps;
+mod wasm;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use tianyin_tests::place;
+
+const HELP: &str = "\
+cargo xtask VERB
+
+  demo [--once] [--keep DIR]   build all, start the demo county, run the main job once, keep serving
+                               --once  stop after the main job; exit code 0 only if all was verified
+                               --keep  data folder (default: a new one below target/)
+  test [FILTER …]              install what is missing, build all, run every test
+  bench [--json FILE]          measure, print a table of what must hold; --json keeps the numbers
+  plugins                      build the plugin packages into target/plugins
+  lint                         formatting and clippy, as the tests of the project expect them
+  help                         this text
+
+demo, test and bench install missing Debian packages when run as root; otherwise they print the
+command that does, and stop.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let started = Instant::now();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => {
+            eprintln!("xtask: {message}\n\n{HELP}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Failed(error)) => {
+            let after_s = started.elapsed().as_secs_f64();
+            eprintln!("xtask: failed after {after_s:.1} s: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+enum Failure {
+    Usage(String),
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn run(arguments: &[String]) -> Result<(), Failure> {
+    let (verb, rest) = arguments.split_first().map_or(("help", &[][..]), |(v, r)| (v.as_str(), r));
+    let none = |rest: &[String]| match rest {
+        [] => Ok(()),
+        [first, ..] => Err(Failure::Usage(format!("{verb} takes no {first:?}"))),
+    };
+    match verb {
+        "demo" => demo::run(&demo_options(rest)?)?,
+        "test" => test(rest)?,
+        "bench" => bench::run(json_file(rest)?.as_deref())?,
+        "plugins" => {
+            none(rest)?;
+            let packages = wasm::build_plugins(&place::root())?;
+            packages.iter().for_each(|package| println!("{}", package.display()));
+        }
+        "lint" => {
+            none(rest)?;
+            build::cargo("formatting", &["fmt", "--all", "--check"])?;
+            let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+            build::cargo("clippy", &clippy)?;
+        }
+        "help" | "--help" | "-h" => {
+            none(rest)?;
+            print!("{HELP}");
+        }
+        other => return Err(Failure::Usage(format!("there is no verb {other:?}"))),
+    }
+    Ok(())
+}
+
+fn demo_options(arguments: &[String]) -> Result<demo::Options, Failure> {
+    let mut options = demo::Options::default();
+    let mut left = arguments.iter();
+    while let Some(argument) = left.next() {
+        match argument.as_str() {
+            "--once" => options.once = true,
+            "--keep" => match left.next() {
+                Some(folder) => options.keep = Some(PathBuf::from(folder)),
+                None => return Err(Failure::Usage("--keep needs a folder".into())),
+            },
+            other => return Err(Failure::Usage(format!("demo takes no {other:?}"))),
+        }
+    }
+    Ok(options)
+}
+
+fn json_file(arguments: &[String]) -> Result<Option<PathBuf>, Failure> {
+    match arguments {
+        [] => Ok(None),
+        [flag, file] if flag == "--json" => Ok(Some(PathBuf::from(file))),
+        _ => Err(Failure::Usage("bench takes only --json FILE".into())),
+    }
+}
+
+/// Builds everything first: the black-box tests run the binary of the same build.
+fn test(filters: &[String]) -> Result<()> {
+    deps::ensure(&[deps::BUILD, deps::DEMO, deps::TEST])?;
+    build::everything()?;
+    let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
+    arguments.extend(filters.iter().map(String::as_str));
+    build::cargo("tests", &arguments)
+}

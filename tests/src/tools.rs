@@ -1,0 +1,62 @@
+//! Programs of other people that check our work: a QR decoder, OpenSSL, an MQTT client.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::Appliance;
+use crate::child::{self, Finished};
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Identity that GM/T 0009 sets where the signer has no other.
+const SM2_IDENTITY: &str = "distid:1234567812345678";
+
+/// The texts of all codes that `zbarimg` finds in a picture.
+pub fn read_codes(picture: &Path) -> Result<Vec<String>> {
+    let zbarimg = Path::new("zbarimg");
+    let texts = child::run(zbarimg, |c| { c.args(["--quiet", "--raw"]).arg(picture); }, TIMEOUT);
+    let texts = texts.with_context(|| format!("no code in {}", picture.display()))?;
+    Ok(texts.lines().map(str::to_owned).collect())
+}
+
+/// Verifies an offline proof `TY1.fields.signature` with OpenSSL alone; gives its fields.
+pub fn openssl_verify(folder: &Path, public_pem: &str, proof: &str) -> Result<serde_json::Value> {
+    let mut parts = proof.trim().split('.').skip(1);
+    let mut part = || {
+        let text = parts.next().context("a proof has three parts")?;
+        URL_SAFE_NO_PAD.decode(text).context("base64url")
+    };
+    let (fields, signature) = (part()?, part()?);
+    for (name, bytes) in
+        [("county.pem", public_pem.as_bytes()), ("fields.json", &fields), ("fields.sig", &signature)]
+    {
+        std::fs::write(folder.join(name), bytes)?;
+    }
+    let verify = ["dgst", "-sm3", "-verify", "county.pem", "-signature", "fields.sig"];
+    let prepare = |command: &mut std::process::Command| {
+        command.current_dir(folder).args(verify).args(["-sigopt", SM2_IDENTITY, "fields.json"]);
+    };
+    let told = child::run(Path::new("openssl"), prepare, TIMEOUT)?;
+    ensure!(told.contains("Verified OK"), "openssl: {told}");
+    Ok(serde_json::from_slice(&fields)?)
+}
+
+/// Publishes a payload with `mosquitto_pub` at QoS 1, as any foreign client would.
+pub fn mosquitto_pub(
+    appliance: &Appliance,
+    (device, token): (&str, &str),
+    topic: &str,
+    payload: &[u8],
+) -> Result<Finished> {
+    let file = appliance.setting.data.join(format!("payload-{}", topic.replace('/', "-")));
+    std::fs::write(&file, payload)?;
+    let (host, port) = (appliance.setting.mqtt.ip().to_string(), appliance.setting.mqtt.port());
+    let prepare = |command: &mut std::process::Command| {
+        command.args(["-h", &host, "-p", &port.to_string(), "-V", "mqttv311", "-q", "1"]);
+        command.args(["-u", device, "-P", token, "-i", device, "-t", topic]).arg("-f").arg(&file);
+    };
+    child::finish(Path::new("mosquitto_pub"), prepare, TIMEOUT)
+}
