@@ -1,0 +1,200 @@
+//! Commitment certificates (承诺达标合格证): issue, void, papers.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::IntoResponse as _;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use tianyin_documents::bitmap_to_png;
+use tianyin_domain::certificate::{self, Certificate, CertificateRequest, VoidCertificate};
+use tianyin_domain::command::Command;
+use tianyin_domain::lot::Lot;
+
+use super::Answer;
+use super::list::{self, Filter, Listing};
+use super::request::{Body, Caller, Key, Parameter, RawParameters, bad_query, parameter};
+use super::route::{Good, Route, Shown, made, one, shown};
+use super::schema::Kind::{Choice, Date, Decimal, List, Text};
+use super::schema::{Described, Schema, opt, req};
+use super::shapes::{BASIS, CERTIFICATE_STATUS, JUDGEMENT, shape};
+use crate::app::App;
+use crate::app::certificates::dpi_of;
+use crate::http::Problem;
+use crate::http::problem::FieldProblem;
+
+const LISTING: Listing = Listing {
+    all: Some((certificate::BY_OPERATOR, "")),
+    filters: &[
+        Filter {
+            parameter: parameter("lot", Text, "Only of this lot."),
+            field: "/lot",
+            index: Some(certificate::BY_LOT),
+        },
+        Filter {
+            parameter: parameter("operator", Text, "Only this operator's."),
+            field: "/operator",
+            index: Some(certificate::BY_OPERATOR),
+        },
+        Filter {
+            parameter: parameter("issued_on", Date, "Only of this day."),
+            field: "/content/issued_on",
+            index: Some(certificate::BY_DAY),
+        },
+        Filter {
+            parameter: parameter("status", CERTIFICATE_STATUS, "Only this status."),
+            field: "/status",
+            index: Some(certificate::BY_STATUS),
+        },
+    ],
+    switches: &[],
+    search: &["/content/code", "/content/product", "/content/producer", "/content/lot_no"],
+    newest_first: true,
+    county_wide: false,
+};
+
+/// Resolution of a sheet, dots per inch.
+const SHEET_DPI: &[Parameter] = &[parameter("dpi", Text, "72 to 300; 150 when absent.")];
+/// Resolution of a label printer.
+const LABEL_DPI: &[Parameter] =
+    &[parameter("dpi", Choice(&["203", "300"]), "203 or 300; 203 when absent.")];
+
+impl Described for CertificateRequest {
+    const SCHEMA: Schema = shape!("IssueCertificate", "What is to be certified.", [
+        req("lot", Text, "Lot."),
+        req("quantity", Decimal, "Quantity, at most what the lot still has."),
+        req("basis", List(&BASIS), "Basis (承诺依据), at least one."),
+        opt("replaces", Text, "Void certificate of the same lot that this one replaces."),
+    ]);
+}
+
+/// Why it is voided.
+#[derive(Deserialize)]
+struct Void {
+    reason: String,
+}
+
+impl Described for Void {
+    const SCHEMA: Schema =
+        shape!("VoidCertificate", "Why a certificate is voided.", [req("reason", Text, "Reason; shown to everybody.")]);
+}
+
+pub(super) fn routes() -> Vec<Route> {
+    let schema = Certificate::SCHEMA;
+    vec![
+        Route::get("/certificates", "Lists certificates.", Good::Page(schema), get(list))
+            .query(&[&LISTING.parameters()]),
+        Route::post("/certificates", "Issues a certificate.", Good::Made(schema), post(issue))
+            .body::<CertificateRequest>(),
+        Route::post("/certificates/preview", "Says what the rule would say now; issues nothing.", Good::Object(&JUDGEMENT), post(preview))
+            .body::<CertificateRequest>(),
+        Route::get("/certificates/{code}", "Shows a certificate.", Good::Object(schema), get(one_certificate)),
+        Route::post("/certificates/{code}/void", "Voids a certificate.", Good::Made(schema), post(void))
+            .body::<Void>(),
+        Route::get("/certificates/{code}/paper.pdf", "A4 paper.", Good::File("application/pdf"), get(paper_pdf)),
+        Route::get("/certificates/{code}/paper.png", "A4 paper as a picture.", Good::File("image/png"), get(paper_png))
+            .query(&[SHEET_DPI]),
+        Route::get("/certificates/{code}/label.png", "The very dots of the label.", Good::File("image/png"), get(label_png))
+            .query(&[LABEL_DPI]),
+    ]
+}
+
+async fn list(State(app): State<Arc<App>>, caller: Caller, query: RawParameters) -> Answer {
+    list::page::<Certificate>(&app, &caller, &LISTING, query)
+}
+
+async fn one_certificate(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(code): Path<String>,
+) -> Answer {
+    shown::<Certificate>(&app, &caller, &code)
+}
+
+async fn issue(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Key(key): Key,
+    Body(request): Body<CertificateRequest>,
+) -> Answer {
+    // The rule reads the lot before the command is authorised: out of sight must stay out of sight.
+    one::<Lot>(&app, &caller, &request.lot)?;
+    let outcome = app.issue(caller.actor(), request, key).await?;
+    made::<Certificate>(&app, &caller, &outcome)
+}
+
+async fn preview(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(request): Body<CertificateRequest>,
+) -> Answer {
+    one::<Lot>(&app, &caller, &request.lot)?;
+    let judgement = app.preview_issue(&request)?;
+    let value = serde_json::to_value(judgement).map_err(Problem::internal)?;
+    Ok(Json(JUDGEMENT.show(&value)).into_response())
+}
+
+async fn void(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(code): Path<String>,
+    Key(key): Key,
+    Body(body): Body<Void>,
+) -> Answer {
+    let command = Command::VoidCertificate(VoidCertificate { code, reason: body.reason });
+    let outcome = app.submit_keyed(caller.actor(), command, key).await?;
+    made::<Certificate>(&app, &caller, &outcome)
+}
+
+async fn paper_pdf(State(app): State<Arc<App>>, caller: Caller, Path(code): Path<String>) -> Answer {
+    let certificate: Certificate = one(&app, &caller, &code)?;
+    let name = format!("inline; filename=\"{}.pdf\"", certificate.content.code);
+    let pdf = drawn(move || Ok(app.paper_pdf(&certificate)?)).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/pdf".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
+    Ok((headers, pdf).into_response())
+}
+
+async fn paper_png(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(code): Path<String>,
+    query: RawParameters,
+) -> Answer {
+    let values = query.read(&[SHEET_DPI])?;
+    let dpi = match values.get("dpi").map(|dpi| dpi.parse()) {
+        None => 150,
+        Some(Ok(dpi @ 72..=300)) => dpi,
+        Some(_) => return Err(bad_query(vec![FieldProblem::new("dpi", "bad_sheet_dpi", &[])], "")),
+    };
+    let certificate: Certificate = one(&app, &caller, &code)?;
+    let png = drawn(move || Ok(app.paper_png(&certificate, dpi)?)).await?;
+    Ok(([(header::CONTENT_TYPE, "image/png")], png).into_response())
+}
+
+async fn label_png(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(code): Path<String>,
+    query: RawParameters,
+) -> Answer {
+    let values = query.read(&[LABEL_DPI])?;
+    let dpi = dpi_of(values.get("dpi").and_then(|dpi| dpi.parse().ok()).unwrap_or(203));
+    let certificate: Certificate = one(&app, &caller, &code)?;
+    let png = drawn(move || {
+        let bitmap = app.label_bitmap(&certificate, dpi)?;
+        bitmap_to_png(&bitmap).map_err(Problem::internal)
+    });
+    Ok(([(header::CONTENT_TYPE, "image/png")], png.await?).into_response())
+}
+
+/// Drawing takes tens of milliseconds: not on a thread that serves others.
+async fn drawn(
+    draw: impl FnOnce() -> Result<Vec<u8>, Problem> + Send + 'static,
+) -> Result<Vec<u8>, Problem> {
+    tokio::task::spawn_blocking(draw).await.map_err(Problem::internal)?
+}

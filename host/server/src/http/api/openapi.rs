@@ -1,0 +1,338 @@
+//! The OpenAPI 3.1 document, made from the table of routes.
+
+use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{
+    AdditionalProperties, ArrayBuilder, KnownFormat, Object, ObjectBuilder, SchemaFormat,
+    SchemaType, Type,
+};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    Components, ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApi,
+    OpenApiBuilder, PathItem, PathsBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
+    Schema as Shape,
+};
+
+use super::route::{Good, Route, Verb};
+use super::schema::{Kind, Schema};
+use super::shapes::FINDING;
+use super::{BASE, routes};
+use crate::http::problem::PROBLEM_JSON;
+
+const JSON: &str = "application/json";
+const TOKEN: &str = "token";
+const PROBLEM: &str = "Problem";
+
+/// The whole document.
+pub fn document() -> OpenApi {
+    let mut components = ComponentsBuilder::new().security_scheme(
+        TOKEN,
+        SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+    );
+    let mut known = Vec::new();
+    components = components.schema(PROBLEM, problem_schema());
+    add(&FINDING, &mut components, &mut known);
+    let mut paths = PathsBuilder::new();
+    for route in routes() {
+        match route.good {
+            Good::Object(schema) | Good::Made(schema) | Good::Page(schema) => {
+                add(schema, &mut components, &mut known);
+            }
+            Good::File(_) | Good::Nothing => {}
+        }
+        if let Some(body) = &route.body {
+            add(body, &mut components, &mut known);
+        }
+        let item = PathItem::new(method(route.verb), operation(&route));
+        paths = paths.path(format!("{BASE}{}", route.path), item);
+    }
+    let info = InfoBuilder::new()
+        .title("Tianyin")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(ABOUT))
+        .build();
+    let components: Components = components.build();
+    OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
+}
+
+const ABOUT: &str = "Traceability of a county's agricultural products. Sign in at \
+POST /api/v1/session, then send `Authorization: Bearer TOKEN`. Lists answer `{items, next}`: send `next` as \
+`cursor` for the following page. Writes take `Idempotency-Key`: the same key with the same request is carried out \
+once and answered alike. Decimal numbers are strings. Every error is `application/problem+json` (RFC 9457) with a \
+stable `code`, a Chinese `detail` that says what to do, `request_id`, and `errors` with every bad field.";
+
+fn method(verb: Verb) -> HttpMethod {
+    match verb {
+        Verb::Get => HttpMethod::Get,
+        Verb::Post => HttpMethod::Post,
+        Verb::Put => HttpMethod::Put,
+        Verb::Delete => HttpMethod::Delete,
+    }
+}
+
+fn operation(route: &Route) -> Operation {
+    let tag = route.path.split('/').nth(1).unwrap_or_default();
+    let mut operation = OperationBuilder::new()
+        .tag(tag)
+        .summary(Some(route.summary))
+        .operation_id(Some(operation_id(route)));
+    for name in route.path_parameters() {
+        let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path);
+        operation = operation.parameter(parameter.required(Required::True).schema(Some(text())));
+    }
+    for p in &route.query {
+        operation = operation.parameter(optional(p.name, ParameterIn::Query, p.kind, p.about));
+    }
+    if matches!(route.good, Good::Made(_)) {
+        let about = "1 to 64 visible characters. The same request with the same key is carried out once.";
+        operation =
+            operation.parameter(optional("Idempotency-Key", ParameterIn::Header, Kind::Text, about));
+    }
+    if let Some(body) = &route.body {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(body.name))).build();
+        let body = RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True));
+        operation = operation.request_body(Some(body.build()));
+    }
+    for (status, response) in good(&route.good) {
+        operation = operation.response(status, response);
+    }
+    for status in bad(route) {
+        operation = operation.response(status, problem(status));
+    }
+    if !route.open {
+        operation = operation.security(SecurityRequirement::new(TOKEN, Vec::<String>::new()));
+    }
+    operation.build()
+}
+
+fn operation_id(route: &Route) -> String {
+    let verb = match route.verb {
+        Verb::Get => "get",
+        Verb::Post => "post",
+        Verb::Put => "put",
+        Verb::Delete => "delete",
+    };
+    let words = route.path.split(['/', '.']).filter(|word| !word.is_empty());
+    words.fold(verb.to_owned(), |id, word| format!("{id}_{}", word.trim_matches(['{', '}'])))
+}
+
+fn optional(name: &str, place: ParameterIn, kind: Kind, about: &str) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(Required::False)
+        .description(Some(about))
+        .schema(Some(shape_of(kind)))
+        .build()
+}
+
+fn good(good: &Good) -> Vec<(&'static str, Response)> {
+    let json = |about: &str, schema: RefOr<Shape>| {
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        ResponseBuilder::new().description(about).content(JSON, content).build()
+    };
+    let reference = |schema: &Schema| RefOr::from(Ref::from_schema_name(schema.name));
+    match good {
+        Good::Object(schema) => vec![("200", json(schema.about, reference(schema)))],
+        Good::Made(schema) => vec![
+            ("200", json("Done before, by the same request.", reference(schema))),
+            ("201", json("Done.", reference(schema))),
+        ],
+        Good::Page(schema) => vec![("200", json("A page.", page_of(reference(schema))))],
+        Good::File(media) => {
+            let binary = ObjectBuilder::new()
+                .schema_type(Type::String)
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+            let content = ContentBuilder::new().schema(Some(binary)).build();
+            let response = ResponseBuilder::new().description("The file.").content(*media, content);
+            vec![("200", response.build())]
+        }
+        Good::Nothing => vec![("204", ResponseBuilder::new().description("Done.").build())],
+    }
+}
+
+fn page_of(item: RefOr<Shape>) -> RefOr<Shape> {
+    let next = ObjectBuilder::new()
+        .schema_type([Type::String, Type::Null].into_iter().collect::<SchemaType>())
+        .description(Some("Send as `cursor` for the next page; `null` at the end."));
+    ObjectBuilder::new()
+        .property("items", ArrayBuilder::new().items(item))
+        .property("next", next)
+        .required("items")
+        .required("next")
+        .into()
+}
+
+/// Statuses of what can go wrong with a route.
+fn bad(route: &Route) -> Vec<&'static str> {
+    let writes = route.verb != Verb::Get;
+    let mut statuses = Vec::new();
+    if writes || !route.query.is_empty() {
+        statuses.push("400");
+    }
+    statuses.push("401");
+    if !route.open {
+        statuses.push("403");
+    }
+    if !route.open && route.path_parameters().next().is_some() || route.body.is_some() && !route.open {
+        statuses.push("404");
+    }
+    if writes && !route.open {
+        statuses.push("409");
+    }
+    if route.body.is_some() {
+        statuses.extend(["413", "415", "422"]);
+    }
+    if route.open {
+        // Sign-in waits after failures.
+        statuses.push("429");
+    }
+    statuses.extend(["500", "503"]);
+    statuses
+}
+
+fn problem(status: &str) -> Response {
+    let about = match status {
+        "400" => "The query, the JSON or a header is malformed.",
+        "401" => "No token, a token that ended, or a wrong password.",
+        "403" => "The role does not allow it.",
+        "404" => "No such record, or it is out of sight.",
+        "409" => "The record's state does not allow it.",
+        "413" => "The body is too large.",
+        "415" => "The body is not JSON.",
+        "422" => "Fields are missing or wrong, or a rule refused; every reason is listed.",
+        "429" => "Too many attempts; see `Retry-After`.",
+        "503" => "Read-only or overloaded.",
+        _ => "A fault of the appliance; it is in the log under `request_id`.",
+    };
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(PROBLEM))).build();
+    ResponseBuilder::new().description(about).content(PROBLEM_JSON, content).build()
+}
+
+fn problem_schema() -> Object {
+    let fault = ObjectBuilder::new()
+        .property("field", text())
+        .property("code", text())
+        .property("detail", text())
+        .required("field")
+        .required("code")
+        .required("detail");
+    let findings = RefOr::<Shape>::from(Ref::from_schema_name(FINDING.name));
+    ObjectBuilder::new()
+        .description(Some("An error (RFC 9457)."))
+        .property("type", text())
+        .property("title", text())
+        .property("status", shape_of(Kind::Integer))
+        .property("code", text())
+        .property("detail", text())
+        .property("request_id", text())
+        .property("errors", ArrayBuilder::new().items(fault))
+        .property("findings", ArrayBuilder::new().items(findings))
+        .required("type")
+        .required("title")
+        .required("status")
+        .required("code")
+        .required("detail")
+        .required("request_id")
+        .build()
+}
+
+/// Adds a shape and every shape inside.
+fn add(schema: &Schema, components: &mut ComponentsBuilder, known: &mut Vec<&'static str>) {
+    if known.contains(&schema.name) {
+        return;
+    }
+    known.push(schema.name);
+    let mut object = ObjectBuilder::new()
+        .description(Some(schema.about))
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    for field in schema.fields {
+        object = object.property(field.name, described(field.kind, field.about));
+        if field.required {
+            object = object.required(field.name);
+        }
+        let mut kind = field.kind;
+        while let Kind::List(inner) = kind {
+            kind = *inner;
+        }
+        if let Kind::Object(inner) = kind {
+            add(inner, components, known);
+        }
+    }
+    *components = std::mem::take(components).schema(schema.name, object.build());
+}
+
+fn text() -> RefOr<Shape> {
+    shape_of(Kind::Text)
+}
+
+fn shape_of(kind: Kind) -> RefOr<Shape> {
+    described(kind, "")
+}
+
+fn described(kind: Kind, about: &str) -> RefOr<Shape> {
+    let about = (!about.is_empty()).then_some(about);
+    let of = |schema_type: Type| ObjectBuilder::new().schema_type(schema_type).description(about);
+    let known = |format| Some(SchemaFormat::KnownFormat(format));
+    match kind {
+        Kind::Text => of(Type::String).into(),
+        Kind::Integer => of(Type::Integer).into(),
+        Kind::Boolean => of(Type::Boolean).into(),
+        Kind::Decimal => of(Type::String).format(Some(SchemaFormat::Custom("decimal".into()))).into(),
+        Kind::Date => of(Type::String).format(known(KnownFormat::Date)).into(),
+        Kind::Time => of(Type::String).format(known(KnownFormat::DateTime)).into(),
+        Kind::Choice(words) => of(Type::String).enum_values(Some(words.iter().copied())).into(),
+        Kind::List(inner) => ArrayBuilder::new().items(shape_of(*inner)).description(about).into(),
+        Kind::Object(schema) => Ref::builder()
+            .ref_location_from_schema_name(schema.name)
+            .description(about)
+            .into(),
+        Kind::Any => {
+            ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(about).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// The document as it was agreed on; set `TIANYIN_TEST_UPDATE=1` to write it anew.
+    #[test]
+    fn the_document_is_as_agreed() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openapi.json");
+        let now = serde_json::to_string_pretty(&document()).unwrap() + "\n";
+        if std::env::var_os("TIANYIN_TEST_UPDATE").is_some() {
+            std::fs::write(path, &now).unwrap();
+        }
+        let agreed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(now == agreed, "tests/openapi.json differs: look at the change, then run with TIANYIN_TEST_UPDATE=1");
+    }
+
+    #[test]
+    fn references_lead_somewhere_and_names_are_unique() {
+        let value = serde_json::to_value(document()).unwrap();
+        assert_eq!(value["openapi"], "3.1.0");
+        let text = value.to_string();
+        for part in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = part.split('"').next().unwrap();
+            assert!(value.pointer(pointer).is_some(), "{pointer}");
+        }
+        let ids: Vec<String> = routes().iter().map(operation_id).collect();
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+    }
+
+    #[test]
+    fn every_route_tells_its_answers() {
+        let value = serde_json::to_value(document()).unwrap();
+        for route in routes() {
+            let verb = format!("{:?}", route.verb).to_lowercase();
+            let path = format!("{BASE}{}", route.path);
+            let responses = value["paths"][&path][&verb]["responses"].as_object().unwrap();
+            assert!(responses.keys().any(|s| s.starts_with('2')), "{verb} {path}");
+            assert!(responses.contains_key("401"), "{verb} {path}");
+        }
+    }
+}

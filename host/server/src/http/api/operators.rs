@@ -1,0 +1,116 @@
+//! Production operators (生产经营主体).
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use tianyin_domain::command::Command;
+use tianyin_domain::operator::{self, Operator, OperatorStatus, RegisterOperator, ReviewOperator};
+
+use super::Answer;
+use super::list::{self, Filter, Listing};
+use super::request::{Body, Caller, Key, RawParameters, parameter};
+use super::route::{Good, Route, Shown, made, shown};
+use super::schema::Kind::{Choice, Text};
+use super::schema::{Described, Schema, opt, req};
+use super::shapes::{OPERATOR_KIND, OPERATOR_STATUS, shape};
+use crate::app::App;
+
+const LISTING: Listing = Listing {
+    all: Some((operator::BY_STATUS, "")),
+    filters: &[
+        Filter {
+            parameter: parameter("uscc", Text, "The operator with this credit code."),
+            field: "/uscc",
+            index: Some(operator::BY_USCC),
+        },
+        Filter {
+            parameter: parameter("status", OPERATOR_STATUS, "Only this status."),
+            field: "/status",
+            index: Some(operator::BY_STATUS),
+        },
+        Filter {
+            parameter: parameter("kind", OPERATOR_KIND, "Only this kind."),
+            field: "/kind",
+            index: None,
+        },
+    ],
+    switches: &[],
+    search: &["/name", "/uscc", "/area_name", "/contact_name"],
+    newest_first: true,
+    county_wide: false,
+};
+
+impl Described for RegisterOperator {
+    const SCHEMA: Schema = shape!("RegisterOperator", "An operator to register; it waits for review.", [
+        req("name", Text, "Registered name."),
+        req("kind", OPERATOR_KIND, "Kind."),
+        opt("uscc", Text, "Unified social credit code; farmers have none."),
+        opt("uscc_override", Text, "Reason to accept a wrong check character."),
+        req("area", Text, "Region code of the township."),
+        req("area_name", Text, "Region in words, as printed for the origin."),
+        opt("address", Text, "Address below the township."),
+        opt("contact_name", Text, "Contact person."),
+        req("contact_phone", Text, "Contact phone in full; a natural person's is kept in the vault."),
+    ]);
+}
+
+/// The county's review.
+#[derive(Deserialize)]
+struct Review {
+    status: OperatorStatus,
+    #[serde(default)]
+    reason: String,
+}
+
+impl Described for Review {
+    const SCHEMA: Schema = shape!("ReviewOperator", "The county's review.", [
+        req("status", Choice(&["approved", "returned", "suspended"]), "New status."),
+        opt("reason", Text, "Reason; required unless approved."),
+    ]);
+}
+
+pub(super) fn routes() -> Vec<Route> {
+    let good = Good::Made(Operator::SCHEMA);
+    vec![
+        Route::get("/operators", "Lists operators.", Good::Page(Operator::SCHEMA), get(list))
+            .query(&[&LISTING.parameters()]),
+        Route::post("/operators", "Registers an operator.", good, post(register))
+            .body::<RegisterOperator>(),
+        Route::get("/operators/{id}", "Shows an operator.", Good::Object(Operator::SCHEMA), get(one)),
+        Route::post("/operators/{id}/review", "Reviews an operator.", good, post(review))
+            .body::<Review>(),
+    ]
+}
+
+async fn list(State(app): State<Arc<App>>, caller: Caller, query: RawParameters) -> Answer {
+    list::page::<Operator>(&app, &caller, &LISTING, query)
+}
+
+async fn one(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    shown::<Operator>(&app, &caller, &id)
+}
+
+async fn register(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Key(key): Key,
+    Body(command): Body<RegisterOperator>,
+) -> Answer {
+    let outcome = app.register_operator(caller.actor(), command, key).await?;
+    made::<Operator>(&app, &caller, &outcome)
+}
+
+async fn review(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(operator): Path<String>,
+    Key(key): Key,
+    Body(body): Body<Review>,
+) -> Answer {
+    let command = ReviewOperator { operator, status: body.status, reason: body.reason };
+    let command = Command::ReviewOperator(command);
+    let outcome = app.submit_keyed(caller.actor(), command, key).await?;
+    made::<Operator>(&app, &caller, &outcome)
+}

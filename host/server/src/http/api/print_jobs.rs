@@ -1,0 +1,77 @@
+//! Print jobs.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use tianyin_domain::command::Command;
+use tianyin_domain::print_job::{self, PrintJob, QueuePrint};
+
+use super::Answer;
+use super::list::{self, Filter, Listing};
+use super::request::{Body, Caller, Key, RawParameters, parameter};
+use super::route::{Good, Route, Shown, made, shown};
+use super::schema::Kind::{Integer, Text};
+use super::schema::{Described, Schema, req};
+use super::shapes::{PRINT_STATUS, shape};
+use crate::app::App;
+
+const LISTING: Listing = Listing {
+    all: Some((print_job::BY_STATUS, "")),
+    filters: &[
+        Filter {
+            parameter: parameter("certificate", Text, "Only of this certificate."),
+            field: "/certificate",
+            index: Some(print_job::BY_CERTIFICATE),
+        },
+        Filter {
+            parameter: parameter("status", PRINT_STATUS, "Only this status."),
+            field: "/status",
+            index: Some(print_job::BY_STATUS),
+        },
+        Filter {
+            parameter: parameter("printer", Text, "Only on this printer."),
+            field: "/printer",
+            index: None,
+        },
+    ],
+    switches: &[],
+    search: &["/certificate", "/printer"],
+    newest_first: true,
+    county_wide: false,
+};
+
+impl Described for QueuePrint {
+    const SCHEMA: Schema = shape!("QueuePrint", "A label to print.", [
+        req("certificate", Text, "Certificate."),
+        req("printer", Text, "Printer."),
+        req("copies", Integer, "1 to 1000."),
+    ]);
+}
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/print_jobs", "Lists print jobs.", Good::Page(PrintJob::SCHEMA), get(list))
+            .query(&[&LISTING.parameters()]),
+        Route::post("/print_jobs", "Adds a print job.", Good::Made(PrintJob::SCHEMA), post(add)).body::<QueuePrint>(),
+        Route::get("/print_jobs/{id}", "Shows a print job.", Good::Object(PrintJob::SCHEMA), get(one)),
+    ]
+}
+
+async fn list(State(app): State<Arc<App>>, caller: Caller, query: RawParameters) -> Answer {
+    list::page::<PrintJob>(&app, &caller, &LISTING, query)
+}
+
+async fn one(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    shown::<PrintJob>(&app, &caller, &id)
+}
+
+async fn add(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Key(key): Key,
+    Body(command): Body<QueuePrint>,
+) -> Answer {
+    let outcome = app.submit_keyed(caller.actor(), Command::QueuePrint(command), key).await?;
+    made::<PrintJob>(&app, &caller, &outcome)
+}

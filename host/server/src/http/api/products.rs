@@ -1,0 +1,76 @@
+//! Products.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use tianyin_domain::command::Command;
+use tianyin_domain::product::{self, Product, AddProduct};
+
+use super::Answer;
+use super::list::{self, Filter, Listing};
+use super::request::{Body, Caller, Key, RawParameters, parameter};
+use super::route::{Good, Route, Shown, made, shown};
+use super::schema::Kind::{Boolean, Text};
+use super::schema::{Described, Schema, opt, req};
+use super::shapes::{PRODUCT_CLASS, shape};
+use crate::app::App;
+
+const LISTING: Listing = Listing {
+    all: Some((product::BY_OPERATOR, "")),
+    filters: &[
+        Filter {
+            parameter: parameter("operator", Text, "Only this operator's."),
+            field: "/operator",
+            index: Some(product::BY_OPERATOR),
+        },
+        Filter {
+            parameter: parameter("class", PRODUCT_CLASS, "Only this class."),
+            field: "/class",
+            index: None,
+        },
+    ],
+    switches: &[],
+    search: &["/name", "/crop", "/variety"],
+    newest_first: true,
+    county_wide: false,
+};
+
+impl Described for AddProduct {
+    const SCHEMA: Schema = shape!("AddProduct", "A product to add.", [
+        req("operator", Text, "Operator."),
+        req("name", Text, "Name as sold."),
+        req("class", PRODUCT_CLASS, "Class."),
+        opt("crop", Text, "Crop or species."),
+        opt("variety", Text, "Variety."),
+        req("unit", Text, "Unit of quantity."),
+        opt("method_unsuitable", Boolean, "Enzyme inhibition does not work on it."),
+    ]);
+}
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/products", "Lists products.", Good::Page(Product::SCHEMA), get(list))
+            .query(&[&LISTING.parameters()]),
+        Route::post("/products", "Adds a product.", Good::Made(Product::SCHEMA), post(add)).body::<AddProduct>(),
+        Route::get("/products/{id}", "Shows a product.", Good::Object(Product::SCHEMA), get(one)),
+    ]
+}
+
+async fn list(State(app): State<Arc<App>>, caller: Caller, query: RawParameters) -> Answer {
+    list::page::<Product>(&app, &caller, &LISTING, query)
+}
+
+async fn one(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    shown::<Product>(&app, &caller, &id)
+}
+
+async fn add(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Key(key): Key,
+    Body(command): Body<AddProduct>,
+) -> Answer {
+    let outcome = app.submit_keyed(caller.actor(), Command::AddProduct(command), key).await?;
+    made::<Product>(&app, &caller, &outcome)
+}

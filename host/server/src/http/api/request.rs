@@ -1,0 +1,215 @@
+//! What a request brings: who asks, the checked body, the checked query, the idempotency key.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde_json::Value;
+use tianyin_domain::{Actor, Role, Scope};
+
+use super::schema::{Described, Kind};
+use crate::app::App;
+use crate::app::accounts::Session;
+use crate::http::Problem;
+use crate::http::problem::FieldProblem;
+
+/// Parameters in one query.
+const PARAMETERS_MAX: usize = 32;
+
+/// A signed-in client, by `Authorization: Bearer`. Cookies do not count here, so that no other site
+/// can use a browser's session.
+pub struct Caller {
+    /// The session.
+    pub session: Session,
+    /// Its token.
+    pub token: String,
+}
+
+impl Caller {
+    /// Who acts.
+    pub fn actor(&self) -> &Actor {
+        &self.session.actor
+    }
+
+    /// What may be seen.
+    pub fn scope(&self) -> Scope {
+        match &self.session.actor {
+            Actor::User { scope, .. } => scope.clone(),
+            _ => Scope::default(),
+        }
+    }
+
+    /// The operator a producer acts for.
+    pub fn own_operator(&self) -> Option<&str> {
+        let user = &self.session.user;
+        user.operator.as_deref().filter(|_| user.role == Role::Producer)
+    }
+
+    /// Refuses everybody but administrators.
+    pub fn administrator_only(&self) -> Result<(), Problem> {
+        match self.session.user.role {
+            Role::Administrator => Ok(()),
+            Role::Clerk | Role::Producer => Err(Problem::forbidden()),
+        }
+    }
+
+    /// Refuses producers.
+    pub fn staff_only(&self) -> Result<(), Problem> {
+        match self.session.user.role {
+            Role::Administrator | Role::Clerk => Ok(()),
+            Role::Producer => Err(Problem::forbidden()),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let token = bearer(&parts.headers).ok_or_else(Problem::unauthenticated)?;
+        let session = app
+            .session(token)
+            .ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "session_expired"))?;
+        Ok(Self { session, token: token.to_owned() })
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// A JSON body, checked against the type's shape.
+pub struct Body<T>(pub T);
+
+impl<T: Described> FromRequest<Arc<App>> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media"));
+        }
+        let bytes = Bytes::from_request(request, app).await.map_err(unread)?;
+        read_json(&bytes).map(Self)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+fn unread(rejection: BytesRejection) -> Problem {
+    use axum::response::IntoResponse as _;
+    let status = rejection.into_response().status();
+    Problem::of_status(status).unwrap_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad_request"))
+}
+
+fn read_json<T: Described>(bytes: &[u8]) -> Result<T, Problem> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|e| {
+        Problem::with(StatusCode::BAD_REQUEST, "bad_json", &[("detail", &e.to_string())])
+    })?;
+    let mut faults = Vec::new();
+    T::SCHEMA.check(&value, &mut faults);
+    if !faults.is_empty() {
+        return Err(Problem::fields(faults));
+    }
+    // What the shape cannot say, such as a number out of range.
+    serde_json::from_value(value).map_err(|e| {
+        Problem::fields(vec![FieldProblem::new("body", "bad_value", &[("detail", &e.to_string())])])
+    })
+}
+
+/// The `Idempotency-Key` of a write, if one was sent.
+pub struct Key(pub Option<String>);
+
+impl FromRequestParts<Arc<App>> for Key {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let good = (1..=64).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
+        match value.to_str() {
+            Ok(key) if good => Ok(Self(Some(key.to_owned()))),
+            _ => Err(Problem::new(StatusCode::BAD_REQUEST, "bad_idempotency_key")),
+        }
+    }
+}
+
+/// A parameter of a query.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameter {
+    /// Name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// What it means.
+    pub about: &'static str,
+}
+
+/// A parameter.
+pub const fn parameter(name: &'static str, kind: Kind, about: &'static str) -> Parameter {
+    Parameter { name, kind, about }
+}
+
+/// The raw query; a handler reads it by the parameters it knows.
+pub struct RawParameters(Result<Vec<(String, String)>, String>);
+
+impl FromRequestParts<Arc<App>> for RawParameters {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Infallible> {
+        let read = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
+        Ok(Self(read.map(|q| q.0).map_err(|e| e.body_text())))
+    }
+}
+
+impl RawParameters {
+    /// The values by name. Unknown, repeated and ill-formed parameters are errors that name them.
+    pub fn read(self, known: &[&[Parameter]]) -> Result<BTreeMap<String, String>, Problem> {
+        let pairs = self.0.map_err(|detail| bad_query(vec![], &detail))?;
+        let names = || known.iter().flat_map(|group| group.iter());
+        let mut values = BTreeMap::new();
+        let mut faults = Vec::new();
+        for (name, value) in pairs.into_iter().take(PARAMETERS_MAX) {
+            let shown: String = name.chars().take(64).collect();
+            let Some(parameter) = names().find(|p| p.name == name) else {
+                let known: Vec<_> = names().map(|p| p.name).collect();
+                let known = known.join(" ");
+                faults.push(FieldProblem::new(&shown, "unknown_parameter", &[("known", &known)]));
+                continue;
+            };
+            parameter.kind.check_text(&shown, &value, &mut faults);
+            if values.insert(name, value).is_some() {
+                faults.push(FieldProblem::new(&shown, "bad_value", &[("detail", "repeated")]));
+            }
+        }
+        if faults.is_empty() { Ok(values) } else { Err(bad_query(faults, "")) }
+    }
+}
+
+/// A query that is not understood: status 400, with every bad parameter.
+pub fn bad_query(errors: Vec<FieldProblem>, detail: &str) -> Problem {
+    let all: Vec<String> = errors.iter().map(|e| format!("{} {}", e.field, e.detail)).collect();
+    let detail = if errors.is_empty() { detail.to_owned() } else { all.join(" ") };
+    let problem = Problem::with(StatusCode::BAD_REQUEST, "bad_query", &[("detail", &detail)]);
+    Problem { errors, ..problem }
+}
+
+impl Kind {
+    /// Checks a value given as text.
+    fn check_text(&self, name: &str, text: &str, faults: &mut Vec<FieldProblem>) {
+        let value = match self {
+            Self::Integer => text.parse::<i64>().map_or_else(|_| Value::String(text.into()), Value::from),
+            Self::Boolean => text.parse::<bool>().map_or_else(|_| Value::String(text.into()), Value::from),
+            _ => Value::String(text.into()),
+        };
+        self.check_value(name, &value, faults);
+    }
+}

@@ -1,0 +1,79 @@
+//! Users, for administrators.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use tianyin_domain::Role;
+use tianyin_domain::user::{self, User};
+
+use super::Answer;
+use super::list::{self, Filter, Listing};
+use super::request::{Body, Caller, RawParameters, parameter};
+use super::route::{Good, Route, Shown, made};
+use super::schema::Kind::Text;
+use super::schema::{Described, Schema, opt, req};
+use super::shapes::{ROLE, shape};
+use crate::app::App;
+use crate::app::accounts::NewUser;
+
+const LISTING: Listing = Listing {
+    all: Some((user::ALL, "")),
+    filters: &[Filter {
+        parameter: parameter("role", ROLE, "Only this role."),
+        field: "/role",
+        index: None,
+    }],
+    switches: &[],
+    search: &["/username", "/name"],
+    newest_first: false,
+    county_wide: false,
+};
+
+#[derive(Deserialize)]
+struct Add {
+    username: String,
+    name: String,
+    role: Role,
+    #[serde(default)]
+    operator: Option<String>,
+    password: String,
+}
+
+impl Described for Add {
+    const SCHEMA: Schema = shape!("AddUser", "A user to add.", [
+        req("username", Text, "2 to 32 of `a-z 0-9 . _ -`."),
+        req("name", Text, "Person's name."),
+        req("role", ROLE, "Role."),
+        opt("operator", Text, "Operator; for producers, and only for them."),
+        req("password", Text, "At least 8 characters."),
+    ]);
+}
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/users", "Lists users.", Good::Page(User::SCHEMA), get(list))
+            .query(&[&LISTING.parameters()]),
+        Route::post("/users", "Adds a user.", Good::Made(User::SCHEMA), post(add)).body::<Add>(),
+    ]
+}
+
+async fn list(State(app): State<Arc<App>>, caller: Caller, query: RawParameters) -> Answer {
+    caller.administrator_only()?;
+    list::page::<User>(&app, &caller, &LISTING, query)
+}
+
+async fn add(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<Add>) -> Answer {
+    // Before the password is hashed, which costs.
+    caller.administrator_only()?;
+    let new = NewUser {
+        username: body.username,
+        name: body.name,
+        role: body.role,
+        operator: body.operator,
+        password: body.password,
+    };
+    let outcome = app.add_user(caller.actor(), new).await?;
+    made::<User>(&app, &caller, &outcome)
+}

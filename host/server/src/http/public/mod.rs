@@ -1,0 +1,129 @@
+//! What everybody may see: the scan page of a code, as page, JSON and label, and the county's key.
+
+mod meter;
+mod page;
+mod shelf;
+mod view;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use bytes::Bytes;
+use tianyin_documents::{Dpi, LabelSize, bitmap_to_svg};
+use tianyin_domain::code::{self, CodeText};
+
+pub use page::{error_page, set_page_headers, style};
+
+use super::limits::RateLimit;
+use super::{ClientAddr, Problem};
+use crate::app::App;
+use page::Miss;
+use shelf::Shelf;
+
+/// Scans of one visitor: whole villages share one address of a phone company.
+const SCANS_PER_S: f64 = 10.0;
+const SCANS_BURST: f64 = 120.0;
+/// Labels are drawn anew each time, so they are dearer.
+const LABELS_PER_S: f64 = 0.5;
+const LABELS_BURST: f64 = 20.0;
+
+struct Public {
+    scans: RateLimit,
+    labels: RateLimit,
+    shelf: Shelf,
+}
+
+/// Public routes.
+pub fn router() -> Router<Arc<App>> {
+    let public = Arc::new(Public {
+        scans: RateLimit::new(SCANS_PER_S, SCANS_BURST),
+        labels: RateLimit::new(LABELS_PER_S, LABELS_BURST),
+        shelf: Shelf::default(),
+    });
+    Router::new()
+        .route("/t/{code}", get(scan))
+        .route("/T/{code}", get(scan))
+        .route("/t/{code}/label.svg", get(label))
+        .route("/keys/county.pem", get(key))
+        .layer(Extension(public))
+}
+
+/// The scan page; `CODE.json` is the same as JSON. A `HEAD` request is no scan.
+async fn scan(
+    State(app): State<Arc<App>>,
+    Extension(public): Extension<Arc<Public>>,
+    client: ClientAddr,
+    method: Method,
+    Path(text): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (text, as_json) = match text.strip_suffix(".json").or_else(|| text.strip_suffix(".JSON")) {
+        Some(text) => (text, true),
+        None => (text.as_str(), false),
+    };
+    if let Err(wait) = public.scans.take(client.0, Instant::now()) {
+        return Ok(page::too_many(&app, wait, as_json));
+    }
+    let code = match code::parse(text) {
+        CodeText::Valid(code) => code,
+        CodeText::Mistyped => return Ok(page::miss(&app, Miss::Mistyped, text, as_json)),
+        CodeText::NotACode => return Ok(page::miss(&app, Miss::NotACode, text, as_json)),
+    };
+    let made = match public.shelf.get(&app, &code, method == Method::GET)? {
+        Some(made) => made,
+        None => return Ok(page::miss(&app, Miss::Unknown, &code, as_json)),
+    };
+    Ok(if as_json { json(made.json.clone()) } else { made.page(&headers) })
+}
+
+fn json(body: Bytes) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The label as it was printed, but with a natural person's name and phone masked.
+async fn label(
+    State(app): State<Arc<App>>,
+    Extension(public): Extension<Arc<Public>>,
+    client: ClientAddr,
+    Path(text): Path<String>,
+) -> Result<Response, Problem> {
+    if let Err(wait) = public.labels.take(client.0, Instant::now()) {
+        return Err(page::wait_problem(wait));
+    }
+    let CodeText::Valid(code) = code::parse(&text) else { return Err(Problem::not_found()) };
+    let certificate = view::certificate_of(&app, &code)?.ok_or_else(Problem::not_found)?;
+    let mut paper = app.paper(&certificate)?;
+    paper.producer.clone_from(&certificate.content.producer);
+    paper.contact.clone_from(&certificate.content.contact);
+    let drawn = tokio::task::spawn_blocking(move || {
+        let size = LabelSize::W60H40;
+        let bitmap = app.documents.label_bitmap(&paper, size, Dpi::D300)?;
+        bitmap_to_svg(&bitmap, size.size_mm())
+    });
+    let svg = drawn.await.map_err(Problem::internal)?.map_err(Problem::internal)?;
+    let headers = [
+        (header::CONTENT_TYPE, "image/svg+xml"),
+        (header::CACHE_CONTROL, "private, max-age=60"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; img-src data:; style-src 'unsafe-inline'"),
+    ];
+    Ok((headers, svg).into_response())
+}
+
+/// The county's public key, with which anybody can verify an offline proof.
+async fn key(State(app): State<Arc<App>>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-pem-file"),
+        (header::CACHE_CONTROL, "public, max-age=3600"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"county.pem\""),
+    ];
+    (headers, app.signer.public_pem().to_owned()).into_response()
+}
