@@ -259,7 +259,8 @@ fn fill_segments(dir: &Path) -> u64 {
 
 #[test]
 fn damage_of_earlier_segments() {
-    let spoil: &[(&str, fn(&Path))] = &[
+    type Spoil = fn(&Path);
+    let spoil: &[(&str, Spoil)] = &[
         ("first segment lost", |dir| std::fs::remove_file(&segments(dir)[0]).unwrap()),
         ("middle segment lost", |dir| std::fs::remove_file(&segments(dir)[1]).unwrap()),
         ("middle segment cut short by a line", |dir| {

@@ -1,0 +1,243 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sled::Batch;
+use tianyin_domain::state::{Index, Table, parse};
+use tianyin_domain::{Entity, Entry, Put, Scope, State, StateError};
+
+use crate::error::{StoreError, guard};
+use crate::key;
+use crate::open::{FLUSH_EVERY_BYTES, Opened, Options, open};
+use crate::value::{
+    Row, damaged, decode_keys, decode_number, decode_record, encode_record, json_of,
+};
+
+/// Typed tables and indexes. A clone is the same store.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    tree: sled::Tree,
+    db: sled::Db,
+    /// Bytes handed to sled since the last flush; also the lock of the one writer.
+    unflushed_bytes: Mutex<usize>,
+    applied_seq: AtomicU64,
+}
+
+impl Store {
+    /// Opens the store in `dir`, or makes an empty one. A store that cannot be used is moved aside and an
+    /// empty one opened, which [`Opened`] says. In every case the caller replays the journal from
+    /// [`Store::applied_seq`] on.
+    pub fn open(dir: &Path, options: &Options) -> Result<(Self, Opened), StoreError> {
+        let (db, opened) = open(dir, options)?;
+        let applied_seq = AtomicU64::new(opened.applied_seq);
+        // The default tree, without the Db around it that would also reach the others.
+        let tree = sled::Tree::clone(&db);
+        let inner = Inner { tree, db, unflushed_bytes: Mutex::new(0), applied_seq };
+        let inner = Arc::new(inner);
+        Ok((Self { inner }, opened))
+    }
+
+    /// Writes the puts of a group, the index entries and counts that follow from them and `applied_seq`,
+    /// which must move forward, in one atomic batch. Of several puts of a record the last one counts. A
+    /// commit should stay in the order of a megabyte, that of a group.
+    pub fn commit(&self, puts: Vec<Put>, applied_seq: u64) -> Result<(), StoreError> {
+        let lock = self.inner.unflushed_bytes.lock();
+        let mut unflushed_bytes = lock.unwrap_or_else(PoisonError::into_inner);
+        let applied = self.applied_seq();
+        if applied_seq <= applied {
+            return Err(StoreError::NotForward { applied, given: applied_seq });
+        }
+        guard(|| {
+            let mut changes = Changes::default();
+            for (key, put) in last_puts(puts) {
+                match put {
+                    Last::Record(record) => self.change_record(&mut changes, key, record)?,
+                    Last::Version(seq) => changes.insert(key, &seq.to_be_bytes()),
+                }
+            }
+            for (key, delta) in std::mem::take(&mut changes.counts) {
+                let before = self.number(&key)?;
+                let after = before.checked_add_signed(delta).ok_or_else(damaged)?;
+                changes.insert(key, &after.to_be_bytes());
+            }
+            changes.insert(key::APPLIED.to_vec(), &applied_seq.to_be_bytes());
+            *unflushed_bytes += changes.bytes;
+            // Before the batch: an error here leaves the store as it was.
+            if *unflushed_bytes > FLUSH_EVERY_BYTES {
+                self.inner.db.flush()?;
+                *unflushed_bytes = changes.bytes;
+            }
+            Ok(self.inner.tree.apply_batch(changes.batch)?)
+        })?;
+        self.inner.applied_seq.store(applied_seq, Ordering::Release);
+        Ok(())
+    }
+
+    /// Adds to the batch a record and the difference between its old and its new index entries.
+    fn change_record(
+        &self,
+        changes: &mut Changes,
+        key: Vec<u8>,
+        record: Record,
+    ) -> Result<(), StoreError> {
+        let Record { row, keys, value } = record;
+        let (old_row, old_keys) = match self.inner.tree.get(&key)? {
+            Some(old) => decode_keys(&old).map(|(row, keys)| (Some(row), keys))?,
+            None => (None, BTreeSet::new()),
+        };
+        for gone in old_keys.difference(&keys) {
+            changes.count(gone, -1)?;
+            changes.batch.remove(gone.as_slice());
+        }
+        let same_row = old_row.as_ref() == Some(&row);
+        let mut row_bytes = Vec::new();
+        row.encode(&mut row_bytes);
+        for entry in &keys {
+            let is_new = !old_keys.contains(entry);
+            if is_new {
+                changes.count(entry, 1)?;
+            }
+            if is_new || !same_row {
+                changes.insert(entry.clone(), &row_bytes);
+            }
+        }
+        changes.insert(key, &encode_record(&row, &keys, &value));
+        Ok(())
+    }
+
+    /// Sequence number of the last journal line whose puts are in the store.
+    pub fn applied_seq(&self) -> u64 {
+        self.inner.applied_seq.load(Ordering::Acquire)
+    }
+
+    /// Version of a root; 0 when it was never touched.
+    pub fn version(&self, root: &str) -> Result<u64, StoreError> {
+        guard(|| self.number(&key::version(root)))
+    }
+
+    /// Number of entries in a part of an index, whatever their scope.
+    pub fn count(&self, index: Index, part: &str) -> Result<u64, StoreError> {
+        guard(|| self.number(&key::count(index, part)))
+    }
+
+    /// Reads a record, whatever its scope: for the host's own use.
+    pub fn get<E: Entity>(&self, id: &str) -> Result<Option<E>, StoreError> {
+        self.get_scoped(id, &Scope::everything())
+    }
+
+    /// Reads a record, if the scope covers it.
+    pub fn get_scoped<E: Entity>(&self, id: &str, scope: &Scope) -> Result<Option<E>, StoreError> {
+        match self.scoped_json(E::TABLE, id, scope)? {
+            Some(json) => Ok(Some(parse(E::TABLE, id, &json)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes out what is in memory and waits for it. A checkpoint: it shortens the replay after a
+    /// crash and is not what makes anything durable.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        guard(|| Ok(self.inner.db.flush().map(drop)?))
+    }
+
+    pub(crate) fn tree(&self) -> &sled::Tree {
+        &self.inner.tree
+    }
+
+    /// The JSON of a record in scope. The caller does the parsing, so that this is compiled once.
+    pub(crate) fn scoped_json(
+        &self,
+        table: Table,
+        id: &str,
+        scope: &Scope,
+    ) -> Result<Option<Arc<[u8]>>, StoreError> {
+        guard(|| {
+            let Some(value) = self.inner.tree.get(key::record(table, id))? else { return Ok(None) };
+            let (row, json) = decode_record(&value)?;
+            Ok(row.is_in(scope).then(|| json.into()))
+        })
+    }
+
+    fn number(&self, key: &[u8]) -> Result<u64, StoreError> {
+        self.inner.tree.get(key)?.map_or(Ok(0), |value| decode_number(&value))
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("applied_seq", &self.applied_seq()).finish_non_exhaustive()
+    }
+}
+
+impl State for Store {
+    fn raw(&self, table: Table, id: &str) -> Result<Option<Arc<[u8]>>, StateError> {
+        let read = || {
+            let value = self.inner.tree.get(key::record(table, id))?;
+            value.map(|value| json_of(&value).map(Arc::from)).transpose()
+        };
+        Ok(guard(read)?)
+    }
+
+    fn ids(&self, index: Index, part: &str, limit: usize) -> Result<Vec<String>, StateError> {
+        let prefix = key::part(index, part);
+        let read = || {
+            let keys = self.inner.tree.scan_prefix(&prefix).keys().take(limit);
+            let id = |key: sled::IVec| key::id_of_suffix(key.get(prefix.len()..)?);
+            keys.map(|key| id(key?).ok_or_else(damaged)).collect()
+        };
+        Ok(guard(read)?)
+    }
+
+    fn version(&self, root: &str) -> Result<u64, StateError> {
+        Ok(Store::version(self, root)?)
+    }
+}
+
+struct Record {
+    row: Row,
+    keys: BTreeSet<Vec<u8>>,
+    value: Arc<[u8]>,
+}
+
+enum Last {
+    Record(Record),
+    Version(u64),
+}
+
+/// The last put of each key.
+fn last_puts(puts: Vec<Put>) -> BTreeMap<Vec<u8>, Last> {
+    let puts = puts.into_iter().map(|put| match put {
+        Put::Record { table, id, value, entries, area, owner } => {
+            let entry = |e: &Entry| key::entry(e.index, &e.part, &e.sort, &id);
+            let keys = entries.iter().map(entry).collect();
+            let record = Record { row: Row { area, owner }, keys, value };
+            (key::record(table, &id), Last::Record(record))
+        }
+        Put::Version { root, seq } => (key::version(&root), Last::Version(seq)),
+    });
+    puts.collect()
+}
+
+#[derive(Default)]
+struct Changes {
+    batch: Batch,
+    counts: BTreeMap<Vec<u8>, i64>,
+    bytes: usize,
+}
+
+impl Changes {
+    fn insert(&mut self, key: Vec<u8>, value: &[u8]) {
+        self.bytes += key.len() + value.len();
+        self.batch.insert(key, value);
+    }
+
+    fn count(&mut self, entry: &[u8], delta: i64) -> Result<(), StoreError> {
+        let key = key::count_of_entry(entry).ok_or_else(damaged)?;
+        *self.counts.entry(key).or_default() += delta;
+        Ok(())
+    }
+}
