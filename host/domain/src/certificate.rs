@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::actor::{Actor, Role};
 use crate::authorisation;
 use crate::check::Check;
+use crate::code::{self, Code, CodeText};
 use crate::county::{COUNTY_ID, County};
 use crate::decide::Context;
 use crate::error::DomainError;
@@ -289,7 +290,8 @@ pub(crate) fn issue(
     let mut check = Check::new();
     check
         .quantity("quantity", c.request.quantity)
-        .ensure(!c.request.basis.is_empty(), "basis", "required");
+        .ensure(!c.request.basis.is_empty(), "basis", "required")
+        .ensure(is_code(&c.content.code), "code", "bad_choice");
     check.done()?;
     check_replaces(ctx.state, &c.request, &lot)?;
     if lot.status == LotStatus::Held {
@@ -310,7 +312,7 @@ pub(crate) fn issue(
         return Err(DomainError::RuleRefused(Box::new(c.judgement)));
     }
     let content = compose(ctx.state, &c.request, &c.content.code, ctx.time)?;
-    if content != c.content || ctx.state.get::<crate::code::Code>(&content.code)?.is_some() {
+    if content != c.content || ctx.state.get::<Code>(&content.code)?.is_some() {
         let actual = ctx.state.version(&format!("lot/{}", lot.id))?;
         return Err(DomainError::Conflict { root: "certificate".into(), expected: 0, actual });
     }
@@ -334,6 +336,11 @@ pub(crate) fn issue(
         void_reason: String::new(),
         voided_at: None,
     })
+}
+
+/// Whether the text is a code in its one canonical spelling.
+fn is_code(text: &str) -> bool {
+    matches!(code::parse(text), CodeText::Valid(canonical) if canonical == text)
 }
 
 fn check_replaces(

@@ -206,12 +206,14 @@ fn decide_approval(
     c: device::ApproveDevice,
 ) -> Result<Decision, DomainError> {
     let device = device::approve(ctx, c)?;
-    let quarantined: Vec<message::Message> = ctx
+    let mut quarantined: Vec<message::Message> = ctx
         .state
         .list::<message::Message>(message::BY_DEVICE, &device.id, QUARANTINE_MESSAGES_MAX)?
         .into_iter()
         .filter(|m| m.status == message::MessageStatus::Quarantined)
         .collect();
+    // In the order of receipt, however the state lists what this group stacked.
+    quarantined.sort_by(|a, b| a.id.cmp(&b.id));
     let mut decision = Decision::one(device.id.clone(), Event::DeviceApproved(device));
     decision.events.extend(quarantined.into_iter().map(|m| {
         Event::MessageReplayed(message::ReplayMessage { message: m.id })

@@ -46,6 +46,18 @@ impl Payload {
         }
     }
 
+    /// Length as written, in bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Base64(text) => text.len(),
+        }
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The bytes; empty when the base64 is damaged, which the journal's hash would have shown.
     pub fn to_bytes(&self) -> Vec<u8> {
         use base64::Engine as _;

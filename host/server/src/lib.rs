@@ -7,7 +7,6 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod edge;
-#[cfg_attr(feature = "leadcheck", path = "http_min.rs")]
 pub mod http;
 pub mod keys;
 pub mod proof;

@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 use tianyin_domain::apply::apply;
 use tianyin_domain::command::{Envelope, Outcome};
 use tianyin_domain::decide::{Decision, decide};
-use tianyin_domain::{DomainError, Event, Overlay, StateError};
+use tianyin_domain::{Command, DomainError, Event, Overlay, StateError};
 use tianyin_journal::{Journal, NewLine};
 use tianyin_store::Store;
 use tokio::sync::{oneshot, watch};
@@ -24,6 +24,11 @@ use crate::edge::OsRandom;
 const QUEUE_COMMANDS_MAX: usize = 1024;
 /// Commands in one group, that is, under one sync.
 const GROUP_COMMANDS_MAX: usize = 256;
+/// About the size of one group and of one batch of the store, which must not grow large: sled can
+/// stall for good when much is overwritten at once.
+const GROUP_BYTES_MAX: usize = 1 << 20;
+/// What a command without a payload of its own is taken for.
+const COMMAND_BYTES: usize = 2048;
 
 type Reply = oneshot::Sender<Result<Outcome, AppError>>;
 
@@ -124,10 +129,13 @@ struct LineParts {
 impl Thread {
     fn run(&mut self, jobs: &Receiver<Job>) {
         while let Ok(first) = jobs.recv() {
+            let mut bytes = size_of_command(&first.envelope);
             let mut group = vec![first];
             while group.len() < GROUP_COMMANDS_MAX
+                && bytes < GROUP_BYTES_MAX
                 && let Ok(job) = jobs.try_recv()
             {
+                bytes += size_of_command(&job.envelope);
                 group.push(job);
             }
             self.commit(group);
@@ -241,6 +249,13 @@ fn stack(
     Ok((decision, Some(line)))
 }
 
+fn size_of_command(envelope: &Envelope) -> usize {
+    match &envelope.command {
+        Command::ReceiveMessage(c) => COMMAND_BYTES + c.payload.len(),
+        _ => COMMAND_BYTES,
+    }
+}
+
 /// UTC with milliseconds, as the journal writes time.
 pub fn line_time(time: tianyin_domain::Time) -> String {
     format!("{time:.3}")
@@ -257,8 +272,10 @@ pub fn replay(
     let mut last = 0;
     while lines.peek().is_some() {
         let mut overlay = Overlay::new(state);
+        let mut bytes = 0;
         for line in lines.by_ref().take(BATCH_LINES) {
             let line = line?;
+            bytes += line.events.get().len();
             overlay.begin_line(line.seq);
             let events: Vec<Event> = serde_json::from_str(line.events.get())
                 .map_err(|e| anyhow::anyhow!("journal line {}: {e}", line.seq))?;
@@ -268,6 +285,9 @@ pub fn replay(
                     .map_err(|e| anyhow::anyhow!("journal line {}: {e}", line.seq))?;
             }
             last = line.seq;
+            if bytes >= GROUP_BYTES_MAX {
+                break;
+            }
         }
         state.commit(overlay.into_puts(), last)?;
         progress(last);
