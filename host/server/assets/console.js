@@ -1,0 +1,197 @@
+// The one script of our own: live pages, the scanner, questions before grave acts, small comforts.
+// Every page works without it.
+"use strict";
+
+const $$ = (selector, root = document) => Array.from(root.querySelectorAll(selector));
+const inField = (element) => element && element.matches("input, textarea, select, [contenteditable]");
+
+// ---- htmx: every request proves that it comes from our page
+document.addEventListener("htmx:configRequest", (event) => {
+  const token = document.body.dataset.token;
+  if (token) event.detail.headers["X-Form-Token"] = token;
+});
+
+// ---- live: one connection while the window is in sight
+const source = document.body.dataset.liveSource;
+let stream = null;
+let missed = false;
+
+const concerned = (topic) =>
+  $$("[data-live]").filter((element) => element.dataset.live.split(" ").includes(topic));
+
+function settle(body, id) {
+  fetch(`${body.dataset.liveRow}${encodeURIComponent(id)}/row`, { headers: { "HX-Request": "true" } })
+    .then((answer) => (answer.ok ? answer.text() : ""))
+    .then((html) => {
+      if (!html.startsWith("<tr")) return;
+      const template = document.createElement("template");
+      template.innerHTML = html;
+      const row = template.content.firstElementChild;
+      const old = document.getElementById(row.id);
+      if (old) old.replaceWith(row);
+      else body.prepend(row);
+      const max = Number(body.dataset.liveMax || 50);
+      while (body.rows.length > max) body.lastElementChild.remove();
+      const empty = body.closest(".card").querySelector(".empty");
+      if (empty) empty.remove();
+    })
+    .catch(() => {});
+}
+
+// A page with an open form is never reloaded under somebody's hands.
+const busy = () =>
+  $$("main form").some((form) => form.dataset.touched) || inField(document.activeElement);
+
+let reloading = 0;
+function reload() {
+  clearTimeout(reloading);
+  reloading = setTimeout(() => {
+    if (busy()) return;
+    location.reload();
+  }, 600);
+}
+
+function hear(event) {
+  const { topic, id } = JSON.parse(event.data);
+  for (const element of concerned(topic)) {
+    if (element.dataset.liveRow) settle(element, id);
+    else if ("liveReload" in element.dataset) reload();
+    else if (window.htmx) window.htmx.trigger(element, "live");
+  }
+}
+
+function refreshAll() {
+  for (const element of $$("[data-live]")) {
+    if (element.hasAttribute("hx-get") && window.htmx) window.htmx.trigger(element, "live");
+    else reload();
+  }
+}
+
+function listen() {
+  if (!source || stream || document.hidden) return;
+  stream = new EventSource(source);
+  stream.addEventListener("change", hear);
+  stream.addEventListener("reload", refreshAll);
+  stream.onopen = () => {
+    offline(false);
+    if (missed) refreshAll();
+    missed = false;
+  };
+  stream.onerror = () => {
+    missed = true;
+    setTimeout(() => offline(stream && stream.readyState !== EventSource.OPEN), 4000);
+  };
+}
+
+function offline(is) {
+  const note = document.querySelector(".offline");
+  if (note) note.hidden = !is;
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden && stream) {
+    stream.close();
+    stream = null;
+    missed = true;
+  } else listen();
+});
+window.addEventListener("pagehide", () => stream && stream.close());
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("main form");
+  if (form) form.dataset.touched = "1";
+});
+listen();
+
+// ---- the scanner types anywhere: what is typed outside a field belongs to the search box
+document.addEventListener("keydown", (event) => {
+  const box = document.getElementById("q");
+  if (event.key === "Escape" && location.hash === "#menu") location.hash = "#main";
+  if (!box || event.ctrlKey || event.metaKey || event.altKey || event.key.length !== 1) return;
+  if (inField(document.activeElement) || event.key === " ") return;
+  if (document.activeElement && document.activeElement.matches("summary, button, a") && event.key === "/") event.preventDefault();
+  box.value = "";
+  box.focus();
+});
+
+// ---- a question before a grave act, and no second press
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  const dialog = document.getElementById("ask");
+  if (form.dataset.ask && !form.dataset.sure && dialog && dialog.showModal) {
+    event.preventDefault();
+    const pressed = event.submitter;
+    dialog.querySelector("p").textContent = form.dataset.ask;
+    dialog.showModal();
+    dialog.onclick = (click) => {
+      const answer = click.target.value;
+      if (answer === undefined) return;
+      dialog.close();
+      if (answer === "yes") {
+        form.dataset.sure = "1";
+        form.requestSubmit(pressed);
+      }
+    };
+    return;
+  }
+  if (form.method === "post") {
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "1";
+    setTimeout(() => delete form.dataset.sent, 5000);
+  }
+});
+
+// ---- copy, fill in, submit at once
+document.addEventListener("click", (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    const text = document.getElementById(copy.dataset.copy).textContent.trim();
+    const done = () => {
+      (copy.querySelector("span") || copy).textContent = copy.dataset.done;
+    };
+    if (navigator.clipboard && window.isSecureContext) navigator.clipboard.writeText(text).then(done);
+    else {
+      // Without TLS browsers keep the clipboard shut; a marked text can still be copied.
+      const area = document.createElement("textarea");
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      if (document.execCommand("copy")) done();
+      area.remove();
+    }
+  }
+  const fill = event.target.closest("[data-fill]");
+  if (fill) {
+    const field = document.getElementById(fill.dataset.fill);
+    field.value = fill.dataset.value;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.focus();
+  }
+});
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+});
+
+// ---- parts of the device form that fit the kind chosen
+function fitDeviceForm() {
+  for (const form of $$("[data-device-form]")) {
+    const kind = form.elements.kind.value;
+    for (const part of $$("[data-only]", form)) part.hidden = !part.dataset.only.split(" ").includes(kind);
+  }
+}
+document.addEventListener("change", fitDeviceForm);
+fitDeviceForm();
+
+// ---- countdown
+setInterval(() => {
+  for (const clock of $$("[data-until]")) {
+    const left = Math.floor((Date.parse(clock.dataset.until) - Date.now()) / 1000);
+    if (left < 0) {
+      clock.removeAttribute("data-until");
+      reload();
+    } else clock.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+  }
+}, 1000);
+
+// ---- faults first
+const fault = document.querySelector("[data-focus]");
+if (fault) fault.focus();

@@ -1,0 +1,232 @@
+//! Production records: the list, one record, and the form that growers fill in on a phone.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::routing::get;
+use tianyin_domain::Scope;
+use tianyin_domain::activity::{self, Activity, ActivityKind, RecordActivity};
+use tianyin_domain::command::Command;
+use tianyin_domain::input::{self, Input};
+use tianyin_domain::lot::{self, Lot};
+use tianyin_domain::operator::Operator;
+use tianyin_domain::product::Product;
+use tianyin_domain::site::Site;
+use tianyin_domain::time::china_date;
+use tianyin_domain::Date;
+
+use super::error::{Answer, ConsoleError};
+use super::filters::{self, Word as _};
+use super::form::{Choice, Form};
+use super::lots::{earliest_harvest, product_choices, site_choices};
+use super::page::{Page, Pager, html, refused};
+use super::pick;
+use super::read::{self, ListQuery};
+use super::session::{Posted, Signed, done};
+use crate::app::App;
+use crate::edge::now;
+use crate::texts::t;
+
+/// Lots offered on the form.
+const LOTS_OFFERED: usize = 20;
+
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/activities", get(list).post(record))
+        .route("/activities/new", get(new))
+        .route("/activities/{id}", get(detail))
+}
+
+#[derive(Template)]
+#[template(path = "activities/list.html")]
+struct ListPage {
+    page: Page,
+    rows: Vec<Row>,
+    pager: Pager,
+}
+
+/// A record with the names of what it refers to.
+struct Row {
+    activity: Activity,
+    operator: String,
+    site: String,
+    product: String,
+    earliest: Option<Date>,
+}
+
+fn named(app: &App, activity: Activity) -> Result<Row, ConsoleError> {
+    let site: Option<Site> = app.store.get(&activity.site)?;
+    let product: Option<Product> = app.store.get(&activity.product)?;
+    Ok(Row {
+        operator: read::operator_name(app, &activity.operator)?,
+        site: site.map(|s| s.name).unwrap_or_default(),
+        product: product.map(|p| p.name).unwrap_or_default(),
+        earliest: earliest_harvest(&activity),
+        activity,
+    })
+}
+
+async fn list(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Query(query): Query<ListQuery>,
+) -> Answer {
+    let part = (activity::BY_OPERATOR, signed.operator().unwrap_or_default());
+    let found = read::rows::<Activity>(
+        &app, &signed.scope(), part, "/activities", query.after.as_deref(),
+    )?;
+    let rows: Result<_, _> = found.items.into_iter().map(|a| named(&app, a)).collect();
+    let page = Page::new(&app, &signed, "/activities", "activities.title");
+    html(&ListPage { page, rows: rows?, pager: found.pager })
+}
+
+#[derive(Template)]
+#[template(path = "activities/detail.html")]
+struct DetailPage {
+    page: Page,
+    row: Row,
+    lot: Option<Lot>,
+}
+
+async fn detail(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Path(id): Path<String>,
+) -> Answer {
+    let activity: Activity = read::one(&app, &signed, "activity", &id)?;
+    let lot = match &activity.lot {
+        Some(lot) => app.store.get_scoped(lot, &signed.scope())?,
+        None => None,
+    };
+    let page = Page::new(&app, &signed, "/activities", "activities.title")
+        .titled(activity.kind.word());
+    html(&DetailPage { page, row: named(&app, activity)?, lot })
+}
+
+#[derive(Template)]
+#[template(path = "activities/new.html")]
+struct NewPage {
+    page: Page,
+    operator: Operator,
+    form: Form,
+    kinds: Vec<Choice>,
+    sites: Vec<Choice>,
+    products: Vec<Choice>,
+    lots: Vec<Choice>,
+    inputs: Vec<Choice>,
+}
+
+async fn new(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Query(fields): Query<Vec<(String, String)>>,
+) -> Answer {
+    let given = Form::sent(fields);
+    let page = Page::new(&app, &signed, "/activities", "activities.new");
+    let query = ListQuery {
+        operator: given.get("operator").to_owned(),
+        q: given.get("q").to_owned(),
+        ..ListQuery::default()
+    };
+    let lot: Option<Lot> = match given.get("lot") {
+        "" => None,
+        lot => Some(read::one(&app, &signed, "lot", lot)?),
+    };
+    let query = match &lot {
+        Some(lot) => ListQuery { operator: lot.operator.clone(), ..query },
+        None => query,
+    };
+    let Some(operator) = pick::operator_of(&app, &signed, &query)? else {
+        return pick::ask(&app, &signed, &query, page, "/activities/new");
+    };
+    let form = first_values(&app, &signed, &operator, lot.as_ref())?;
+    html(&new_page(&app, &signed, operator, form)?)
+}
+
+/// What was entered last for this operator is offered again; a lot fixes site and product.
+fn first_values(
+    app: &App,
+    signed: &Signed,
+    operator: &Operator,
+    lot: Option<&Lot>,
+) -> Result<Form, ConsoleError> {
+    let last: Vec<Activity> =
+        read::newest(app, signed, (activity::BY_OPERATOR, &operator.id), 1)?;
+    let mut form = Form::default();
+    form.set("date", china_date(now()).to_string());
+    if let Some(last) = last.first() {
+        form.set("site", &last.site);
+        form.set("product", &last.product);
+    }
+    if let Some(lot) = lot {
+        form.set("site", &lot.site);
+        form.set("product", &lot.product);
+        form.set("lot", &lot.id);
+    }
+    Ok(form)
+}
+
+fn new_page(
+    app: &App,
+    signed: &Signed,
+    operator: Operator,
+    form: Form,
+) -> Result<NewPage, ConsoleError> {
+    let none = || vec![Choice::new("", t("forms.none"))];
+    let recent: Vec<Lot> =
+        read::newest(app, signed, (lot::BY_OPERATOR, &operator.id), LOTS_OFFERED)?;
+    let mut lots = vec![Choice::new("", t("activities.whole_site"))];
+    lots.extend(recent.iter().map(|l| Choice::new(&l.id, format!("{} {}", l.no, l.product_name))));
+    let catalogue: Vec<Input> = read::newest_in(
+        app, &Scope::everything(), (input::ALL, ""), tianyin_store::PAGE_ITEMS_MAX,
+    )?;
+    let mut inputs = none();
+    inputs.extend(catalogue.iter().map(|i| {
+        Choice::new(&i.id, format!("{} ({})", i.name, i.kind.word()))
+    }));
+    Ok(NewPage {
+        page: Page::new(app, signed, "/activities", "activities.new"),
+        kinds: Choice::words(&ActivityKind::ALL),
+        sites: site_choices(app, signed, &operator.id)?,
+        products: product_choices(app, signed, &operator.id)?,
+        operator,
+        form,
+        lots,
+        inputs,
+    })
+}
+
+async fn record(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -> Answer {
+    let (site, product) = (form.text_of("site"), form.text_of("product"));
+    let kind: Option<ActivityKind> = form.choice_of("kind");
+    let stopped_on = form.optional_date("stopped_on");
+    let date = form.date_of("date");
+    if let (Some(kind), Some(date), true) = (kind, date, form.is_good()) {
+        let lot = form.optional("lot");
+        let to = match &lot {
+            Some(lot) => format!("/lots/{lot}"),
+            None => "/activities".to_owned(),
+        };
+        let command = Command::RecordActivity(RecordActivity {
+            site,
+            product,
+            lot,
+            kind,
+            date,
+            stopped_on,
+            input: form.optional("input"),
+            dose: form.get("dose").to_owned(),
+            note: form.get("note").to_owned(),
+        });
+        match app.submit_keyed(signed.actor(), command, form.once()).await {
+            Ok(_) => return Ok(done(&to, "activities.recorded")),
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    let operator = signed.operator().unwrap_or(form.get("operator")).to_owned();
+    let operator = read::one(&app, &signed, "operator", &operator)?;
+    refused(&new_page(&app, &signed, operator, form)?)
+}

@@ -1,0 +1,277 @@
+//! Certificates: the list, and one with its paper, label, proof, judgement, scans and prints.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use tianyin_domain::certificate::{self, Certificate, CertificateStatus, VoidCertificate};
+use tianyin_domain::code::{self, Code};
+use tianyin_domain::command::Command;
+use tianyin_domain::county::County;
+use tianyin_domain::print_job::{self, PrintJob, QueuePrint};
+use tianyin_domain::time::china_date;
+
+use super::devices::printer_choices;
+use super::error::{Answer, ConsoleError};
+use super::filters::{self, Word as _};
+use super::form::{Choice, Form};
+use super::page::{Chip, Page, Pager, html, issued_on, refused};
+use super::print_jobs;
+use super::read::{self, ListQuery, Rows};
+use super::reasons::{Findings, Link, link_of};
+use super::session::{Posted, Signed, done};
+use crate::app::App;
+use crate::app::certificates::dpi_of;
+use crate::app::scans::ScanNumbers;
+use crate::edge::now;
+use crate::texts::t;
+
+/// Resolution of the preview of the paper.
+const PREVIEW_DPI: u32 = 96;
+/// Pictures drawn at once: each is a whole page in memory.
+static DRAWING: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(2);
+
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/certificates", get(list))
+        .route("/certificates/{code}", get(detail))
+        .route("/certificates/{code}/paper.png", get(paper_png))
+        .route("/certificates/{code}/paper.pdf", get(paper_pdf))
+        .route("/certificates/{code}/label.png", get(label_png))
+        .route("/certificates/{code}/proof.txt", get(proof))
+        .route("/certificates/{code}/print", post(print))
+        .route("/certificates/{code}/void", post(void))
+}
+
+#[derive(Template)]
+#[template(path = "certificates/list.html")]
+struct ListPage {
+    page: Page,
+    rows: Vec<Certificate>,
+    pager: Pager,
+    chips: Vec<Chip>,
+}
+
+async fn list(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Query(query): Query<ListQuery>,
+) -> Answer {
+    let after = query.after.as_deref();
+    let scope = signed.scope();
+    let own = signed.operator().unwrap_or(&query.operator);
+    let found: Rows<Certificate> = match (query.status.as_str(), query.day.as_str()) {
+        (_, day) if !day.is_empty() => {
+            let address = format!("/certificates?day={}", super::session::encode(day));
+            read::rows(&app, &scope, (certificate::BY_DAY, day), &address, after)?
+        }
+        (status @ ("valid" | "void"), _) => {
+            let address = format!("/certificates?status={status}");
+            read::rows(&app, &scope, (certificate::BY_STATUS, status), &address, after)?
+        }
+        _ => {
+            let address = match query.operator.as_str() {
+                "" => "/certificates".to_owned(),
+                one => format!("/certificates?operator={}", super::session::encode(one)),
+            };
+            read::rows(&app, &scope, (certificate::BY_OPERATOR, own), &address, after)?
+        }
+    };
+    html(&ListPage {
+        page: Page::new(&app, &signed, "/certificates", "certificates.title"),
+        chips: chips(&app, &signed, &query)?,
+        rows: found.items,
+        pager: found.pager,
+    })
+}
+
+fn chips(app: &App, signed: &Signed, query: &ListQuery) -> Result<Vec<Chip>, ConsoleError> {
+    let today = china_date(now());
+    let staff = signed.is_staff();
+    let count = |n: u64| Some(n).filter(|_| staff);
+    let chip = |href: String, text: String, count, on| Chip { href, text, count, on };
+    let any_filter = !query.status.is_empty() || !query.day.is_empty();
+    let mut out =
+        vec![chip("/certificates".into(), t("lists.all").to_owned(), None, !any_filter)];
+    out.push(chip(
+        format!("/certificates?day={today}"),
+        t("certificates.today").to_owned(),
+        count(issued_on(app, today)?),
+        query.day == today.to_string(),
+    ));
+    for status in [CertificateStatus::Valid, CertificateStatus::Void] {
+        let word = status.api_word();
+        let number = app.store.count(certificate::BY_STATUS, &word)?;
+        let href = format!("/certificates?status={word}");
+        out.push(chip(href, status.word(), count(number), query.status == word));
+    }
+    Ok(out)
+}
+
+#[derive(Template)]
+#[template(path = "certificates/detail.html")]
+struct DetailPage {
+    page: Page,
+    certificate: Certificate,
+    findings: Findings,
+    tests: Vec<Link>,
+    scans: Option<ScanNumbers>,
+    checks: u64,
+    jobs: Vec<print_jobs::Row>,
+    printers: Vec<Choice>,
+    public_url: String,
+    public_path: String,
+    print_form: Form,
+    void_form: Form,
+}
+
+impl DetailPage {
+    fn is_void(&self) -> bool {
+        self.certificate.status == CertificateStatus::Void
+    }
+}
+
+async fn detail(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Path(code): Path<String>,
+) -> Answer {
+    let print_form = Form::with("print", &[("copies", "1")]);
+    html(&shown(&app, &signed, &code, print_form, Form::named("void"))?)
+}
+
+fn shown(
+    app: &App,
+    signed: &Signed,
+    code: &str,
+    print_form: Form,
+    void_form: Form,
+) -> Result<DetailPage, ConsoleError> {
+    let certificate: Certificate = read::one(app, signed, "certificate", code)?;
+    let bound: Option<Code> = app.store.get(code)?;
+    let county: Option<County> = app.county()?;
+    let base = county.map(|c| c.public_url).unwrap_or_default();
+    let part = (print_job::BY_CERTIFICATE, code);
+    let jobs: Vec<PrintJob> = read::newest(app, signed, part, read::ROWS)?;
+    let jobs: Result<_, _> = jobs.into_iter().map(|j| print_jobs::row(app, j)).collect();
+    let tests = certificate.tests.iter().filter_map(|id| link_of(&format!("test/{id}")));
+    let page = Page::new(app, signed, "/certificates", "certificates.title");
+    Ok(DetailPage {
+        page: page.titled(code::grouped(code)),
+        findings: Findings::of(&certificate.judgement),
+        tests: tests.collect(),
+        scans: bound.as_ref().map(|c| app.scan_numbers(c)),
+        checks: bound.as_ref().map_or(0, |c| c.checks),
+        jobs: jobs?,
+        printers: printer_choices(app, signed)?,
+        public_url: code::qr_text(&base, code),
+        public_path: format!("/t/{code}"),
+        certificate,
+        print_form,
+        void_form,
+    })
+}
+
+async fn print(
+    State(app): State<Arc<App>>,
+    Path(code): Path<String>,
+    Posted { signed, mut form }: Posted,
+) -> Answer {
+    let printer = form.text_of("printer");
+    if let (Some(copies), true) = (form.whole_of("copies"), form.is_good()) {
+        let certificate = code.clone();
+        let command = Command::QueuePrint(QueuePrint { certificate, printer, copies });
+        match app.submit_keyed(signed.actor(), command, form.once()).await {
+            Ok(_) => return Ok(done(&format!("/certificates/{code}#prints"), "print_jobs.queued")),
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    let void_form = Form::named("void");
+    refused(&shown(&app, &signed, &code, form.called("print"), void_form)?)
+}
+
+async fn void(
+    State(app): State<Arc<App>>,
+    Path(code): Path<String>,
+    Posted { signed, mut form }: Posted,
+) -> Answer {
+    let reason = form.text_of("reason");
+    if form.is_good() {
+        let command = Command::VoidCertificate(VoidCertificate { code: code.clone(), reason });
+        match app.submit_keyed(signed.actor(), command, form.once()).await {
+            Ok(_) => return Ok(done(&format!("/certificates/{code}"), "certificates.voided")),
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    let print_form = Form::with("print", &[("copies", "1")]);
+    refused(&shown(&app, &signed, &code, print_form, form.called("void"))?)
+}
+
+/// Draws away from the threads that answer requests.
+async fn drawn(
+    app: Arc<App>,
+    certificate: Certificate,
+    draw: impl FnOnce(&App, &Certificate) -> Result<Vec<u8>, crate::app::AppError> + Send + 'static,
+) -> Result<Vec<u8>, ConsoleError> {
+    let _permit = DRAWING.acquire().await.map_err(crate::app::AppError::internal)?;
+    let bytes = tokio::task::spawn_blocking(move || draw(&app, &certificate))
+        .await
+        .map_err(crate::app::AppError::internal)??;
+    Ok(bytes)
+}
+
+fn file(kind: &'static str, disposition: String, bytes: Vec<u8>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::CONTENT_DISPOSITION, disposition),
+        (header::CACHE_CONTROL, "private, max-age=60".to_owned()),
+    ];
+    (headers, bytes).into_response()
+}
+
+async fn paper_png(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Path(code): Path<String>,
+) -> Answer {
+    let certificate: Certificate = read::one(&app, &signed, "certificate", &code)?;
+    let draw = |app: &App, c: &Certificate| app.paper_png(c, PREVIEW_DPI);
+    Ok(file("image/png", "inline".into(), drawn(app, certificate, draw).await?))
+}
+
+async fn paper_pdf(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Path(code): Path<String>,
+) -> Answer {
+    let certificate: Certificate = read::one(&app, &signed, "certificate", &code)?;
+    let name = format!("attachment; filename=\"{}.pdf\"", certificate.content.code);
+    let draw = |app: &App, c: &Certificate| app.paper_pdf(c);
+    Ok(file("application/pdf", name, drawn(app, certificate, draw).await?))
+}
+
+/// The label as the printer gets it, dot for dot.
+async fn label_png(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Path(code): Path<String>,
+) -> Answer {
+    let certificate: Certificate = read::one(&app, &signed, "certificate", &code)?;
+    let draw = |app: &App, c: &Certificate| {
+        let bitmap = app.label_bitmap(c, dpi_of(203))?;
+        tianyin_documents::bitmap_to_png(&bitmap).map_err(crate::app::AppError::internal)
+    };
+    Ok(file("image/png", "inline".into(), drawn(app, certificate, draw).await?))
+}
+
+async fn proof(State(app): State<Arc<App>>, signed: Signed, Path(code): Path<String>) -> Answer {
+    let certificate: Certificate = read::one(&app, &signed, "certificate", &code)?;
+    let name = format!("attachment; filename=\"{}.txt\"", certificate.content.code);
+    Ok(file("text/plain; charset=utf-8", name, certificate.proof.into_bytes()))
+}

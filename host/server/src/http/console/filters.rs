@@ -1,0 +1,135 @@
+//! Filters of the templates: texts of the catalogue, words of enumerations, times, codes, files.
+
+use askama::Values;
+use askama::filters::Safe;
+use serde::Serialize;
+use tianyin_domain::{Decimal, Time, code, time};
+
+use crate::texts;
+
+/// The catalogue's text of a key.
+#[askama::filter_fn]
+pub fn t(key: &str, _: &dyn Values) -> askama::Result<String> {
+    Ok(texts::t(key).to_owned())
+}
+
+/// The address of an embedded file.
+#[askama::filter_fn]
+pub fn asset(path: &str, _: &dyn Values) -> askama::Result<String> {
+    Ok(crate::http::assets::url(path).to_owned())
+}
+
+/// An icon of the sprite, hidden from screen readers: the text beside it speaks.
+#[askama::filter_fn]
+pub fn icon(name: &str, _: &dyn Values) -> askama::Result<Safe<String>> {
+    let sprite = crate::http::assets::url("icons.svg");
+    Ok(Safe(format!(
+        "<svg class=\"icon\" aria-hidden=\"true\"><use href=\"{sprite}#{name}\"></use></svg>"
+    )))
+}
+
+/// `2026-11-20 08:41` in China.
+#[askama::filter_fn]
+pub fn minute(time: &Time, _: &dyn Values) -> askama::Result<String> {
+    Ok(time::china_minute(*time))
+}
+
+/// A code in groups of four.
+#[askama::filter_fn]
+pub fn grouped(code: &str, _: &dyn Values) -> askama::Result<String> {
+    Ok(code::grouped(code))
+}
+
+/// A number without trailing zeros.
+#[askama::filter_fn]
+pub fn num(number: &Decimal, _: &dyn Values) -> askama::Result<String> {
+    Ok(number.normalize().to_string())
+}
+
+/// The first digits of a digest: enough to compare by eye.
+#[askama::filter_fn]
+pub fn short(digest: &str, _: &dyn Values) -> askama::Result<String> {
+    Ok(digest.chars().take(12).collect())
+}
+
+/// The word of an enumeration's value.
+#[askama::filter_fn]
+pub fn word<T: Word>(value: &T, _: &dyn Values) -> askama::Result<String> {
+    Ok(value.word())
+}
+
+/// The word as a tag, coloured by what it means.
+#[askama::filter_fn]
+pub fn tag<T: Word>(value: &T, _: &dyn Values) -> askama::Result<Safe<String>> {
+    Ok(Safe(format!("<span class=\"tag {}\">{}</span>", value.tone(), value.word())))
+}
+
+/// A value of an enumeration that people read by a word of the catalogue.
+pub trait Word: Serialize {
+    /// Table of the catalogue.
+    const SPACE: &'static str;
+
+    /// The API word, such as `family_farm`.
+    fn api_word(&self) -> String {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::String(word)) => word,
+            _ => String::new(),
+        }
+    }
+
+    /// The word people read.
+    fn word(&self) -> String {
+        texts::t(&format!("{}.{}", Self::SPACE, self.api_word())).to_owned()
+    }
+
+    /// CSS class of the tag: `ok`, `bad`, `wait`, `info` or nothing.
+    fn tone(&self) -> &'static str {
+        match self.api_word().as_str() {
+            "approved" | "pass" | "accepted" | "printed" | "valid" | "own" => "ok",
+            "returned" | "suspended" | "fail" | "deny" | "dead" | "conflict" | "failed" | "void"
+            | "held" | "revoked" => "bad",
+            "submitted" | "pending" | "quarantined" | "suspect" | "hold" | "queued" => "wait",
+            "received" | "duplicate" | "invalid" | "commissioned" => "info",
+            _ => "",
+        }
+    }
+}
+
+impl<T: Word> Word for &T {
+    const SPACE: &'static str = T::SPACE;
+}
+
+macro_rules! words {
+    ($($kind:ty => $space:literal),* $(,)?) => {
+        $(impl Word for $kind { const SPACE: &'static str = $space; })*
+    };
+}
+
+words! {
+    tianyin_domain::Role => "role",
+    tianyin_domain::Verdict => "verdict",
+    tianyin_domain::operator::OperatorKind => "operator_kind",
+    tianyin_domain::operator::OperatorStatus => "operator_status",
+    tianyin_domain::product::ProductClass => "product_class",
+    tianyin_domain::input::InputKind => "input_kind",
+    tianyin_domain::activity::ActivityKind => "activity_kind",
+    tianyin_domain::lot::LotStatus => "lot_status",
+    tianyin_domain::device::DeviceKind => "device_kind",
+    tianyin_domain::device::DeviceStatus => "device_status",
+    tianyin_domain::message::MessageKind => "message_kind",
+    tianyin_domain::message::MessageStatus => "message_status",
+    tianyin_domain::test::TestVerdict => "test_verdict",
+    tianyin_domain::test::MatchedBy => "matched_by",
+    tianyin_domain::test::ConductedBy => "conducted_by",
+    tianyin_domain::measurement::Method => "method",
+    tianyin_domain::measurement::DeviceVerdict => "device_verdict",
+    tianyin_domain::certificate::Basis => "basis",
+    tianyin_domain::certificate::CertificateStatus => "certificate_status",
+    tianyin_domain::print_job::PrintStatus => "print_status",
+}
+
+/// Province, city and county of a county's code in words.
+#[askama::filter_fn]
+pub fn full_name(code: &str, _: &dyn Values) -> askama::Result<String> {
+    Ok(crate::regions::full_name(code).unwrap_or_default())
+}

@@ -1,0 +1,178 @@
+//! Issuing a certificate for a lot, with what the rule would say shown before the button is pressed.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::routing::get;
+use tianyin_domain::Verdict;
+use tianyin_domain::certificate::{Basis, CertificateRequest, form_on};
+use tianyin_domain::lot::Lot;
+use tianyin_domain::operator::Operator;
+use tianyin_domain::test::{self, ConductedBy, Test, TestVerdict};
+use tianyin_domain::time::china_date;
+
+use super::error::{Answer, ConsoleError};
+use super::filters;
+use super::form::{Choice, Form};
+use super::page::{Page, html, refused};
+use super::read;
+use super::reasons::Findings;
+use super::session::{Posted, Signed, done};
+use crate::app::App;
+use crate::edge::now;
+use serde::Deserialize;
+
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/lots/{id}/issue", get(page).post(issue))
+        .route("/lots/{id}/issue/preview", get(preview))
+}
+
+#[derive(Template)]
+#[template(path = "lots/issue.html")]
+struct IssuePage {
+    page: Page,
+    lot: Lot,
+    operator: Operator,
+    form: Form,
+    basis: Vec<Choice>,
+    preview: Preview,
+    /// Whose act this is: the producer's own, or under which authorisation.
+    authorised: Authorised,
+}
+
+impl IssuePage {
+    /// The wording of the form in force today.
+    fn commitment(&self) -> &'static str {
+        form_on(china_date(now())).map_or("", |f| f.commitment)
+    }
+}
+
+/// Whether the person may issue in the operator's name.
+enum Authorised {
+    /// The producer itself.
+    Own,
+    /// A standing authorisation, with the person who granted it.
+    Standing(String),
+    /// Nobody authorised it.
+    Missing,
+}
+
+#[derive(Template)]
+#[template(path = "lots/_preview.html")]
+struct Preview {
+    verdict: Option<Verdict>,
+    findings: Findings,
+}
+
+impl askama::filters::HtmlSafe for Preview {}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Replaces {
+    replaces: String,
+}
+
+async fn page(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Path(id): Path<String>,
+    Query(query): Query<Replaces>,
+) -> Answer {
+    let lot: Lot = read::one(&app, &signed, "lot", &id)?;
+    let left = (lot.quantity - lot.certified).normalize().to_string();
+    let mut values = vec![("quantity".to_owned(), left), ("replaces".to_owned(), query.replaces)];
+    for basis in proved(&app, &lot)? {
+        values.push(("basis".to_owned(), basis.as_str().to_owned()));
+    }
+    html(&shown(&app, &signed, lot, Form::sent(values))?)
+}
+
+/// The bases that a passing test of the lot proves: ticked to begin with.
+fn proved(app: &App, lot: &Lot) -> Result<Vec<Basis>, ConsoleError> {
+    let state: &dyn tianyin_domain::State = &app.store;
+    let tests: Vec<Test> = state.list(test::BY_LOT, &lot.id, read::ROWS_WITHIN)?;
+    let passed = |by: ConductedBy| {
+        tests.iter().any(|t| t.verdict == TestVerdict::Pass && t.conducted_by == Some(by))
+    };
+    let own = passed(ConductedBy::Own).then_some(Basis::SelfTest);
+    let commissioned = passed(ConductedBy::Commissioned).then_some(Basis::CommissionedTest);
+    Ok(own.into_iter().chain(commissioned).collect())
+}
+
+fn shown(app: &App, signed: &Signed, lot: Lot, form: Form) -> Result<IssuePage, ConsoleError> {
+    let operator: Operator = read::one(app, signed, "operator", &lot.operator)?;
+    let preview = preview_of(app, &lot, &form)?;
+    let authorised = authorised(app, signed, &lot)?;
+    Ok(IssuePage {
+        page: Page::new(app, signed, "/lots", "issue.title"),
+        basis: Choice::words(&Basis::ALL),
+        lot,
+        operator,
+        form,
+        preview,
+        authorised,
+    })
+}
+
+fn authorised(app: &App, signed: &Signed, lot: &Lot) -> Result<Authorised, ConsoleError> {
+    if !signed.is_staff() {
+        return Ok(Authorised::Own);
+    }
+    let (state, today): (&dyn tianyin_domain::State, _) = (&app.store, china_date(now()));
+    let found = tianyin_domain::authorisation::covering(state, &lot.operator, &lot.product, today)?;
+    Ok(found.map_or(Authorised::Missing, |a| Authorised::Standing(a.granted_by)))
+}
+
+fn basis_of(form: &Form) -> Vec<Basis> {
+    Basis::ALL.into_iter().filter(|b| form.all("basis").any(|v| v == b.as_str())).collect()
+}
+
+fn preview_of(app: &App, lot: &Lot, form: &Form) -> Result<Preview, ConsoleError> {
+    let basis = basis_of(form);
+    if basis.is_empty() {
+        return Ok(Preview { verdict: None, findings: Findings::from(&[][..]) });
+    }
+    let quantity = form.get("quantity").parse().unwrap_or(lot.quantity);
+    let request =
+        CertificateRequest { lot: lot.id.clone(), quantity, basis, replaces: None };
+    let judgement = app.preview_issue(&request)?;
+    Ok(Preview { verdict: Some(judgement.verdict), findings: Findings::of(&judgement) })
+}
+
+async fn preview(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Path(id): Path<String>,
+    Query(fields): Query<Vec<(String, String)>>,
+) -> Answer {
+    let lot: Lot = read::one(&app, &signed, "lot", &id)?;
+    html(&preview_of(&app, &lot, &Form::sent(fields))?)
+}
+
+async fn issue(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Posted { signed, mut form }: Posted,
+) -> Answer {
+    let lot: Lot = read::one(&app, &signed, "lot", &id)?;
+    let quantity = form.decimal_of("quantity");
+    let basis = basis_of(&form);
+    if basis.is_empty() {
+        form.bad("basis", "required");
+    }
+    if let (Some(quantity), true) = (quantity, form.is_good()) {
+        let replaces = form.optional("replaces");
+        let request = CertificateRequest { lot: lot.id.clone(), quantity, basis, replaces };
+        match app.issue(signed.actor(), request, form.once()).await {
+            Ok(outcome) => {
+                return Ok(done(&format!("/certificates/{}", outcome.id), "issue.done"));
+            }
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    refused(&shown(&app, &signed, lot, form)?)
+}

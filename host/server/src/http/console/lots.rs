@@ -1,0 +1,304 @@
+//! Lots: the list, opening one at harvest, and its page with everything that happened to it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::routing::get;
+use tianyin_domain::activity::{self, Activity};
+use tianyin_domain::certificate::{self, Certificate, CertificateStatus};
+use tianyin_domain::command::Command;
+use tianyin_domain::lot::{self, Lot, LotStatus, OpenLot};
+use tianyin_domain::operator::{Operator, OperatorStatus};
+use tianyin_domain::product::{self, Product};
+use tianyin_domain::site::{self, Site};
+use tianyin_domain::test::{self, Test, TestVerdict};
+use tianyin_domain::time::china_date;
+use tianyin_domain::{Date, Decimal, Scope};
+
+use super::error::{Answer, ConsoleError};
+use super::filters::{self, Word as _};
+use super::form::{Choice, Form};
+use super::meter::Meter;
+use super::page::{Chip, Page, Pager, html, refused};
+use super::pick;
+use super::read::{self, ListQuery, Rows};
+use super::session::{Posted, Signed, done};
+use crate::app::App;
+use crate::app::certificates::belongs;
+use crate::edge::now;
+use crate::texts::t;
+
+/// Newest lots looked at for those that wait for a certificate.
+const READY_AMONG: usize = 200;
+
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/lots", get(list).post(open))
+        .route("/lots/new", get(new))
+        .route("/lots/{id}", get(detail))
+}
+
+#[derive(Template)]
+#[template(path = "lots/list.html")]
+struct ListPage {
+    page: Page,
+    rows: Vec<Row>,
+    pager: Pager,
+    chips: Vec<Chip>,
+}
+
+/// A lot as a list shows it.
+pub struct Row {
+    /// The lot.
+    pub lot: Lot,
+    /// Name of its operator.
+    pub operator: String,
+}
+
+async fn list(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Query(query): Query<ListQuery>,
+) -> Answer {
+    let scope = signed.scope();
+    let own = signed.operator().unwrap_or(&query.operator);
+    let after = query.after.as_deref();
+    let found: Rows<Lot> = match query.status.as_str() {
+        "ready" => {
+            let items = ready(&app, &scope)?;
+            Rows { pager: Pager::new("/lots?status=ready", None, items.len(), None), items }
+        }
+        status @ ("held" | "open") => {
+            let address = format!("/lots?status={status}");
+            read::rows(&app, &scope, (lot::BY_STATUS, status), &address, after)?
+        }
+        _ => {
+            let address = match query.operator.as_str() {
+                "" => "/lots".to_owned(),
+                operator => format!("/lots?operator={}", super::session::encode(operator)),
+            };
+            read::rows(&app, &scope, (lot::BY_OPERATOR, own), &address, after)?
+        }
+    };
+    let mut rows = Vec::with_capacity(found.items.len());
+    for lot in found.items {
+        let operator = read::operator_name(&app, &lot.operator)?;
+        rows.push(Row { lot, operator });
+    }
+    let chips = chips(&app, &signed, &query)?;
+    let page = Page::new(&app, &signed, "/lots", "lots.title");
+    html(&ListPage { page, rows, pager: found.pager, chips })
+}
+
+fn chips(app: &App, signed: &Signed, query: &ListQuery) -> Result<Vec<Chip>, ConsoleError> {
+    let chip = |status: &str, text: String, count: Option<u64>| Chip {
+        href: if status.is_empty() { "/lots".into() } else { format!("/lots?status={status}") },
+        text,
+        count,
+        on: query.status == status,
+    };
+    // Kept counts are of the whole county.
+    let held = match signed.is_staff() {
+        true => Some(app.store.count(lot::BY_STATUS, "held")?),
+        false => None,
+    };
+    Ok(vec![
+        chip("", t("lists.all").to_owned(), None),
+        chip("ready", t("lots.ready").to_owned(), None),
+        chip("held", LotStatus::Held.word(), held),
+    ])
+}
+
+/// Free lots with a passing test and no certificate yet, among the newest.
+pub fn ready(app: &App, scope: &Scope) -> Result<Vec<Lot>, ConsoleError> {
+    let newest: Vec<Lot> =
+        read::newest_in(app, scope, (lot::BY_STATUS, "open"), READY_AMONG)?;
+    let state: &dyn tianyin_domain::State = &app.store;
+    let mut out = Vec::new();
+    for lot in newest {
+        if lot.certified != Decimal::ZERO {
+            continue;
+        }
+        let tests: Vec<Test> = state.list(test::BY_LOT, &lot.id, read::ROWS_WITHIN)?;
+        if tests.iter().any(|t| t.verdict == TestVerdict::Pass) {
+            out.push(lot);
+        }
+    }
+    Ok(out)
+}
+
+#[derive(Template)]
+#[template(path = "lots/new.html")]
+struct NewPage {
+    page: Page,
+    operator: Operator,
+    form: Form,
+    products: Vec<Choice>,
+    sites: Vec<Choice>,
+}
+
+async fn new(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Query(query): Query<ListQuery>,
+) -> Answer {
+    let page = Page::new(&app, &signed, "/lots", "lots.new");
+    let Some(operator) = pick::operator_of(&app, &signed, &query)? else {
+        return pick::ask(&app, &signed, &query, page, "/lots/new");
+    };
+    let today = china_date(now()).to_string();
+    let form = Form::with("", &[("harvested_on", &today)]);
+    html(&new_page(&app, &signed, operator, form)?)
+}
+
+fn new_page(
+    app: &App,
+    signed: &Signed,
+    operator: Operator,
+    form: Form,
+) -> Result<NewPage, ConsoleError> {
+    Ok(NewPage {
+        page: Page::new(app, signed, "/lots", "lots.new"),
+        products: product_choices(app, signed, &operator.id)?,
+        sites: site_choices(app, signed, &operator.id)?,
+        operator,
+        form,
+    })
+}
+
+/// Products of an operator, with their unit.
+pub fn product_choices(
+    app: &App,
+    signed: &Signed,
+    operator: &str,
+) -> Result<Vec<Choice>, ConsoleError> {
+    let part = (product::BY_OPERATOR, operator);
+    let all: Vec<Product> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
+    let label = |p: &Product| format!("{} ({})", p.name, p.unit);
+    Ok(all.iter().map(|p| Choice::new(&p.id, label(p))).collect())
+}
+
+/// Sites of an operator.
+pub fn site_choices(
+    app: &App,
+    signed: &Signed,
+    operator: &str,
+) -> Result<Vec<Choice>, ConsoleError> {
+    let part = (site::BY_OPERATOR, operator);
+    let all: Vec<Site> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
+    Ok(all.iter().map(|s| Choice::new(&s.id, &s.name)).collect())
+}
+
+async fn open(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -> Answer {
+    let (product, site) = (form.text_of("product"), form.text_of("site"));
+    let quantity = form.decimal_of("quantity");
+    let harvested_on = form.date_of("harvested_on");
+    if let (Some(quantity), Some(harvested_on), true) = (quantity, harvested_on, form.is_good()) {
+        let command = Command::OpenLot(OpenLot { product, site, quantity, harvested_on });
+        match app.submit_keyed(signed.actor(), command, form.once()).await {
+            Ok(outcome) => return Ok(done(&format!("/lots/{}", outcome.id), "lots.opened")),
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    let operator = signed.operator().unwrap_or(form.get("operator")).to_owned();
+    let operator = read::one(&app, &signed, "operator", &operator)?;
+    refused(&new_page(&app, &signed, operator, form)?)
+}
+
+#[derive(Template)]
+#[template(path = "lots/detail.html")]
+struct DetailPage {
+    page: Page,
+    lot: Lot,
+    operator: Operator,
+    product: Option<Product>,
+    site: Option<Site>,
+    activities: Vec<Done>,
+    tests: Vec<Measured>,
+    certificates: Vec<Certificate>,
+}
+
+/// An activity with the first day on which harvest is allowed after it.
+pub struct Done {
+    /// The activity.
+    pub activity: Activity,
+    /// Earliest harvest, when something with an interval was used.
+    pub earliest: Option<Date>,
+    /// The lot was harvested before that day.
+    pub too_early: bool,
+}
+
+struct Measured {
+    test: Test,
+    meter: Meter,
+}
+
+impl DetailPage {
+    fn left(&self) -> Decimal {
+        self.lot.quantity - self.lot.certified
+    }
+
+    fn is_held(&self) -> bool {
+        self.lot.status == LotStatus::Held
+    }
+
+    fn is_approved(&self) -> bool {
+        self.operator.status == OperatorStatus::Approved
+    }
+
+    fn may_issue(&self) -> bool {
+        !self.is_held() && self.left() > Decimal::ZERO
+    }
+
+    fn has_pass(&self) -> bool {
+        self.tests.iter().any(|m| m.test.verdict == TestVerdict::Pass)
+    }
+
+    fn held_reason(&self) -> String {
+        let key = format!("lot_reason.{}", self.lot.status_reason);
+        if crate::texts::has(&key) { t(&key).to_owned() } else { self.lot.status_reason.clone() }
+    }
+}
+
+async fn detail(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Path(id): Path<String>,
+) -> Answer {
+    let lot: Lot = read::one(&app, &signed, "lot", &id)?;
+    let operator = read::one(&app, &signed, "operator", &lot.operator)?;
+    let part = (activity::BY_SITE, lot.site.as_str());
+    let mut activities: Vec<Activity> = read::newest(&app, &signed, part, read::ROWS_WITHIN)?;
+    activities.retain(|a| belongs(a, &lot));
+    let tests: Vec<Test> =
+        read::newest(&app, &signed, (test::BY_LOT, &lot.id), read::ROWS_WITHIN)?;
+    let page = Page::new(&app, &signed, "/lots", "lots.title").titled(&lot.no);
+    html(&DetailPage {
+        page,
+        operator,
+        product: app.store.get(&lot.product)?,
+        site: app.store.get(&lot.site)?,
+        activities: activities.into_iter().map(|a| with_interval(a, &lot)).collect(),
+        tests: tests.into_iter().map(|test| Measured { meter: Meter::of(&test), test }).collect(),
+        certificates: read::newest(
+            &app, &signed, (certificate::BY_LOT, &lot.id), read::ROWS_WITHIN,
+        )?,
+        lot,
+    })
+}
+
+fn with_interval(activity: Activity, lot: &Lot) -> Done {
+    let earliest = earliest_harvest(&activity);
+    let too_early = earliest.is_some_and(|day| lot.harvested_on < day);
+    Done { activity, earliest, too_early }
+}
+
+/// The first day on which harvest is allowed after an activity: its last day and the interval.
+pub fn earliest_harvest(activity: &Activity) -> Option<Date> {
+    let days = activity.input.as_ref()?.interval_days?;
+    let last = activity.stopped_on.unwrap_or(activity.date);
+    last.checked_add(jiff::Span::new().try_days(i64::from(days)).ok()?).ok()
+}

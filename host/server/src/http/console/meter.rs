@@ -1,0 +1,101 @@
+//! A measured value drawn against its limit.
+
+use askama::Template;
+use tianyin_domain::Decimal;
+use tianyin_domain::measurement::{Measurement, Qualifier, ValueKind};
+use tianyin_domain::test::Test;
+
+use super::filters;
+
+/// Width of the drawing.
+const WIDTH: i64 = 200;
+
+/// The drawing, and the value in words.
+#[derive(Debug, Clone, Template)]
+#[template(path = "_meter.html")]
+pub struct Meter {
+    /// The value with qualifier and unit.
+    pub value: String,
+    limit: String,
+    bar: Option<Bar>,
+    bad: bool,
+}
+
+impl askama::filters::HtmlSafe for Meter {}
+
+#[derive(Debug, Clone)]
+struct Bar {
+    value_x: i64,
+    limit_x: i64,
+}
+
+impl Meter {
+    /// The drawing for a test; without a number or limit only the words.
+    pub fn of(test: &Test) -> Self {
+        let m = &test.measurement;
+        let limit = limit_of(m);
+        let bar = match (m.value.decimal(), &limit) {
+            (Some(value), Some(limit)) => bar(value, *limit, m.value.kind),
+            _ => None,
+        };
+        let unit = if m.limit.unit.is_empty() { &m.value.unit } else { &m.limit.unit };
+        Self {
+            value: value_text(m),
+            limit: limit.map(|l| format!("{} {unit}", l.normalize())).unwrap_or_default(),
+            bar,
+            bad: test.verdict == tianyin_domain::test::TestVerdict::Fail,
+        }
+    }
+}
+
+/// The limit that came with the measurement.
+fn limit_of(m: &Measurement) -> Option<Decimal> {
+    m.limit.num.parse().ok().filter(|l| *l > Decimal::ZERO)
+}
+
+/// The value as people read it: `< 0.05 mg/kg`, or a word.
+pub fn value_text(m: &Measurement) -> String {
+    if m.value.kind == ValueKind::Qualitative {
+        let key = format!("qualitative.{}", m.value.num);
+        let known = crate::texts::has(&key);
+        return if known { crate::texts::t(&key).to_owned() } else { m.value.num.clone() };
+    }
+    let sign = match m.value.op {
+        Qualifier::Equal => "",
+        Qualifier::Less => "< ",
+        Qualifier::Greater => "> ",
+    };
+    format!("{sign}{} {}", m.value.num, m.value.unit).trim().to_owned()
+}
+
+fn bar(value: Decimal, limit: Decimal, kind: ValueKind) -> Option<Bar> {
+    let end = match kind {
+        ValueKind::InhibitionRate => Decimal::ONE_HUNDRED,
+        _ => limit.checked_mul(Decimal::TWO)?,
+    };
+    let x = |n: Decimal| -> Option<i64> {
+        let x = n.checked_mul(Decimal::from(WIDTH))?.checked_div(end)?.round();
+        i64::try_from(x).ok().map(|x| x.clamp(1, WIDTH - 1))
+    };
+    Some(Bar { value_x: x(value)?, limit_x: x(limit)? })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_mark_stands_where_the_value_is() {
+        let dec = |text: &str| text.parse::<Decimal>().unwrap();
+        let at = |value, limit, kind| {
+            let bar = bar(dec(value), dec(limit), kind).unwrap();
+            (bar.value_x, bar.limit_x)
+        };
+        assert_eq!(at("16.5", "50", ValueKind::InhibitionRate), (33, 100));
+        assert_eq!(at("-3", "50", ValueKind::InhibitionRate), (1, 100));
+        assert_eq!(at("250", "50", ValueKind::InhibitionRate), (199, 100));
+        assert_eq!(at("0.05", "0.2", ValueKind::Concentration), (25, 100));
+        assert!(bar(Decimal::MAX, Decimal::MAX, ValueKind::Concentration).is_none());
+    }
+}

@@ -1,0 +1,74 @@
+//! The console: server-rendered pages for the county's clerks, its administrators and its producers.
+//!
+//! One file per noun. A handler reads through the store within the person's scope, writes through the
+//! application, and answers with a template; a change answers with 303 and a message shown once.
+//! Texts come from the catalogue `i18n/zh-CN/console.toml`, never from here.
+
+mod error;
+mod filters;
+mod form;
+mod page;
+mod read;
+mod session;
+
+mod activities;
+mod certificates;
+mod devices;
+mod handbook;
+mod inputs;
+mod issue;
+mod live;
+mod lots;
+mod messages;
+mod meter;
+mod operator;
+mod operators;
+mod pick;
+mod print_jobs;
+mod products;
+mod reasons;
+mod search;
+mod settings;
+mod setup;
+mod sign_in;
+mod tests;
+mod today;
+mod typed_test;
+mod users;
+
+#[cfg(test)]
+mod checks;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn;
+
+use crate::app::App;
+
+/// Every page of the console.
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .merge(setup::router())
+        .merge(sign_in::router())
+        .merge(today::router())
+        .merge(operators::router())
+        .merge(operator::router())
+        .merge(products::router())
+        .merge(inputs::router())
+        .merge(lots::router())
+        .merge(issue::router())
+        .merge(typed_test::router())
+        .merge(activities::router())
+        .merge(tests::router())
+        .merge(devices::router())
+        .merge(messages::router())
+        .merge(certificates::router())
+        .merge(print_jobs::router())
+        .merge(users::router())
+        .merge(settings::router())
+        .merge(search::router())
+        .merge(live::router())
+        .merge(handbook::router())
+        .layer(from_fn(error::pages))
+}

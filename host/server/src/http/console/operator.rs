@@ -1,0 +1,343 @@
+//! One operator: its data, sites, products, lots, authorisations and accounts, and what may be done
+//! about it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use tianyin_domain::authorisation::{
+    self, Authorisation, GrantAuthorisation, RevokeAuthorisation,
+};
+use tianyin_domain::certificate::{self, Certificate};
+use tianyin_domain::command::Command;
+use tianyin_domain::lot::{self, Lot};
+use tianyin_domain::operator::{Operator, OperatorStatus, ReviewOperator};
+use tianyin_domain::product::{self, AddProduct, Product, ProductClass};
+use tianyin_domain::site::{self, AddSite, Site};
+use tianyin_domain::time::china_date;
+use tianyin_domain::user::{self, User};
+use tianyin_domain::{Date, Role};
+
+use super::devices::printer_choices;
+use super::error::{Answer, ConsoleError};
+use super::filters;
+use super::form::{Choice, Form};
+use super::operators::{area_name, township_choices};
+use super::page::{Page, html, refused};
+use super::read;
+use super::session::{Posted, Signed, done, not_done};
+use crate::app::accounts::NewUser;
+use crate::app::{App, AppError};
+use crate::edge::now;
+use crate::texts::t;
+
+/// Lots and certificates shown on the page; the rest is behind a link.
+const RECENT: usize = 8;
+
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/operators/{id}", get(detail))
+        .route("/operators/{id}/review", post(review))
+        .route("/operators/{id}/sites", post(add_site))
+        .route("/operators/{id}/products", post(add_product))
+        .route("/operators/{id}/authorisations", post(grant))
+        .route("/operators/{id}/authorisations/{authorisation}/revoke", post(revoke))
+        .route("/operators/{id}/users", post(add_user))
+}
+
+/// The forms of the page; all but one are empty.
+#[derive(Default)]
+struct Forms {
+    review: Form,
+    site: Form,
+    product: Form,
+    authorisation: Form,
+    user: Form,
+}
+
+#[derive(Template)]
+#[template(path = "operators/detail.html")]
+struct DetailPage {
+    page: Page,
+    operator: Operator,
+    sites: Vec<Site>,
+    products: Vec<Product>,
+    lots: Vec<Lot>,
+    certificates: Vec<Certificate>,
+    authorisations: Vec<Granted>,
+    users: Vec<User>,
+    forms: Forms,
+    townships: Vec<Choice>,
+    classes: Vec<Choice>,
+    product_choices: Vec<Choice>,
+    printers: Vec<Choice>,
+}
+
+impl DetailPage {
+    /// The one thing to do next, which gets the page's primary button.
+    fn next_step(&self) -> &'static str {
+        if self.operator.status == OperatorStatus::Submitted && self.page.staff() {
+            "review"
+        } else if self.sites.is_empty() {
+            "site"
+        } else if self.products.is_empty() {
+            "product"
+        } else {
+            "lot"
+        }
+    }
+
+    fn is_approved(&self) -> bool {
+        self.operator.status == OperatorStatus::Approved
+    }
+}
+
+/// An authorisation as the page lists it.
+struct Granted {
+    authorisation: Authorisation,
+    product: String,
+    in_force: bool,
+}
+
+async fn detail(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Path(id): Path<String>,
+) -> Answer {
+    html(&shown(&app, &signed, &id, Forms::default())?)
+}
+
+fn shown(
+    app: &App,
+    signed: &Signed,
+    id: &str,
+    mut forms: Forms,
+) -> Result<DetailPage, ConsoleError> {
+    let operator: Operator = read::one(app, signed, "operator", id)?;
+    let products: Vec<Product> =
+        read::newest(app, signed, (product::BY_OPERATOR, id), read::ROWS_WITHIN)?;
+    let today = china_date(now());
+    prefill(&mut forms, &operator, today);
+    let mut product_choices = vec![Choice::new("", t("authorisations.every_product"))];
+    product_choices.extend(products.iter().map(|p| Choice::new(&p.id, &p.name)));
+    let mut printers = vec![Choice::new("", t("authorisations.no_printer"))];
+    printers.extend(printer_choices(app, signed)?);
+    let mut page = Page::new(app, signed, "/operators", "operators.title");
+    page.title = operator.name.clone();
+    Ok(DetailPage {
+        sites: read::newest(app, signed, (site::BY_OPERATOR, id), read::ROWS_WITHIN)?,
+        lots: read::newest(app, signed, (lot::BY_OPERATOR, id), RECENT)?,
+        certificates: read::newest(app, signed, (certificate::BY_OPERATOR, id), RECENT)?,
+        authorisations: granted(app, signed, &products, id, today)?,
+        users: users_of(app, signed, id)?,
+        townships: township_choices(app)?,
+        classes: Choice::words(&ProductClass::ALL),
+        product_choices,
+        printers,
+        page,
+        operator,
+        products,
+        forms,
+    })
+}
+
+fn prefill(forms: &mut Forms, operator: &Operator, today: Date) {
+    for (form, name) in [
+        (&mut forms.review, "review"),
+        (&mut forms.site, "site"),
+        (&mut forms.product, "product"),
+        (&mut forms.authorisation, "authorisation"),
+        (&mut forms.user, "user"),
+    ] {
+        *form = std::mem::take(form).called(name);
+    }
+    if forms.site.get("area").is_empty() {
+        forms.site.set("area", &operator.area);
+    }
+    if forms.product.get("unit").is_empty() {
+        forms.product.set("unit", t("products.unit_default"));
+    }
+    if forms.authorisation.get("valid_from").is_empty() {
+        forms.authorisation.set("valid_from", today.to_string());
+    }
+}
+
+fn granted(
+    app: &App,
+    signed: &Signed,
+    products: &[Product],
+    id: &str,
+    today: Date,
+) -> Result<Vec<Granted>, ConsoleError> {
+    let part = (authorisation::BY_OPERATOR, id);
+    let all: Vec<Authorisation> =
+        read::newest(app, signed, part, authorisation::AUTHORISATIONS_MAX)?;
+    let one = |authorisation: Authorisation| {
+        let product = match &authorisation.product {
+            None => t("authorisations.every_product").to_owned(),
+            Some(id) => {
+                products.iter().find(|p| p.id == *id).map_or(id.clone(), |p| p.name.clone())
+            }
+        };
+        let any = authorisation.product.clone().unwrap_or_default();
+        let in_force = authorisation.covers(&any, today);
+        Granted { product, in_force, authorisation }
+    };
+    Ok(all.into_iter().map(one).collect())
+}
+
+fn users_of(app: &App, signed: &Signed, operator: &str) -> Result<Vec<User>, ConsoleError> {
+    if !signed.is_administrator() {
+        return Ok(Vec::new());
+    }
+    let mut users: Vec<User> = read::newest(app, signed, (user::ALL, ""), read::ROWS_WITHIN)?;
+    users.retain(|u| u.operator.as_deref() == Some(operator));
+    Ok(users)
+}
+
+fn refuse(app: &App, signed: &Signed, id: &str, forms: Forms) -> Result<Response, ConsoleError> {
+    refused(&shown(app, signed, id, forms)?)
+}
+
+async fn review(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Posted { signed, mut form }: Posted,
+) -> Answer {
+    signed.staff_only()?;
+    if let Some(status) = form.choice_of::<OperatorStatus>("status") {
+        let reason = form.get("reason").to_owned();
+        let command = ReviewOperator { operator: id.clone(), status, reason };
+        match app.submit_keyed(signed.actor(), Command::ReviewOperator(command), form.once()).await
+        {
+            Ok(_) => return Ok(done(&format!("/operators/{id}"), "operators.reviewed")),
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    refuse(&app, &signed, &id, Forms { review: form, ..Forms::default() })
+}
+
+async fn add_site(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Posted { signed, mut form }: Posted,
+) -> Answer {
+    let name = form.text_of("name");
+    let size_mu = form.decimal_of("size_mu");
+    let area = form.text_of("area");
+    let area_name = area_name(&app, &area)?;
+    if area_name.is_none() {
+        form.bad("area", "bad_choice");
+    }
+    if let (Some(size_mu), Some(area_name), true) = (size_mu, area_name, form.is_good()) {
+        let command = AddSite { operator: id.clone(), name, area, area_name, size_mu };
+        match app.submit_keyed(signed.actor(), Command::AddSite(command), form.once()).await {
+            Ok(_) => return Ok(done(&format!("/operators/{id}#sites"), "sites.added")),
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    refuse(&app, &signed, &id, Forms { site: form, ..Forms::default() })
+}
+
+async fn add_product(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Posted { signed, mut form }: Posted,
+) -> Answer {
+    let name = form.text_of("name");
+    let unit = form.text_of("unit");
+    let class: Option<ProductClass> = form.choice_of("class");
+    if let (Some(class), true) = (class, form.is_good()) {
+        let command = AddProduct {
+            operator: id.clone(),
+            name,
+            class,
+            crop: form.get("crop").to_owned(),
+            variety: form.get("variety").to_owned(),
+            unit,
+            method_unsuitable: form.ticked("method_unsuitable"),
+        };
+        match app.submit_keyed(signed.actor(), Command::AddProduct(command), form.once()).await {
+            Ok(_) => return Ok(done(&format!("/operators/{id}#products"), "products.added")),
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    refuse(&app, &signed, &id, Forms { product: form, ..Forms::default() })
+}
+
+async fn grant(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Posted { signed, mut form }: Posted,
+) -> Answer {
+    signed.staff_only()?;
+    let granted_by = form.text_of("granted_by");
+    let evidence = form.text_of("evidence");
+    let valid_to = form.optional_date("valid_to");
+    let valid_from = form.date_of("valid_from");
+    if let (Some(valid_from), true) = (valid_from, form.is_good()) {
+        let command = GrantAuthorisation {
+            operator: id.clone(),
+            product: form.optional("product"),
+            granted_by,
+            evidence,
+            auto_issue: form.ticked("auto_issue"),
+            printer: form.optional("printer"),
+            valid_from,
+            valid_to,
+        };
+        let command = Command::GrantAuthorisation(command);
+        match app.submit_keyed(signed.actor(), command, form.once()).await {
+            Ok(_) => {
+                let to = format!("/operators/{id}#authorisations");
+                return Ok(done(&to, "authorisations.granted"));
+            }
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    refuse(&app, &signed, &id, Forms { authorisation: form, ..Forms::default() })
+}
+
+async fn revoke(
+    State(app): State<Arc<App>>,
+    Path((id, authorisation)): Path<(String, String)>,
+    Posted { signed, .. }: Posted,
+) -> Answer {
+    signed.staff_only()?;
+    let operator: Operator = read::one(&app, &signed, "operator", &id)?;
+    let to = format!("/operators/{}#authorisations", operator.id);
+    let command = Command::RevokeAuthorisation(RevokeAuthorisation { authorisation });
+    match app.submit(signed.actor(), command).await {
+        Ok(_) => Ok(done(&to, "authorisations.revoked")),
+        Err(error @ AppError::Domain(_)) => Ok(not_done(&to, &error)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn add_user(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Posted { signed, mut form }: Posted,
+) -> Answer {
+    signed.administrator_only()?;
+    let (name, username) = (form.text_of("name"), form.text_of("username"));
+    let password = form.raw("password").to_owned();
+    form.text_of("password");
+    if form.is_good() {
+        let operator = Some(id.clone());
+        let new = NewUser { username, name, role: Role::Producer, operator, password };
+        match app.add_user(signed.actor(), new).await {
+            Ok(_) => return Ok(done(&format!("/operators/{id}#users"), "users.added")),
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    refuse(&app, &signed, &id, Forms { user: form, ..Forms::default() })
+}

@@ -1,0 +1,251 @@
+//! Operators: the list, and registration.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Redirect};
+use axum::routing::get;
+use tianyin_domain::identity::{UsccCheck, check_uscc, normalise};
+use tianyin_domain::operator::{self, Operator, OperatorKind, OperatorStatus, RegisterOperator};
+
+use super::error::{Answer, ConsoleError};
+use super::filters::{self, Word as _};
+use super::form::{Choice, Form};
+use super::page::{Chip, Page, Pager, html, refused};
+use super::read::{self, ListQuery, Rows};
+use super::session::{Posted, Signed, done, encode};
+use crate::app::{App, AppError};
+use crate::regions;
+use crate::texts::t;
+
+/// Hits of a search.
+const HITS_MAX: usize = 100;
+
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/operators", get(list).post(register))
+        .route("/operators/new", get(new))
+        .route("/operators/uscc", get(uscc))
+}
+
+#[derive(Template)]
+#[template(path = "operators/list.html")]
+struct ListPage {
+    page: Page,
+    rows: Vec<Operator>,
+    pager: Pager,
+    chips: Vec<Chip>,
+    townships: Vec<Choice>,
+    query: ListQuery,
+}
+
+async fn list(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Query(query): Query<ListQuery>,
+) -> Answer {
+    if let Some(own) = signed.operator() {
+        return Ok(Redirect::to(&format!("/operators/{own}")).into_response());
+    }
+    let scope = read::narrowed(&signed.scope(), &query.area);
+    let rows = if query.q.trim().is_empty() {
+        let address = address(&query.status, &query.area);
+        let part = (operator::BY_STATUS, query.status.as_str());
+        read::rows(&app, &scope, part, &address, query.after.as_deref())?
+    } else {
+        let mut items = read::search_operators(&app, &scope, &query.q, HITS_MAX)?;
+        items.retain(|o| query.status.is_empty() || o.status.as_str() == query.status);
+        Rows { pager: Pager::new("/operators", None, items.len(), None), items }
+    };
+    let page = Page::new(&app, &signed, "/operators", "operators.title");
+    let mut townships = township_choices(&app)?;
+    townships.insert(0, Choice::new("", t("operators.every_township")));
+    let chips = chips(&app, &query)?;
+    html(&ListPage { page, rows: rows.items, pager: rows.pager, chips, townships, query })
+}
+
+fn address(status: &str, area: &str) -> String {
+    match (status, area) {
+        ("", "") => "/operators".to_owned(),
+        _ => format!("/operators?status={}&area={}", encode(status), encode(area)),
+    }
+}
+
+fn chips(app: &App, query: &ListQuery) -> Result<Vec<Chip>, ConsoleError> {
+    use OperatorStatus::{Approved, Returned, Submitted, Suspended};
+    let chip = |status: &str, text: String| -> Result<Chip, ConsoleError> {
+        // Counts are of the whole county.
+        let count = match query.area.is_empty() {
+            true => Some(app.store.count(operator::BY_STATUS, status)?),
+            false => None,
+        };
+        Ok(Chip { href: address(status, &query.area), text, count, on: query.status == status })
+    };
+    let mut out = vec![chip("", t("lists.all").to_owned())?];
+    for status in [Submitted, Approved, Returned, Suspended] {
+        out.push(chip(status.as_str(), status.word())?);
+    }
+    Ok(out)
+}
+
+/// Townships of the county.
+pub fn township_choices(app: &App) -> Result<Vec<Choice>, ConsoleError> {
+    let Some(county) = app.county()? else { return Ok(Vec::new()) };
+    let all = regions::townships(&county.area);
+    Ok(all.into_iter().map(|r| Choice::new(r.code, r.name)).collect())
+}
+
+/// The region of a township in words, such as 湖南省湘潭市湘潭县花石镇.
+pub fn area_name(app: &App, area: &str) -> Result<Option<String>, ConsoleError> {
+    let Some(county) = app.county()? else { return Ok(None) };
+    let township = regions::townships(&county.area).into_iter().find(|r| r.code == area);
+    Ok(township.map(|r| format!("{}{}", county.full_name, r.name)))
+}
+
+#[derive(Template)]
+#[template(path = "operators/new.html")]
+struct NewPage {
+    page: Page,
+    form: Form,
+    kinds: Vec<Choice>,
+    townships: Vec<Choice>,
+    uscc: UsccNote,
+}
+
+async fn new(State(app): State<Arc<App>>, signed: Signed) -> Answer {
+    signed.staff_only()?;
+    html(&new_page(&app, &signed, Form::default())?)
+}
+
+fn new_page(app: &App, signed: &Signed, form: Form) -> Result<NewPage, ConsoleError> {
+    let mut townships = township_choices(app)?;
+    townships.insert(0, Choice::new("", t("forms.choose")));
+    let mut kinds = Choice::words(&OperatorKind::ALL);
+    kinds.insert(0, Choice::new("", t("forms.choose")));
+    Ok(NewPage {
+        page: Page::new(app, signed, "/operators", "operators.new"),
+        uscc: UsccNote::of(app, &form)?,
+        form,
+        kinds,
+        townships,
+    })
+}
+
+async fn register(State(app): State<Arc<App>>, posted: Posted) -> Answer {
+    let Posted { signed, mut form } = posted;
+    signed.staff_only()?;
+    let command = read_operator(&app, &mut form)?;
+    if let Some(command) = command
+        && form.is_good()
+    {
+        match app.register_operator(signed.actor(), command, form.once()).await {
+            Ok(outcome) => {
+                return Ok(done(&format!("/operators/{}", outcome.id), "operators.registered"));
+            }
+            Err(AppError::Domain(e)) if e.code() == "uscc_taken" => {
+                let detail = AppError::Domain(e).detail();
+                form.bad_text("uscc", detail);
+            }
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    refused(&new_page(&app, &signed, form)?)
+}
+
+fn read_operator(app: &App, form: &mut Form) -> Result<Option<RegisterOperator>, ConsoleError> {
+    let name = form.text_of("name");
+    let kind: Option<OperatorKind> = form.choice_of("kind");
+    let area = form.text_of("area");
+    let contact_phone = form.text_of("contact_phone");
+    let area_name = area_name(app, &area)?;
+    if area_name.is_none() && !area.is_empty() {
+        form.bad("area", "bad_choice");
+    }
+    let note = UsccNote::of(app, form)?;
+    if let Some(error) = note.error {
+        form.bad_text("uscc", error);
+    }
+    let (Some(kind), Some(area_name)) = (kind, area_name) else { return Ok(None) };
+    Ok(Some(RegisterOperator {
+        name,
+        kind,
+        uscc: form.get("uscc").to_owned(),
+        uscc_override: form.optional("uscc_override"),
+        area,
+        area_name,
+        address: form.get("address").to_owned(),
+        contact_name: form.get("contact_name").to_owned(),
+        contact_phone,
+        contact_secret: None,
+    }))
+}
+
+/// What is to be said about the credit code while it is typed: a suggestion, or the field for the
+/// reason why a wrong check character is right after all.
+#[derive(Debug, Clone, Default, Template)]
+#[template(path = "operators/_uscc.html")]
+struct UsccNote {
+    form: Form,
+    /// What is wrong with it.
+    error: Option<String>,
+    /// The code that was probably meant.
+    suggestion: Option<String>,
+    /// A reason may be given.
+    may_override: bool,
+    /// Nothing is wrong.
+    good: bool,
+}
+
+impl askama::filters::HtmlSafe for UsccNote {}
+
+impl UsccNote {
+    fn of(app: &App, form: &Form) -> Result<Self, ConsoleError> {
+        let mut note = Self { form: form.clone(), ..Self::default() };
+        let uscc = normalise(form.get("uscc"));
+        if uscc.is_empty() {
+            return Ok(note);
+        }
+        let reason_given = form.optional("uscc_override").is_some();
+        let tell = |code: &str, params: &[(&str, &str)]| {
+            Some(crate::texts::tf(&format!("field.{code}"), params.iter().copied()))
+        };
+        match check_uscc(&uscc) {
+            UsccCheck::Valid => note.good = true,
+            UsccCheck::WrongCheck(c) => {
+                note.may_override = true;
+                note.error = tell("uscc_check", &[("expected", &c.to_string())]);
+            }
+            UsccCheck::MaybeResidentId => {
+                note.may_override = true;
+                note.error = tell("uscc_or_resident_id", &[]);
+            }
+            UsccCheck::Suggest(suggestion) => {
+                note.error = tell("uscc_suggest", &[("suggestion", &suggestion)]);
+                note.suggestion = Some(suggestion);
+            }
+            UsccCheck::Malformed => note.error = tell("uscc_malformed", &[]),
+        }
+        if note.may_override && reason_given {
+            note.error = None;
+        }
+        let state: &dyn tianyin_domain::State = &app.store;
+        if let Some(other) = state.find::<Operator>(operator::BY_USCC, &uscc)? {
+            let params = [("name", other.name.as_str())];
+            note.error = Some(crate::texts::tf("error.uscc_taken", params));
+            note.good = false;
+        }
+        Ok(note)
+    }
+}
+
+async fn uscc(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Query(fields): Query<Vec<(String, String)>>,
+) -> Answer {
+    signed.staff_only()?;
+    html(&UsccNote::of(&app, &Form::sent(fields))?)
+}

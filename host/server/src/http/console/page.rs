@@ -1,0 +1,276 @@
+//! What every page has around its content: county, person, menu with counts, message, read-only note.
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use tianyin_domain::state::Index;
+use tianyin_domain::{certificate, device, message, operator, print_job, test};
+
+use super::error::ConsoleError;
+use super::filters;
+use super::session::{Flash, Signed};
+use crate::app::App;
+use crate::edge::new_token;
+use crate::texts::t;
+
+/// Chrome of a page.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Title in words.
+    pub title: String,
+    /// Name of the county; empty before set-up.
+    pub county: String,
+    /// Who is signed in.
+    pub person: Option<Person>,
+    /// The menu.
+    pub menu: Vec<Group>,
+    /// What the last change had to say.
+    pub flash: Option<Flash>,
+    /// Whether nothing can be written any more.
+    pub read_only: bool,
+    /// Proves that a form came from this page.
+    pub form_token: String,
+    /// Makes a repeated press of a button one act.
+    pub once: String,
+}
+
+/// The signed-in person, as the page needs it.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Name.
+    pub name: String,
+    /// Role.
+    pub role: tianyin_domain::Role,
+    /// Works for an agency.
+    pub staff: bool,
+    /// Changes settings.
+    pub administrator: bool,
+}
+
+/// A group of the menu.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// Key of its heading; empty for none.
+    pub title: &'static str,
+    /// Its pages.
+    pub items: Vec<Item>,
+}
+
+/// An entry of the menu.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Address.
+    pub href: &'static str,
+    /// Key of the text.
+    pub text: &'static str,
+    /// Icon.
+    pub icon: &'static str,
+    /// Work that waits there.
+    pub count: u64,
+    /// Whether the page belongs to it.
+    pub on: bool,
+    /// Whether it stands in the bar at the foot of a phone.
+    pub foot: bool,
+}
+
+impl Page {
+    /// The chrome for a signed-in person. `section` is the address of the menu entry.
+    pub fn new(app: &App, signed: &Signed, section: &str, title_key: &str) -> Self {
+        let user = &signed.session.user;
+        let person = Person {
+            name: user.name.clone(),
+            role: user.role,
+            staff: signed.is_staff(),
+            administrator: signed.is_administrator(),
+        };
+        let mut page = Self::bare(app, title_key);
+        page.menu = menu(app, &person, section);
+        page.person = Some(person);
+        page.flash = signed.flash.clone();
+        page.form_token = signed.session.form_token.clone();
+        page
+    }
+
+    /// The chrome where nobody is signed in.
+    pub fn bare(app: &App, title_key: &str) -> Self {
+        let county = app.county().ok().flatten();
+        Self {
+            title: t(title_key).to_owned(),
+            county: county.map(|c| c.name).unwrap_or_default(),
+            person: None,
+            menu: Vec::new(),
+            flash: None,
+            read_only: app.writer.read_only().is_some(),
+            form_token: String::new(),
+            once: new_token(),
+        }
+    }
+
+    /// Another title, in words.
+    pub fn titled(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    /// Whether the person works for an agency.
+    pub fn staff(&self) -> bool {
+        self.person.as_ref().is_some_and(|p| p.staff)
+    }
+
+    /// Whether the person changes settings.
+    pub fn administrator(&self) -> bool {
+        self.person.as_ref().is_some_and(|p| p.administrator)
+    }
+
+    /// The hidden fields of every form.
+    pub fn guard(&self) -> Guard<'_> {
+        Guard { page: self }
+    }
+
+    /// Menu entries for the bar at the foot of a phone.
+    pub fn foot(&self) -> impl Iterator<Item = &Item> {
+        self.menu.iter().flat_map(|g| &g.items).filter(|i| i.foot)
+    }
+
+    /// Work that waits anywhere, for the phone's menu button.
+    pub fn waiting(&self) -> u64 {
+        self.menu.iter().flat_map(|g| &g.items).map(|i| i.count).sum()
+    }
+}
+
+/// Hidden fields of a form.
+#[derive(Template)]
+#[template(
+    source = r#"<input type="hidden" name="form_token" value="{{ page.form_token }}"><input type="hidden" name="once" value="{{ page.once }}">"#,
+    ext = "html"
+)]
+pub struct Guard<'a> {
+    page: &'a Page,
+}
+
+impl askama::filters::HtmlSafe for Guard<'_> {}
+
+/// The menu alone, for a live page.
+#[derive(Template)]
+#[template(path = "_menu.html")]
+pub struct Menu {
+    /// The chrome.
+    pub page: Page,
+}
+
+fn menu(app: &App, person: &Person, section: &str) -> Vec<Group> {
+    let entry = |href, text, icon, count, foot| Item {
+        href,
+        text,
+        icon,
+        count,
+        on: href == section,
+        foot,
+    };
+    // Producers see their own rows only; county-wide counts would tell of others.
+    let waiting = |index: Index, part: &str| match person.staff {
+        true => app.store.count(index, part).unwrap_or(0),
+        false => 0,
+    };
+    let mut groups = vec![Group {
+        title: "",
+        items: vec![entry("/", "nav.today", "today", 0, true)],
+    }];
+    let mut register = Vec::new();
+    if person.staff {
+        let submitted = waiting(operator::BY_STATUS, "submitted");
+        register.push(entry("/operators", "nav.operators", "people", submitted, false));
+    } else {
+        register.push(entry("/operators", "nav.own", "people", 0, false));
+    }
+    register.push(entry("/products", "nav.products", "leaf", 0, false));
+    register.push(entry("/inputs", "nav.inputs", "drop", 0, false));
+    groups.push(Group { title: "nav.register", items: register });
+    let unmatched = waiting(test::UNMATCHED, "");
+    groups.push(Group {
+        title: "nav.production",
+        items: vec![
+            entry("/lots", "nav.lots", "box", 0, true),
+            entry("/activities", "nav.activities", "pen", 0, !person.staff),
+            entry("/tests", "nav.tests", "flask", unmatched, true),
+        ],
+    });
+    let failed = waiting(print_job::BY_STATUS, "failed");
+    groups.push(Group {
+        title: "nav.certification",
+        items: vec![
+            entry("/certificates", "nav.certificates", "seal", 0, true),
+            entry("/print-jobs", "nav.print_jobs", "print", failed, false),
+        ],
+    });
+    let mut system = Vec::new();
+    if person.staff {
+        let dead = waiting(message::BY_STATUS, "dead") + waiting(message::BY_STATUS, "conflict");
+        let pending = waiting(device::BY_STATUS, "pending");
+        system.push(entry("/devices", "nav.devices", "device", pending, false));
+        system.push(entry("/messages", "nav.messages", "inbox", dead, false));
+    }
+    if person.administrator {
+        system.push(entry("/users", "nav.users", "key", 0, false));
+        system.push(entry("/settings", "nav.settings", "gear", 0, false));
+    }
+    system.push(entry("/help", "nav.help", "book", 0, false));
+    groups.push(Group { title: "nav.system", items: system });
+    groups
+}
+
+/// How many certificates were issued on a day.
+pub fn issued_on(app: &App, day: tianyin_domain::Date) -> Result<u64, ConsoleError> {
+    Ok(app.store.count(certificate::BY_DAY, &day.to_string())?)
+}
+
+/// A template as an answer.
+pub fn html<T: Template>(template: &T) -> Result<Response, ConsoleError> {
+    Ok(Html(template.render()?).into_response())
+}
+
+/// A form that came back with faults: the same page, status 422.
+pub fn refused<T: Template>(template: &T) -> Result<Response, ConsoleError> {
+    let mut response = html(template)?;
+    *response.status_mut() = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+/// A switch of a list's filter.
+#[derive(Debug, Clone)]
+pub struct Chip {
+    /// Address.
+    pub href: String,
+    /// Text in words.
+    pub text: String,
+    /// Rows behind it, where that is known at once.
+    pub count: Option<u64>,
+    /// Whether it is the one chosen.
+    pub on: bool,
+}
+
+/// The foot of a list.
+#[derive(Debug, Clone, Default, Template)]
+#[template(path = "_pager.html")]
+pub struct Pager {
+    /// Rows on this page.
+    pub shown: usize,
+    /// Address of the first page, unless this is it.
+    pub first: Option<String>,
+    /// Address of the next page.
+    pub next: Option<String>,
+}
+
+impl askama::filters::HtmlSafe for Pager {}
+
+impl Pager {
+    /// The foot of a page of `shown` rows, reached by `after`, of the list at `address` (which may
+    /// already hold a query).
+    pub fn new(address: &str, after: Option<&str>, shown: usize, next: Option<&str>) -> Self {
+        let glue = if address.contains('?') { '&' } else { '?' };
+        Self {
+            shown,
+            first: after.map(|_| address.to_owned()),
+            next: next.map(|n| format!("{address}{glue}after={n}")),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Reading for pages: one record, a page of a list, names of what a row refers to.
+
+use serde::Deserialize;
+use tianyin_domain::operator::{self, Operator};
+use tianyin_domain::state::{Entity, Index};
+use tianyin_domain::{Scope, identity};
+use tianyin_store::PageQuery;
+
+use super::error::ConsoleError;
+use super::page::Pager;
+use super::session::Signed;
+use crate::app::App;
+
+/// Rows on a page of a list.
+pub const ROWS: usize = 50;
+/// Rows of a list within a detail page.
+pub const ROWS_WITHIN: usize = 200;
+/// Operators looked at for one search by name.
+const SEARCHED_MAX: usize = 20_000;
+
+/// What the address of a list may ask for.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct ListQuery {
+    /// Where to go on.
+    pub after: Option<String>,
+    /// A status or verdict.
+    pub status: String,
+    /// A township.
+    pub area: String,
+    /// Words to search for.
+    pub q: String,
+    /// An operator.
+    pub operator: String,
+    /// A day.
+    pub day: String,
+}
+
+/// Rows of a list with its foot.
+#[derive(Debug)]
+pub struct Rows<E> {
+    /// The records.
+    pub items: Vec<E>,
+    /// The foot.
+    pub pager: Pager,
+}
+
+/// The record, if the person may see it.
+pub fn one<E: Entity>(
+    app: &App,
+    signed: &Signed,
+    noun: &'static str,
+    id: &str,
+) -> Result<E, ConsoleError> {
+    app.store
+        .get_scoped(id, &signed.scope())?
+        .ok_or_else(|| ConsoleError::not_found(noun, id))
+}
+
+/// A page of a list, newest first. `address` is the list's own, filters included.
+pub fn rows<E: Entity>(
+    app: &App,
+    scope: &Scope,
+    (index, part): (Index, &str),
+    address: &str,
+    after: Option<&str>,
+) -> Result<Rows<E>, ConsoleError> {
+    let mut query = PageQuery::new(index, part);
+    query.after = after;
+    query.limit = ROWS;
+    query.newest_first = true;
+    let page = app.store.page(&query, scope)?;
+    let pager = Pager::new(address, after, page.items.len(), page.next.as_deref());
+    Ok(Rows { items: page.items, pager })
+}
+
+/// The newest records of a part of an index that the person may see.
+pub fn newest<E: Entity>(
+    app: &App,
+    signed: &Signed,
+    (index, part): (Index, &str),
+    limit: usize,
+) -> Result<Vec<E>, ConsoleError> {
+    newest_in(app, &signed.scope(), (index, part), limit)
+}
+
+/// The same for a given sight.
+pub fn newest_in<E: Entity>(
+    app: &App,
+    scope: &Scope,
+    (index, part): (Index, &str),
+    limit: usize,
+) -> Result<Vec<E>, ConsoleError> {
+    let mut query = PageQuery::new(index, part);
+    query.limit = limit;
+    query.newest_first = true;
+    Ok(app.store.page(&query, scope)?.items)
+}
+
+/// The scope cut down to a township, when the whole county is in sight.
+pub fn narrowed(scope: &Scope, area: &str) -> Scope {
+    match &scope.area {
+        Some(prefix) if !area.is_empty() && area.starts_with(prefix.as_str()) => {
+            Scope { area: Some(area.into()), operators: Vec::new() }
+        }
+        _ => scope.clone(),
+    }
+}
+
+/// The name of an operator; empty when it is not on record.
+pub fn operator_name(app: &App, id: &str) -> Result<String, ConsoleError> {
+    Ok(app.store.get::<Operator>(id)?.map(|o| o.name).unwrap_or_default())
+}
+
+/// Operators whose credit code is the text, or whose name contains it; at most `limit`.
+pub fn search_operators(
+    app: &App,
+    scope: &Scope,
+    text: &str,
+    limit: usize,
+) -> Result<Vec<Operator>, ConsoleError> {
+    let text = text.trim();
+    let code = identity::normalise(text);
+    let state: &dyn tianyin_domain::State = &app.store;
+    if let Some(found) = state.find::<Operator>(operator::BY_USCC, &code)?
+        && scope.covers(&found.area, &found.id)
+    {
+        return Ok(vec![found]);
+    }
+    let (mut found, mut seen) = (Vec::new(), 0);
+    let mut after: Option<String> = None;
+    loop {
+        let mut query = PageQuery::new(operator::BY_STATUS, "");
+        query.after = after.as_deref();
+        query.limit = tianyin_store::PAGE_ITEMS_MAX;
+        query.newest_first = true;
+        let page = app.store.page::<Operator>(&query, scope)?;
+        seen += page.items.len();
+        found.extend(page.items.into_iter().filter(|o| {
+            text.is_empty() || o.name.contains(text) || (code.len() >= 6 && o.uscc.contains(&code))
+        }));
+        after = page.next;
+        if found.len() >= limit || after.is_none() || seen >= SEARCHED_MAX {
+            found.truncate(limit);
+            return Ok(found);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Settings of the installation: the address printed in every QR code.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use tianyin_domain::command::Command;
+use tianyin_domain::county::{ConfigureCounty, County};
+
+use super::error::{Answer, ConsoleError};
+use super::filters;
+use super::form::Form;
+use super::page::{Page, html, refused};
+use super::session::{Posted, Signed, done};
+use crate::app::{App, AppError};
+
+pub fn router() -> Router<Arc<App>> {
+    Router::new().route("/settings", get(page).post(save))
+}
+
+#[derive(Template)]
+#[template(path = "settings.html")]
+struct SettingsPage {
+    page: Page,
+    county: County,
+    form: Form,
+    started_at: tianyin_domain::Time,
+    version: &'static str,
+    broker: String,
+    public_key: String,
+}
+
+fn county_of(app: &App) -> Result<County, ConsoleError> {
+    app.county()?.ok_or_else(|| AppError::refused("not_set_up").into())
+}
+
+fn shown(app: &App, signed: &Signed, county: County, form: Form) -> SettingsPage {
+    SettingsPage {
+        page: Page::new(app, signed, "/settings", "settings.title"),
+        county,
+        form,
+        started_at: app.started_at,
+        version: env!("CARGO_PKG_VERSION"),
+        broker: app.config.mqtt.listen.to_string(),
+        public_key: app.signer.public_pem().to_owned(),
+    }
+}
+
+async fn page(State(app): State<Arc<App>>, signed: Signed) -> Answer {
+    signed.administrator_only()?;
+    let county = county_of(&app)?;
+    let form = Form::with("", &[("public_url", county.public_url.as_str())]);
+    html(&shown(&app, &signed, county, form))
+}
+
+async fn save(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -> Answer {
+    signed.administrator_only()?;
+    let county = county_of(&app)?;
+    let public_url = form.text_of("public_url");
+    if form.is_good() {
+        let County { area, name, full_name, .. } = county.clone();
+        let command = Command::ConfigureCounty(ConfigureCounty { area, name, full_name, public_url });
+        match app.submit_keyed(signed.actor(), command, form.once()).await {
+            Ok(_) => return Ok(done("/settings", "settings.saved")),
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    refused(&shown(&app, &signed, county, form))
+}
