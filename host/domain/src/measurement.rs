@@ -233,7 +233,31 @@ pub struct Measurement {
     /// A control run; never counts as a sample result.
     #[serde(default)]
     pub blank: bool,
-    /// Position, as the device gives it.
-    #[serde(default)]
+    /// Position, as the device gives it; fractions as decimal strings.
+    #[serde(default, with = "without_floats")]
     pub geo: serde_json::Value,
+}
+
+/// Any JSON with its fractions as decimal strings: a binary float need not come back as the same
+/// number when the journal is read again, and a replay must lead to the same record.
+mod without_floats {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value;
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Value, D::Error> {
+        Value::deserialize(d).map(spelt)
+    }
+
+    pub fn serialize<S: Serializer>(value: &Value, s: S) -> Result<S::Ok, S::Error> {
+        spelt(value.clone()).serialize(s)
+    }
+
+    fn spelt(value: Value) -> Value {
+        match value {
+            Value::Number(n) if n.is_f64() => Value::String(n.to_string()),
+            Value::Array(items) => items.into_iter().map(spelt).collect(),
+            Value::Object(fields) => fields.into_iter().map(|(k, v)| (k, spelt(v))).collect(),
+            other => other,
+        }
+    }
 }

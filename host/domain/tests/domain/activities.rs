@@ -1,0 +1,97 @@
+//! Production records: the interval comes from the registered use on the product's crop.
+
+use tianyin_domain::Command;
+use tianyin_domain::activity::{Activity, ActivityKind, RecordActivity};
+use tianyin_domain::input::RegisteredUse;
+
+use crate::farm::{
+    Farm, add_input, add_product, add_site, approved, clerk, day, open_lot, register,
+};
+
+fn registered(crop: &str, interval_days: u32) -> RegisteredUse {
+    RegisteredUse { crop: crop.into(), interval_days, dose: String::new() }
+}
+
+#[test]
+fn the_crop_picks_the_interval() {
+    let cases = [
+        (vec![registered("莲", 14), registered("水稻", 21)], "莲", Some(14)),
+        (vec![registered("水稻", 21), registered("莲", 14)], "水稻", Some(21)),
+        (vec![registered("水稻", 21)], "莲", None),
+        // A use without a crop stands for every one, but the crop's own goes first.
+        (vec![registered("", 7), registered("莲", 14)], "莲", Some(14)),
+        (vec![registered("", 7), registered("莲", 14)], "茶", Some(7)),
+        (vec![registered("", 7)], "", Some(7)),
+        (vec![registered("莲", 14)], "", None),
+        (vec![], "莲", None),
+        (vec![registered("莲", 0)], "莲", Some(0)),
+    ];
+    for (uses, crop, expected) in cases {
+        let mut farm = Farm::new();
+        let case = format!("{uses:?} on {crop}");
+        let input = farm.world.ok(&clerk(), add_input("药", uses));
+        let product = farm.world.ok(&clerk(), add_product(&farm.operator, "产品", crop));
+        let command = RecordActivity { product, input: Some(input), ..farm.treatment() };
+        let id = farm.world.ok(&farm.producer(), Command::RecordActivity(command));
+        let used = farm.world.get::<Activity>(&id).input.unwrap();
+        assert_eq!(used.interval_days, expected, "{case}");
+        assert_eq!((used.name.as_str(), used.dose.as_str()), ("药", "30 毫升/亩"));
+        assert_eq!(used.substances, ["示例成分"]);
+    }
+}
+
+#[test]
+fn refused_activities() {
+    let mut farm = Farm::new();
+    let other = approved(&mut farm.world, register("别家合作社", "91350100M000100Y43"));
+    let foreign = farm.world.ok(&clerk(), add_product(&other, "别家莲", "莲"));
+    let rice = farm.world.ok(&clerk(), add_product(&farm.operator, "稻", "水稻"));
+    let second_site = farm.world.ok(&clerk(), add_site(&farm.operator, "二号田"));
+    let lot_there =
+        farm.world.ok(&clerk(), open_lot(&farm.product, &second_site, "1", "2026-11-19"));
+    let good = farm.treatment();
+    let with_lot = |lot: &str| RecordActivity { lot: Some(lot.into()), ..good.clone() };
+    let cases = [
+        (RecordActivity { input: None, ..good.clone() }, "input:required"),
+        (RecordActivity { input: Some(String::new()), ..good.clone() }, "input:required"),
+        (RecordActivity { input: Some("inp_no".into()), ..good.clone() }, "no input"),
+        (RecordActivity { site: "sit_no".into(), ..good.clone() }, "no site"),
+        (RecordActivity { product: foreign, ..good.clone() }, "product:other_operator"),
+        (RecordActivity { date: day("2026-11-21"), ..good.clone() }, "date:in_future stopped_on:bad_range"),
+        (RecordActivity { date: day("1999-01-01"), ..good.clone() }, "date:bad_date"),
+        (RecordActivity { stopped_on: Some(day("2026-10-31")), ..good.clone() }, "stopped_on:bad_range"),
+        (RecordActivity { stopped_on: Some(day("2026-11-21")), ..good.clone() }, "stopped_on:bad_range"),
+        (with_lot("lot_no"), "no lot"),
+        (with_lot(&lot_there), "lot:other_site"),
+        // Rice's interval on a lot of lotus would be the wrong one.
+        (RecordActivity { product: rice, ..with_lot(&farm.lot) }, "product:bad_choice"),
+        (RecordActivity { note: "长".repeat(257), ..good.clone() }, "note:too_long"),
+    ];
+    for (command, expected) in cases {
+        let case = format!("{command:?}");
+        let told = farm.world.no(&clerk(), Command::RecordActivity(command));
+        assert_eq!(told, expected, "{case}");
+    }
+}
+
+#[test]
+fn an_activity_moves_the_roots_it_touches() {
+    let mut farm = Farm::new();
+    let (site, lot) = (format!("site/{}", farm.site), format!("lot/{}", farm.lot));
+    let before = (farm.world.version(&site), farm.world.version(&lot));
+
+    let command = RecordActivity { lot: Some(String::new()), ..farm.treatment() };
+    let id = farm.world.ok(&farm.producer(), Command::RecordActivity(command));
+    assert_eq!(farm.world.get::<Activity>(&id).lot, None, "an empty choice is no lot");
+    assert!(farm.world.version(&site) > before.0);
+    assert_eq!(farm.world.version(&lot), before.1, "of the site, not of one lot");
+
+    let command = RecordActivity {
+        lot: Some(farm.lot.clone()),
+        kind: ActivityKind::Processing,
+        input: None,
+        ..farm.treatment()
+    };
+    farm.world.ok(&farm.producer(), Command::RecordActivity(command));
+    assert_eq!(farm.world.version(&lot), farm.world.version(&site));
+}

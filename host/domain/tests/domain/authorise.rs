@@ -1,0 +1,268 @@
+//! The whole table of who may give which command, and the property behind every sight.
+
+use proptest::prelude::*;
+use tianyin_domain::agency::{AddAgency, AgencyKind};
+use tianyin_domain::authorisation::RevokeAuthorisation;
+use tianyin_domain::authorise::{authorise, roles_of};
+use tianyin_domain::certificate::VoidCertificate;
+use tianyin_domain::code::CodeChecked;
+use tianyin_domain::device::{DeviceKind, DisableDevice, PairDevice, ScanLot};
+use tianyin_domain::message::{MessageKind, MessageStatus, ReplayMessage, SettleMessage};
+use tianyin_domain::operator::OperatorStatus;
+use tianyin_domain::print_job::{EndPrint, QueuePrint};
+use tianyin_domain::test::AssignTest;
+use tianyin_domain::user::{ActiveChanged, AddUser, CredentialChanged};
+use tianyin_domain::{Actor, Command, DomainError, Role, Scope, Verdict};
+
+use crate::farm::{
+    Farm, OTHER_TOWNSHIP, TOWNSHIP, add_input, add_product, add_site, admin, approve, clerk,
+    clerk_of, county, device, grant, issue, judgement, measured, measurement, message, open_lot,
+    producer, record, register, request, review, system, typed, user,
+};
+
+/// The columns of the table.
+fn actors(farm: &Farm) -> Vec<(&'static str, Actor)> {
+    vec![
+        ("administrator", admin()),
+        ("clerk", clerk()),
+        ("producer, own rows", farm.producer()),
+        ("producer, others' rows", producer("opr_other")),
+        ("clerk of the township", clerk_of(TOWNSHIP)),
+        ("clerk of another township", clerk_of(OTHER_TOWNSHIP)),
+        ("the device itself", device("a1")),
+        ("another device", device("a2")),
+        ("system", system()),
+    ]
+}
+
+/// The rows of the table: y may, f is forbidden, h finds nothing there. One letter a column.
+fn expected(command: &Command) -> &'static str {
+    match command {
+        Command::ConfigureCounty(_)
+        | Command::AddAgency(_)
+        | Command::AddUser(_)
+        | Command::SetUserActive(_)
+        | Command::ApproveDevice(_)
+        | Command::DisableDevice(_)
+        | Command::ReplayMessage(_) => "y fff ff ff y",
+
+        Command::AddInput(_) => "y yff yy ff y",
+        Command::RegisterOperator(_) => "y yff yf ff y",
+        Command::ReviewOperator(_)
+        | Command::AssignTest(_)
+        | Command::GrantAuthorisation(_)
+        | Command::RevokeAuthorisation(_) => "y yff yh ff y",
+
+        Command::AddSite(_)
+        | Command::AddProduct(_)
+        | Command::OpenLot(_)
+        | Command::RecordActivity(_)
+        | Command::RecordTest(_)
+        | Command::IssueCertificate(_)
+        | Command::VoidCertificate(_)
+        | Command::QueuePrint(_) => "y yyh yh ff y",
+
+        Command::ReceiveMessage(_) | Command::PairDevice(_) => "f fff ff yf y",
+
+        Command::ChangeCredential(_)
+        | Command::ScanLot(_)
+        | Command::SettleMessage(_)
+        | Command::EndPrint(_)
+        | Command::CountScans(_)
+        | Command::CheckCode(_) => "f fff ff ff y",
+    }
+}
+
+/// One of every command, all about the farm's own rows.
+fn samples(farm: &mut Farm) -> Vec<Command> {
+    farm.world.ok(&admin(), approve("a1", DeviceKind::Analyzer, None));
+    let sent = farm.world.ok(&device("a1"), message("a1", MessageKind::Raw, b"7E"));
+    let unmatched = measured("a1", measurement("SN-1", "1"), None, Verdict::Hold);
+    let test = farm.world.ok(&system(), record(unmatched));
+    let code = farm.issued("10");
+    let authorisation =
+        farm.world.ok(&clerk(), Command::GrantAuthorisation(grant(&farm.operator)));
+    let (operator, lot) = (farm.operator.clone(), farm.lot.clone());
+    let user = "usr_1".to_owned();
+    vec![
+        county("湘潭县"),
+        Command::AddAgency(AddAgency {
+            name: "站".into(),
+            kind: AgencyKind::Station,
+            area: TOWNSHIP.into(),
+        }),
+        Command::AddUser(AddUser {
+            username: "wang".into(),
+            name: "王五".into(),
+            role: Role::Clerk,
+            area: TOWNSHIP.into(),
+            operator: None,
+            agency: None,
+            credential: "sec".into(),
+        }),
+        Command::ChangeCredential(CredentialChanged { user: user.clone(), credential: "sec".into() }),
+        Command::SetUserActive(ActiveChanged { user, active: false }),
+        Command::RegisterOperator(register("甲社", "91350100M000100Y43")),
+        review(&operator, OperatorStatus::Suspended, "整改"),
+        add_site(&operator, "田"),
+        add_product(&operator, "莲", "莲"),
+        add_input("药", vec![]),
+        open_lot(&farm.product, &farm.site, "1", "2026-11-20"),
+        Command::RecordActivity(farm.treatment()),
+        Command::PairDevice(PairDevice { id: "a1".into() }),
+        approve("a1", DeviceKind::Analyzer, None),
+        Command::DisableDevice(DisableDevice { id: "a1".into() }),
+        Command::ScanLot(ScanLot { device: "a1".into(), bench: "台1".into(), lot: lot.clone() }),
+        message("a1", MessageKind::Raw, b"7E"),
+        Command::SettleMessage(SettleMessage {
+            message: sent.clone(),
+            status: MessageStatus::Accepted,
+            reason: String::new(),
+            detail: String::new(),
+            problems: vec![],
+        }),
+        Command::ReplayMessage(ReplayMessage { message: sent }),
+        record(typed(measurement("t1", "1"), &lot, Verdict::Pass)),
+        Command::AssignTest(AssignTest {
+            test,
+            lot: lot.clone(),
+            judgement: judgement(Verdict::Pass),
+        }),
+        Command::GrantAuthorisation(grant(&operator)),
+        Command::RevokeAuthorisation(RevokeAuthorisation { authorisation }),
+        issue(&mut farm.world, request(&lot, "1")),
+        Command::VoidCertificate(VoidCertificate { code: code.clone(), reason: "错".into() }),
+        Command::QueuePrint(QueuePrint {
+            certificate: code.clone(),
+            printer: "p1".into(),
+            copies: 1,
+        }),
+        Command::EndPrint(EndPrint { job: "job_1".into(), error: String::new() }),
+        Command::CountScans(vec![]),
+        Command::CheckCode(CodeChecked { code, device: "a1".into(), message: String::new() }),
+    ]
+}
+
+#[test]
+fn every_command_and_every_actor() {
+    let mut farm = Farm::new();
+    let samples = samples(&mut farm);
+    let actors = actors(&farm);
+    for command in &samples {
+        let row: String = expected(command).split(' ').collect();
+        assert_eq!(row.len(), actors.len());
+        for ((who, actor), letter) in actors.iter().zip(row.chars()) {
+            let answer = match authorise(actor, command, farm.world.state()) {
+                Ok(()) => 'y',
+                Err(DomainError::Forbidden { action }) => {
+                    assert_eq!(action, command.name());
+                    'f'
+                }
+                Err(DomainError::NotFound { .. }) => 'h',
+                Err(other) => panic!("{other}"),
+            };
+            assert_eq!(answer, letter, "{} by {who}", command.name());
+        }
+    }
+}
+
+#[test]
+fn no_command_is_missing_from_the_table() {
+    let source = include_str!("../../src/command.rs");
+    let (_, names) = source.split_once("pub fn name(").unwrap();
+    let mut named: Vec<_> =
+        names.lines().filter_map(|l| l.split_once("=> \"")?.1.split_once('"')).collect();
+    let mut sampled: Vec<_> = samples(&mut Farm::new()).iter().map(Command::name).collect();
+    named.sort_unstable();
+    sampled.sort_unstable();
+    assert_eq!(sampled, named.into_iter().map(|(name, _)| name).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_out_of_sight_looks_like_what_is_not_there() {
+    let mut farm = Farm::new();
+    let (product, site, lot) = (farm.product.clone(), farm.site.clone(), farm.lot.clone());
+    let code = farm.issued("1");
+    let void = |code: &str| {
+        Command::VoidCertificate(VoidCertificate { code: code.into(), reason: "错".into() })
+    };
+    let enter = |lot: &str| record(typed(measurement("t1", "1"), lot, Verdict::Pass));
+    let stranger = producer("opr_other");
+    for (hidden, missing) in [
+        (add_site(&farm.operator, "田"), add_site("?", "田")),
+        (open_lot(&product, &site, "1", "2026-11-20"), open_lot("?", &site, "1", "2026-11-20")),
+        (enter(&lot), enter("?")),
+        (void(&code), void("?")),
+    ] {
+        let name = hidden.name();
+        let mut noun = |command| match farm.world.give(&stranger, command) {
+            Err(DomainError::NotFound { noun, .. }) => noun,
+            other => panic!("{name}: {other:?}"),
+        };
+        assert_eq!(noun(hidden), noun(missing), "{name}");
+    }
+}
+
+#[test]
+fn a_test_out_of_sight_is_not_to_be_assigned() {
+    let mut farm = Farm::new();
+    let lot = farm.lot.clone();
+    let Command::ApproveDevice(mut elsewhere) = approve("a2", DeviceKind::Analyzer, None) else {
+        unreachable!("built above")
+    };
+    elsewhere.area = OTHER_TOWNSHIP.into();
+    farm.world.ok(&admin(), Command::ApproveDevice(elsewhere));
+    let unmatched = measured("a2", measurement("SN-1", "1"), None, Verdict::Hold);
+    let test = farm.world.ok(&system(), record(unmatched));
+    let assign =
+        Command::AssignTest(AssignTest { test, lot, judgement: judgement(Verdict::Pass) });
+    assert_eq!(farm.world.no(&clerk_of(TOWNSHIP), assign.clone()), "no test");
+    assert_eq!(farm.world.no(&clerk_of(OTHER_TOWNSHIP), assign.clone()), "no lot");
+    farm.world.ok(&clerk(), assign);
+}
+
+#[test]
+fn a_producer_may_act_for_several_growers() {
+    // A village service point acts for the growers that delegated to it.
+    let mut farm = Farm::new();
+    let scope = Scope { area: None, operators: vec!["opr_other".into(), farm.operator.clone()] };
+    let point = user("usr_point", Role::Producer, scope);
+    let lot = farm.lot.clone();
+    let command = issue(&mut farm.world, request(&lot, "1"));
+    farm.world.ok(&point, command);
+}
+
+proptest! {
+    #[test]
+    fn sight_is_prefix_or_ownership(
+        prefix in proptest::option::of("(|43|4303|430321|430321106|430322)"),
+        area in "(|43|430321|430321106|430321106201|430322100|4303)",
+        operators in proptest::collection::vec("(|opr_a|opr_b)", 0..3),
+        owner in "(|opr_a|opr_b|opr_c)",
+    ) {
+        let scope = Scope { area: prefix.clone(), operators: operators.clone() };
+        let covers = scope.covers(&area, &owner);
+        let in_area = prefix.as_ref().is_some_and(|p| area.get(..p.len()) == Some(p.as_str()));
+        let owned = owner.starts_with("opr") && operators.contains(&owner);
+        prop_assert_eq!(covers, in_area || owned);
+        // More sight never hides a row; no sight shows none; the county's shows all.
+        prop_assert!(Scope::everything().covers(&area, &owner));
+        prop_assert!(!Scope::default().covers(&area, &owner));
+        let wider = Scope { area: prefix.map(|p| p.chars().take(4).collect()), operators };
+        prop_assert!(!covers || wider.covers(&area, &owner));
+    }
+
+    #[test]
+    fn nobody_outside_the_roles_gets_in(seed in 0u8..3, area in "(|4303|430321106)") {
+        let role = [Role::Administrator, Role::Clerk, Role::Producer][usize::from(seed)];
+        let mut farm = Farm::new();
+        let scope = Scope { area: Some(area), operators: vec![farm.operator.clone()] };
+        let actor = user("usr_x", role, scope);
+        for command in samples(&mut farm) {
+            if !roles_of(&command).contains(&role) {
+                let answer = authorise(&actor, &command, farm.world.state());
+                prop_assert_eq!(answer, Err(DomainError::Forbidden { action: command.name() }));
+            }
+        }
+    }
+}

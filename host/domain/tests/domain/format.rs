@@ -1,0 +1,108 @@
+//! What journals and papers are made of must read the same for ever.
+
+use tianyin_domain::certificate::Certificate;
+use tianyin_domain::{Event, Judgement};
+
+use crate::farm::Farm;
+
+/// A certificate's event as written in 2026. Never to be changed: journals hold it.
+const ISSUED_2026: &str = concat!(
+    r#"{"certificate.issued":{"content":{"code":"#, "@CODE@",
+    r#","form":"producer-2026","commitment":"#,
+    r#""我承诺生产销售的食用农产品 未使用禁用农药、兽药及其他化合物;使用的常规农药、兽药残留不超标。","#,
+    r#""basis":["quality_control"],"product":"湘潭湘莲","quantity":"10","unit":"公斤","#,
+    r#""origin":"湘潭县花石镇","producer":"花石湘莲合作社","contact":"0731-57000000","#,
+    r#""issued_on":"2026-11-20","lot_no":"L20261119-0001","county":"湘潭县"},"#,
+    r#""proof":"TY1.e30.c2ln","operator":"@OPERATOR@","lot":"@LOT@","product":"@PRODUCT@","#,
+    r#""producer_name":"花石湘莲合作社","area":"430321106","tests":[],"#,
+    r#""judgement":{"rule":"testing/judge","revision":"r1","verdict":"pass","findings":[],"input":{}},"#,
+    r#""issued_by":"user/usr_producer","issued_at":"2026-11-20T08:00:00Z","status":"valid","#,
+    r#""void_reason":""}}"#,
+);
+
+fn issued(farm: &Farm, code: &str) -> String {
+    ISSUED_2026
+        .replace("@CODE@", &format!("\"{code}\""))
+        .replace("@OPERATOR@", &farm.operator)
+        .replace("@LOT@", &farm.lot)
+        .replace("@PRODUCT@", &farm.product)
+}
+
+#[test]
+fn the_event_of_a_certificate_is_written_so() {
+    let mut farm = Farm::new();
+    let code = farm.issued("10");
+    assert_eq!(farm.world.lines.last().unwrap().events, format!("[{}]", issued(&farm, &code)));
+}
+
+#[test]
+fn the_event_of_a_certificate_is_read_so() {
+    let mut farm = Farm::new();
+    let code = farm.issued("10");
+    let text = issued(&farm, &code);
+    let event: Event = serde_json::from_str(&text).unwrap();
+    let Event::CertificateIssued(read) = &event else { panic!("{event:?}") };
+    assert_eq!(**read, farm.world.get::<Certificate>(&code));
+    assert_eq!(serde_json::to_string(&event).unwrap(), text);
+}
+
+#[test]
+fn ids_of_the_same_seed_are_the_same() {
+    // Ids sort by time of creation, tell their noun, and come from what was handed in alone.
+    let (first, second) = (Farm::new(), Farm::new());
+    assert_eq!(first.world.lines, second.world.lines);
+    assert!(first.lot.starts_with("lot_01") && first.lot.len() == 30, "{}", first.lot);
+}
+
+#[test]
+fn fields_added_later_may_be_missing_in_old_lines() {
+    let old = r#"{"rule":"r","revision":"1","verdict":"deny","findings":[{"item":"a","verdict":"hold","text":"t"}]}"#;
+    let judgement: Judgement = serde_json::from_str(old).unwrap();
+    assert_eq!(judgement.findings[0].points_tenths, 0);
+    assert!(judgement.input.is_null());
+}
+
+#[test]
+fn event_names_are_noun_and_verb() {
+    let source = include_str!("../../src/event.rs");
+    let names: Vec<_> = source
+        .lines()
+        .filter_map(|l| l.trim().strip_prefix("#[serde(rename = \"")?.split_once('"'))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(names, NAMES, "written in journals for ever: add at the end, never change");
+}
+
+const NAMES: [&str; 31] = [
+    "county.configured",
+    "agency.added",
+    "user.added",
+    "user.credential_changed",
+    "user.active_changed",
+    "operator.registered",
+    "operator.reviewed",
+    "site.added",
+    "product.added",
+    "input.added",
+    "lot.opened",
+    "lot.held",
+    "activity.recorded",
+    "device.paired",
+    "device.approved",
+    "device.disabled",
+    "bench.lot_scanned",
+    "message.received",
+    "message.settled",
+    "message.replayed",
+    "test.recorded",
+    "test.assigned",
+    "authorisation.granted",
+    "authorisation.revoked",
+    "certificate.issued",
+    "certificate.voided",
+    "print_job.queued",
+    "print_job.ended",
+    "code.scans_counted",
+    "code.checked",
+    "command.answered",
+];

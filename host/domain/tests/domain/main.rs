@@ -1,0 +1,20 @@
+//! Tests of the domain kernel through its one door: envelopes go in, lines and records come out.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod activities;
+mod authorisations;
+mod authorise;
+mod certificates;
+mod devices;
+mod farm;
+mod format;
+mod keys;
+mod lots;
+mod messages;
+mod operators;
+mod printing;
+mod property;
+mod steps;
+mod testing;
+mod users;
+mod world;

@@ -1,0 +1,233 @@
+//! Random commands about records that exist, mostly: what people, devices and jobs might send.
+
+use proptest::prelude::*;
+use tianyin_domain::activity::RecordActivity;
+use tianyin_domain::authorisation::{Authorisation, GrantAuthorisation, RevokeAuthorisation};
+use tianyin_domain::certificate::{Certificate, CertificateRequest, VoidCertificate};
+use tianyin_domain::code::{self, CodeChecked, ScanCount};
+use tianyin_domain::device::{DeviceKind, DisableDevice, PairDevice, ScanLot};
+use tianyin_domain::id::SeededRandom;
+use tianyin_domain::lot::Lot;
+use tianyin_domain::measurement::Measurement;
+use tianyin_domain::message::{Message, MessageKind, MessageStatus, ReplayMessage, SettleMessage};
+use tianyin_domain::operator::OperatorStatus;
+use tianyin_domain::print_job::{EndPrint, PrintJob, QueuePrint};
+use tianyin_domain::product::Product;
+use tianyin_domain::site::Site;
+use tianyin_domain::test::{AssignTest, RecordTest, Test};
+use tianyin_domain::{Actor, Command, Decimal, Entity, Envelope, Verdict};
+
+use crate::farm::{
+    Farm, admin, approve, clerk, device, grant, judgement, measured, measurement, message, open_lot,
+    prepare_issue, record, request, review, system, typed,
+};
+use crate::world::World;
+
+/// One random step; what it means depends on what is on record by then.
+#[derive(Debug, Clone)]
+pub struct Step {
+    kind: u8,
+    a: usize,
+    b: usize,
+    amount: u32,
+    clock_s: i64,
+    key: Option<u8>,
+    behind: Option<u64>,
+    geo: (f64, f64),
+}
+
+pub fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = (
+        any::<u8>(),
+        any::<usize>(),
+        any::<usize>(),
+        1u32..400_000,
+        // Clocks of small servers jump back, too.
+        prop_oneof![9 => 0i64..600, 1 => -100i64..0],
+        proptest::option::weighted(0.2, 0u8..4),
+        proptest::option::weighted(0.2, 0u64..2),
+        (-180.0..180.0, -90.0..90.0),
+    );
+    let step = step.prop_map(|(kind, a, b, amount, clock_s, key, behind, geo)| Step {
+        kind,
+        a,
+        b,
+        amount,
+        clock_s,
+        key,
+        behind,
+        geo,
+    });
+    proptest::collection::vec(step, 1..60)
+}
+
+fn pick<E: Entity>(world: &World, at: usize) -> String {
+    let all = world.state.all::<E>();
+    match all.get(at % (all.len() + 1)) {
+        Some(record) => record.id().to_owned(),
+        None => all.first().map_or("none".into(), |r| r.id().to_owned()),
+    }
+}
+
+fn one_of<T: Copy, const N: usize>(all: [T; N], at: usize) -> T {
+    all[at % N]
+}
+
+/// A farm with an analyzer and a printer.
+pub fn start() -> Farm {
+    let mut farm = Farm::new();
+    farm.world.ok(&admin(), approve("a1", DeviceKind::Analyzer, None));
+    farm.world.ok(&admin(), approve("p1", DeviceKind::Printer, None));
+    farm
+}
+
+/// The envelope that the step stands for in this world. Draws nothing from the world.
+pub fn envelope(farm: &Farm, step: &Step) -> Envelope {
+    let world = &farm.world;
+    let (actor, command) = command(farm, step);
+    let root = format!("lot/{}", pick::<Lot>(world, step.a));
+    let based_on = step.behind.map(|behind| {
+        let version = world.version(&root);
+        (root, version.saturating_sub(behind))
+    });
+    Envelope {
+        idempotency_key: step.key.map(|k| format!("k{k}")),
+        based_on: based_on.into_iter().collect(),
+        ..world.envelope(&actor, command)
+    }
+}
+
+pub fn advance(world: &mut World, step: &Step) {
+    world.time += jiff::SignedDuration::from_secs(step.clock_s);
+}
+
+fn command(farm: &Farm, step: &Step) -> (Actor, Command) {
+    let (world, a, b) = (&farm.world, step.a, step.b);
+    let quantity = Decimal::new(i64::from(step.amount), 3).to_string();
+    let lot = pick::<Lot>(world, a);
+    match step.kind % 21 {
+        0 => {
+            let day = one_of(["2026-11-19", "2026-11-20", "2026-11-21"], b);
+            let (product, site) = (pick::<Product>(world, a), pick::<Site>(world, b));
+            (clerk(), open_lot(&product, &site, &quantity, day))
+        }
+        1 => {
+            let lot = (b.is_multiple_of(2)).then_some(lot);
+            (farm.producer(), Command::RecordActivity(RecordActivity { lot, ..farm.treatment() }))
+        }
+        2..=5 => issue_or_nothing(farm, step, lot),
+        6 | 7 => {
+            let void = VoidCertificate { code: pick::<Certificate>(world, a), reason: "错".into() };
+            (clerk(), Command::VoidCertificate(void))
+        }
+        8 | 9 => (system(), record(random_test(world, step, lot))),
+        10 => {
+            let verdict = one_of([Verdict::Pass, Verdict::Hold, Verdict::Pass, Verdict::Deny], b);
+            let test = pick::<Test>(world, b);
+            let judgement = judgement(verdict);
+            (clerk(), Command::AssignTest(AssignTest { test, lot, judgement }))
+        }
+        11 => {
+            let id = one_of(["a1", "a2", "a3"], a);
+            let kind = one_of([MessageKind::Raw, MessageKind::Result, MessageKind::Scan], b);
+            (device(id), message(id, kind, &[step.amount.to_le_bytes()[0] % 4, 0xff]))
+        }
+        12 => {
+            let id = one_of(["a1", "a2", "a3"], a);
+            (device(id), Command::PairDevice(PairDevice { id: id.into() }))
+        }
+        13 => {
+            let id = one_of(["a1", "a2", "p1"], a);
+            let kind = if id == "p1" { DeviceKind::Printer } else { DeviceKind::Analyzer };
+            let operator = (b.is_multiple_of(2)).then_some(farm.operator.as_str());
+            (admin(), approve(id, kind, operator))
+        }
+        14 | 15 => settled(world, step),
+        16 => {
+            let command = GrantAuthorisation { auto_issue: b.is_multiple_of(2), ..grant(&farm.operator) };
+            (clerk(), Command::GrantAuthorisation(command))
+        }
+        17 => {
+            let authorisation = pick::<Authorisation>(world, a);
+            (clerk(), Command::RevokeAuthorisation(RevokeAuthorisation { authorisation }))
+        }
+        18 => printing(world, step),
+        19 => {
+            let statuses =
+                [OperatorStatus::Approved, OperatorStatus::Suspended, OperatorStatus::Returned];
+            (clerk(), review(&farm.operator, one_of(statuses, b), "理由"))
+        }
+        _ => counting(world, step, lot),
+    }
+}
+
+fn issue_or_nothing(farm: &Farm, step: &Step, lot: String) -> (Actor, Command) {
+    let quantity = Decimal::new(i64::from(step.amount), 3).to_string();
+    let replaces = (step.b.is_multiple_of(3)).then(|| pick::<Certificate>(&farm.world, step.b));
+    let request = CertificateRequest { replaces, ..request(&lot, &quantity) };
+    let code = code::draw(&mut SeededRandom(step.b as u64));
+    let actor = one_of([farm.producer(), clerk(), system()].each_ref(), step.b).clone();
+    match prepare_issue(&farm.world, request, &code) {
+        Ok(command) => (actor, Command::IssueCertificate(Box::new(command))),
+        Err(_) => (actor, Command::CountScans(vec![])),
+    }
+}
+
+fn random_test(world: &World, step: &Step, lot: String) -> RecordTest {
+    let verdict = one_of([Verdict::Pass, Verdict::Pass, Verdict::Hold, Verdict::Deny], step.b);
+    let measurement = Measurement {
+        blank: step.b.is_multiple_of(5),
+        ..located(measurement(&format!("SN-{}", step.amount % 8), "12.3"), step.geo)
+    };
+    if step.b.is_multiple_of(7) {
+        return typed(measurement, &lot, verdict);
+    }
+    let test = measured("a1", measurement, (step.b.is_multiple_of(2)).then_some(&*lot), verdict);
+    let message = if step.a.is_multiple_of(3) { pick::<Message>(world, step.a) } else { String::new() };
+    RecordTest { message, ..test }
+}
+
+/// As it comes from a device that tells its position with fractions.
+fn located(measurement: Measurement, geo: (f64, f64)) -> Measurement {
+    Measurement { geo: serde_json::json!({ "lng": geo.0, "lat": [geo.1, 27] }), ..measurement }
+}
+
+fn settled(world: &World, step: &Step) -> (Actor, Command) {
+    let message = pick::<Message>(world, step.a);
+    if step.b.is_multiple_of(3) {
+        return (admin(), Command::ReplayMessage(ReplayMessage { message }));
+    }
+    let statuses = [MessageStatus::Accepted, MessageStatus::Dead, MessageStatus::Conflict];
+    let settle = SettleMessage {
+        message,
+        status: one_of(statuses, step.b),
+        reason: String::new(),
+        detail: String::new(),
+        problems: vec![],
+    };
+    (system(), Command::SettleMessage(settle))
+}
+
+fn printing(world: &World, step: &Step) -> (Actor, Command) {
+    if step.b.is_multiple_of(2) {
+        let certificate = pick::<Certificate>(world, step.a);
+        let queue = QueuePrint { certificate, printer: "p1".into(), copies: 1 };
+        return (clerk(), Command::QueuePrint(queue));
+    }
+    let error = one_of(["", "printer_timeout"], step.a).into();
+    (system(), Command::EndPrint(EndPrint { job: pick::<PrintJob>(world, step.a), error }))
+}
+
+fn counting(world: &World, step: &Step, lot: String) -> (Actor, Command) {
+    let code = pick::<Certificate>(world, step.a);
+    let command = match step.b % 4 {
+        0 => Command::ScanLot(ScanLot { device: "a2".into(), bench: "台1".into(), lot }),
+        1 => Command::CheckCode(CodeChecked { code, device: "a2".into(), message: String::new() }),
+        2 => Command::DisableDevice(DisableDevice { id: one_of(["a1", "a2"], step.a).into() }),
+        _ => {
+            let count = ScanCount { code, count: step.amount.into(), first_at: world.time };
+            Command::CountScans(vec![count.clone(), count])
+        }
+    };
+    (if matches!(command, Command::DisableDevice(_)) { admin() } else { system() }, command)
+}
