@@ -71,7 +71,7 @@ pub(super) async fn frame(State(frame): State<Frame>, mut request: Request, next
     let started = Instant::now();
     let mut response = if is_cross_site(&method, request.headers()) {
         problem_response(Problem::new(StatusCode::FORBIDDEN, "cross_site"))
-    } else if form == Form::PublicPage {
+    } else if is_public(uri.path()) {
         // A scan page is a copy from memory most of the time: no span, no timer.
         run(next.run(request)).await
     } else {
@@ -113,19 +113,24 @@ fn problem_response(problem: Problem) -> Response {
 enum Form {
     /// `problem+json`.
     Json,
-    /// A page of the console.
+    /// A page.
     Page,
-    /// A page below `/t/`, which has states of its own.
-    PublicPage,
+}
+
+/// Whether an address is that of a code.
+fn is_public(path: &str) -> bool {
+    path.starts_with("/t/") || path.starts_with("/T/")
 }
 
 impl Form {
     fn of(path: &str, headers: &HeaderMap) -> Self {
-        if path.starts_with("/t/") || path.starts_with("/T/") {
-            return Self::PublicPage;
-        }
         let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        if !path.starts_with("/api/") && accept.contains("text/html") { Self::Page } else { Self::Json }
+        let for_programs = path.starts_with("/api/") || path.to_ascii_lowercase().ends_with(".json");
+        if !for_programs && (is_public(path) || accept.contains("text/html")) {
+            Self::Page
+        } else {
+            Self::Json
+        }
     }
 }
 
@@ -146,7 +151,7 @@ impl Frame {
         }
         let mut presented = match form {
             Form::Json => problem.to_json(id),
-            Form::Page | Form::PublicPage => error_page(&self.app, &problem, id),
+            Form::Page => error_page(&self.app, &problem, id),
         };
         if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
             presented.headers_mut().insert(header::ALLOW, allow);
@@ -202,6 +207,7 @@ mod tests {
         assert_eq!(of("/api/v1/lots", "text/html"), Form::Json);
         assert_eq!(of("/lots", "text/html,*/*"), Form::Page);
         assert_eq!(of("/lots", "*/*"), Form::Json);
-        assert_eq!(of("/t/ABC", "*/*"), Form::PublicPage);
+        assert_eq!(of("/t/ABC", "*/*"), Form::Page);
+        assert_eq!(of("/t/ABC.json", "text/html"), Form::Json);
     }
 }

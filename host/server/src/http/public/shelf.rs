@@ -49,15 +49,15 @@ impl Shelf {
     /// by a person counts as a scan.
     pub fn get(&self, app: &App, code: &str, is_scan: bool) -> Result<Option<Arc<Made>>, Problem> {
         let kept = self.0.lock().get(code).cloned();
-        if let Some(made) = kept {
-            if is_scan {
-                app.scanned(code);
-            }
-            if made.is_good(app) {
-                return Ok(Some(made));
-            }
+        // Only codes that exist are counted: one on the shelf does.
+        let counted = is_scan && kept.is_some();
+        if counted {
+            app.scanned(code);
         }
-        let Some(made) = Made::new(app, code, is_scan)? else { return Ok(None) };
+        if let Some(made) = kept.filter(|made| made.is_good(app)) {
+            return Ok(Some(made));
+        }
+        let Some(made) = Made::new(app, code, is_scan && !counted)? else { return Ok(None) };
         let made = Arc::new(made);
         let mut shelf = self.0.lock();
         if shelf.len() >= PAGES_MAX {
@@ -72,11 +72,11 @@ impl Shelf {
 }
 
 impl Made {
-    fn new(app: &App, code: &str, first_scan: bool) -> Result<Option<Self>, Problem> {
+    fn new(app: &App, code: &str, count_it: bool) -> Result<Option<Self>, Problem> {
         // Read before the records: what is written in between makes the page old at once.
         let applied_seq = app.store.applied_seq();
         let Some(record) = app.store.get::<Code>(code)? else { return Ok(None) };
-        if first_scan {
+        if count_it {
             app.scanned(code);
         }
         let based_on = view::roots_of(app, &record)?;

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use crate::app::App;
-use crate::app::accounts::SetUp;
+use crate::app::accounts::{SetUp, new_setup_token};
 use crate::config::Config;
 
 const PASSWORD: &str = "correct-horse-9";
@@ -81,7 +81,7 @@ async fn bare() -> World {
 async fn world() -> World {
     let mut world = bare().await;
     let form = SetUp {
-        token: world.app.new_setup_token().unwrap(),
+        token: new_setup_token(&world.app.config.data).unwrap(),
         area: "430321".into(),
         public_url: "https://ty.example.test".into(),
         username: "admin".into(),

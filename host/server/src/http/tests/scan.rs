@@ -27,7 +27,7 @@ async fn a_valid_code_shows_certificate_trace_and_test() {
     let world = world().await;
     let [operator, site, product, lot] = world.lot_of(cooperative()).await;
     let input = json!({
-        "name": "示例吡蚜酮", "kind": "pesticide", "substances": ["吡蚜酮"],
+        "name": "示例辛硫磷", "kind": "pesticide", "substances": ["辛硫磷"],
         "uses": [{ "crop": "莲", "interval_days": 14 }],
     });
     let input = world.make("/inputs", input).await;
@@ -45,7 +45,7 @@ async fn a_valid_code_shows_certificate_trace_and_test() {
     let text = page.text();
     let shown = [
         "真实有效", "湘潭湘莲(干莲)", "示例莲业专业合作社", "500 公斤", "委托检测合格",
-        "使用的常规农药、兽药残留不超标", "示例吡蚜酮", "2026-03-15", "16.54 %", "限值 50 %",
+        "使用的常规农药、兽药残留不超标", "示例辛硫磷", "2026-03-15", "16.54 %", "限值 50 %",
         "GB/T 5009.199-2003", "第 1 次查询", "<svg class=\"meter\"", &code::grouped(&code),
     ];
     for one in shown {
