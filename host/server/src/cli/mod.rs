@@ -18,7 +18,7 @@ use crate::config::Config;
 /// 田印:县域农产品追溯、身份证与承诺达标合格证一体机 / Tianyin: traceability, product identity
 /// cards and conformity certificates of a county, in one binary.
 #[derive(Parser)]
-#[command(name = "tianyin", version, about, propagate_version = true)]
+#[command(name = "tianyin", version, propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
