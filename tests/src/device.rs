@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -11,6 +12,8 @@ use crate::Appliance;
 use crate::child::Running;
 use crate::place;
 
+/// An analyzer counts its records; two with the same number on one day would contradict each other.
+static NEXT_RECORD: AtomicU16 = AtomicU16::new(1);
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a device sends for one sample.
@@ -30,7 +33,8 @@ impl Appliance {
     /// Lets a device measure a sample and send it; gives the receipt.
     pub fn measure(&self, device: &str, sample: Sample<'_>) -> Result<Value> {
         let more = ["--model", sample.model, "--inhibition", sample.inhibition];
-        let named = ["--lot", sample.lot, "--name", sample.name];
+        let record = NEXT_RECORD.fetch_add(1, Ordering::Relaxed).to_string();
+        let named = ["--lot", sample.lot, "--name", sample.name, "--record", &record];
         self.simulate("analyzer", device, &[&more[..], &named[..]].concat())
     }
 

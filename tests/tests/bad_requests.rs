@@ -145,7 +145,8 @@ fn addresses_and_queries_that_lead_nowhere() {
         ("/lots?limit=many", 400, "bad_query"),
         ("/lots?cursor=made-up", 400, "bad_cursor"),
         ("/tests?verdict=perhaps", 400, "bad_query"),
-        ("/codes/0000000000000000", 404, "mistyped"),
+        ("/codes/0000000000000000", 404, "not_found"),
+        ("/codes/0000000000000001", 404, "mistyped"),
         ("/codes/short", 404, "not_a_code"),
     ] {
         let answer = api().send("GET", path, &[], &[]).unwrap();

@@ -85,7 +85,9 @@ fn tests_of(api: &tianyin_tests::api::Api, device: &str, count: usize) -> Vec<Va
 fn subscribe(appliance: &Appliance, device: &str, token: &str) -> Running {
     let port = appliance.setting.mqtt.port().to_string();
     let topic = format!("tianyin/v1/{device}/down/#");
-    let running = Running::start("mosquitto_sub", Path::new("/usr/bin/mosquitto_sub"), |command| {
+    // Its lines must not wait in a buffer.
+    let running = Running::start("mosquitto_sub", Path::new("/usr/bin/stdbuf"), |command| {
+        command.args(["-oL", "mosquitto_sub"]);
         command.args(["-h", "127.0.0.1", "-p", &port, "-V", "mqttv311", "-q", "1", "-d"]);
         command.args(["-u", device, "-P", token, "-i", &format!("{device}-sub"), "-t", &topic]);
     });

@@ -106,7 +106,7 @@ fn wrong_and_old_links_are_refused_and_a_new_one_works() {
         assert!(refused.status >= 400, "{bad}: {}", refused.status);
     }
     // Half an hour later.
-    let file = find_token_file(&appliance);
+    let file = appliance.setting.data.join("keys/setup-token");
     let kept = std::fs::read_to_string(&file).unwrap();
     let (digest, _) = kept.trim().split_once(' ').unwrap();
     let then = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(31);
@@ -120,15 +120,6 @@ fn wrong_and_old_links_are_refused_and_a_new_one_works() {
     let link = appliance.run(&["setup-link"]).unwrap();
     let token = link.trim().split_once("token=").unwrap().1.to_owned();
     assert_eq!(set_up(&appliance, &token, &[]).status, 303);
-}
-
-/// The only file of the data folder that a set-up link leaves.
-fn find_token_file(appliance: &Appliance) -> std::path::PathBuf {
-    let files = std::fs::read_dir(&appliance.setting.data).unwrap().flatten();
-    let mut files = files.map(|entry| entry.path()).filter(|path| {
-        path.is_file() && std::fs::read_to_string(path).is_ok_and(|text| text.trim().len() < 120)
-    });
-    files.next().expect("a file with the digest of the link's token")
 }
 
 #[test]
