@@ -49,9 +49,9 @@ pub struct Problem {
     /// What the rule said, when a rule refused.
     pub findings: Vec<Finding>,
     /// Seconds to wait before the next try.
-    pub retry_after_s: Option<u64>,
+    pub retry_after_s: Option<u32>,
     /// What happened inside; logged once, never shown.
-    pub cause: Option<String>,
+    pub cause: Option<Box<str>>,
 }
 
 impl Problem {
@@ -104,7 +104,7 @@ impl Problem {
 
     /// Something that should not happen; `cause` goes to the log.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
-        let cause = Some(cause.to_string());
+        let cause = Some(cause.to_string().into());
         Self { cause, ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal") }
     }
 
@@ -211,8 +211,8 @@ impl From<AppError> for Problem {
                 problem.findings = judgement.findings;
                 problem.findings.retain(|f| f.verdict != Verdict::Pass);
             }
-            AppError::Domain(DomainError::State(e)) => problem.cause = Some(e.to_string()),
-            AppError::Internal(e) => problem.cause = Some(format!("{e:#}")),
+            AppError::Domain(DomainError::State(e)) => problem.cause = Some(e.to_string().into()),
+            AppError::Internal(e) => problem.cause = Some(format!("{e:#}").into()),
             AppError::Overloaded => problem.retry_after_s = Some(1),
             AppError::Refused { code: "throttled", params } => {
                 let seconds = params.iter().find(|(k, _)| *k == "seconds");
@@ -265,7 +265,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::BadCursor => Self::new(StatusCode::BAD_REQUEST, "bad_cursor"),
             other => Self {
-                cause: Some(other.to_string()),
+                cause: Some(other.to_string().into()),
                 ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unreadable")
             },
         }

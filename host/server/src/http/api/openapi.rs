@@ -174,7 +174,7 @@ fn bad(route: &Route) -> Vec<&'static str> {
     if !route.open {
         statuses.push("403");
     }
-    if !route.open && route.path_parameters().next().is_some() || route.body.is_some() && !route.open {
+    if !route.open && (route.path_parameters().next().is_some() || route.body.is_some()) {
         statuses.push("404");
     }
     if writes && !route.open {

@@ -206,7 +206,7 @@ pub(super) fn too_many(app: &App, wait: Duration, as_json: bool) -> Response {
 
 /// The problem of a visitor who asks too much.
 pub(super) fn wait_problem(wait: Duration) -> Problem {
-    let seconds = wait.as_secs() + 1;
+    let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
     let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited");
     Problem { retry_after_s: Some(seconds), ..problem }
 }

@@ -2,7 +2,7 @@
 //! and phone are masked in the frozen content, notes and addresses are left out.
 
 use serde::Serialize;
-use tianyin_domain::activity::{self, Activity};
+use tianyin_domain::activity::{self, Activity, ActivityKind};
 use tianyin_domain::certificate::{Certificate, CertificateStatus, FORMS};
 use tianyin_domain::code::{self, Code};
 use tianyin_domain::lot::{Lot, LotStatus};
@@ -251,9 +251,10 @@ impl ScanView {
         tf("public.scan_count", [("count", self.scans.count.to_string().as_str())])
     }
 
-    /// Verdict over all tests, for the heading.
+    /// Verdict over all tests, for the heading: a failed one is never outshone by a later one.
     pub fn tests_verdict(&self) -> Option<&Word> {
-        self.tests.first().map(|t| &t.verdict)
+        let failed = self.tests.iter().find(|t| t.verdict.code == "fail");
+        failed.or(self.tests.first()).map(|t| &t.verdict)
     }
 }
 
@@ -318,7 +319,11 @@ fn activities(app: &App, lot: &Lot) -> Result<Vec<ActivityView>, Problem> {
         ..PageQuery::new(activity::BY_SITE, &lot.site)
     };
     let page = app.store.page::<Activity>(&query, &Scope::everything())?;
-    let own = page.items.into_iter().filter(|a| belongs(a, lot)).take(ACTIVITIES_MAX);
+    // The lot itself stands for the harvest that made it.
+    let is_its_harvest =
+        |a: &Activity| a.kind == ActivityKind::Harvest && a.date == lot.harvested_on;
+    let own = page.items.into_iter().filter(|a| belongs(a, lot) && !is_its_harvest(a));
+    let own = own.take(ACTIVITIES_MAX);
     let mut shown: Vec<ActivityView> = own.map(activity_view).collect();
     shown.reverse();
     Ok(shown)
