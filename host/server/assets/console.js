@@ -38,24 +38,34 @@ function settle(body, id) {
     .catch(() => {});
 }
 
-// A page with an open form is never reloaded under somebody's hands.
-const busy = () =>
-  $$("main form").some((form) => form.dataset.touched) || inField(document.activeElement);
-
-let reloading = 0;
-function reload() {
-  clearTimeout(reloading);
-  reloading = setTimeout(() => {
-    if (busy()) return;
-    location.reload();
-  }, 600);
+// Parts that show what changed are taken from a fresh copy of the page; forms elsewhere stay as they are.
+let waiting = 0;
+const stale = new Set();
+function renew(element) {
+  if (!element.id) return;
+  stale.add(element.id);
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    const ids = Array.from(stale);
+    stale.clear();
+    fetch(location.pathname + location.search, { headers: { Accept: "text/html" } })
+      .then((answer) => (answer.ok && !answer.redirected ? answer.text() : ""))
+      .then((html) => {
+        const fresh = new DOMParser().parseFromString(html, "text/html");
+        for (const id of ids) {
+          const [old, now] = [document.getElementById(id), fresh.getElementById(id)];
+          if (old && now && !old.contains(document.activeElement)) old.replaceWith(now);
+        }
+      })
+      .catch(() => {});
+  }, 500);
 }
 
 function hear(event) {
   const { topic, id } = JSON.parse(event.data);
   for (const element of concerned(topic)) {
     if (element.dataset.liveRow) settle(element, id);
-    else if ("liveReload" in element.dataset) reload();
+    else if ("liveRenew" in element.dataset) renew(element);
     else if (window.htmx) window.htmx.trigger(element, "live");
   }
 }
@@ -63,7 +73,7 @@ function hear(event) {
 function refreshAll() {
   for (const element of $$("[data-live]")) {
     if (element.hasAttribute("hx-get") && window.htmx) window.htmx.trigger(element, "live");
-    else reload();
+    else renew(element);
   }
 }
 
@@ -96,10 +106,6 @@ document.addEventListener("visibilitychange", () => {
   } else listen();
 });
 window.addEventListener("pagehide", () => stream && stream.close());
-document.addEventListener("input", (event) => {
-  const form = event.target.closest("main form");
-  if (form) form.dataset.touched = "1";
-});
 listen();
 
 // ---- the scanner types anywhere: what is typed outside a field belongs to the search box
@@ -187,7 +193,8 @@ setInterval(() => {
     const left = Math.floor((Date.parse(clock.dataset.until) - Date.now()) / 1000);
     if (left < 0) {
       clock.removeAttribute("data-until");
-      reload();
+      const box = clock.closest("[hx-get]");
+      if (box && window.htmx) window.htmx.trigger(box, "live");
     } else clock.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
   }
 }, 1000);

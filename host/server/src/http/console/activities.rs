@@ -192,7 +192,7 @@ fn new_page(
         sites: site_choices(app, signed, &operator.id)?,
         products: product_choices(app, signed, &operator.id)?,
         operator,
-        form,
+        form: form.of("activity"),
         lots,
         inputs,
     })

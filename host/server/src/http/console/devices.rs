@@ -211,7 +211,7 @@ fn shown(
         },
         presence: device.as_ref().map(|d| app.presence(&d.id)).unwrap_or_default(),
         device,
-        form,
+        form: form.of("device"),
         lists: lists(app, signed)?,
     })
 }

@@ -78,7 +78,9 @@ impl IntoResponse for ConsoleError {
 
 /// Who asks, once the handler's extractor knows it; the error page needs it too.
 #[derive(Clone, Default)]
-pub struct Asker(Arc<Mutex<Option<(Arc<App>, Signed)>>>);
+pub struct Asker(Arc<Mutex<Option<Asked>>>);
+
+type Asked = (Arc<App>, Signed);
 
 impl Asker {
     /// Notes who asks.

@@ -5,7 +5,7 @@
 
 use askama::Template;
 use serde::de::DeserializeOwned;
-use tianyin_domain::{Date, Decimal, DomainError, Finding};
+use tianyin_domain::{Date, Decimal, DomainError};
 
 use super::error::ConsoleError;
 use super::filters::{self, Word};
@@ -17,24 +17,24 @@ use crate::texts::{has, t, tf};
 pub struct Form {
     /// Put before the ids of fields, where a page has several forms.
     name: &'static str,
+    /// What the form is about: picks labels such as the operator's name.
+    noun: &'static str,
     values: Vec<(String, String)>,
     errors: Vec<(String, String)>,
     /// Why it was refused, in one sentence.
     pub summary: Option<String>,
-    /// What a rule found against it.
-    pub findings: Vec<Finding>,
 }
 
 impl Form {
     /// An empty form.
     pub fn named(name: &'static str) -> Self {
-        Self { name, ..Self::default() }
+        Self { name, noun: name, ..Self::default() }
     }
 
     /// A form with values to begin with.
     pub fn with(name: &'static str, values: &[(&str, &str)]) -> Self {
         let values = values.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        Self { name, values, ..Self::default() }
+        Self { name, noun: name, values, ..Self::default() }
     }
 
     /// The values of a request.
@@ -45,6 +45,13 @@ impl Form {
     /// The same form under a name, for its page.
     pub fn called(mut self, name: &'static str) -> Self {
         self.name = name;
+        self.noun = name;
+        self
+    }
+
+    /// Says what the form is about, for its labels.
+    pub fn of(mut self, noun: &'static str) -> Self {
+        self.noun = noun;
         self
     }
 
@@ -171,8 +178,7 @@ impl Form {
                 self.summarise();
                 Ok(())
             }
-            AppError::Domain(DomainError::RuleRefused(judgement)) => {
-                self.findings = judgement.findings.clone();
+            AppError::Domain(DomainError::RuleRefused(_)) => {
                 self.summary = Some(t("forms.rule_refused").to_owned());
                 Ok(())
             }
@@ -204,10 +210,17 @@ impl Form {
             .iter()
             .map(|(field, text)| Fault {
                 id: self.id(field),
-                label: label(field).to_owned(),
+                label: self.label(field),
                 text: text.clone(),
             })
             .collect()
+    }
+
+    /// `label.{noun}_{field}` where the catalogue has it, else `label.{field}`.
+    fn label(&self, field: &str) -> String {
+        let keys = [format!("label.{}_{field}", self.noun), format!("label.{field}")];
+        let known = keys.iter().find(|key| has(key));
+        known.map_or(field, |key| t(key)).to_owned()
     }
 
     fn id(&self, field: &str) -> String {
@@ -224,11 +237,6 @@ pub struct Fault {
     pub label: String,
     /// What is wrong.
     pub text: String,
-}
-
-fn label(field: &str) -> String {
-    let key = format!("label.{field}");
-    if has(&key) { t(&key).to_owned() } else { field.to_owned() }
 }
 
 /// Drawing.
@@ -289,7 +297,7 @@ impl Form {
             id: self.id(field),
             name: field.into(),
             kind,
-            label: label(field),
+            label: self.label(field),
             value: self.get(field).into(),
             error: self.error(field).map(str::to_owned),
             hint: None,
@@ -456,6 +464,15 @@ mod tests {
         assert!(html.contains("aria-describedby=\"f-name-error f-name-hint\""));
         assert!(html.contains("aria-invalid=\"true\""));
         assert!(!html.contains("<script>"));
+    }
+
+    #[test]
+    fn labels_fit_the_noun_in_the_field_and_in_the_summary() {
+        let mut form = sent(&[]).of("operator");
+        form.text_of("name");
+        assert_eq!(form.faults()[0].label, t("label.operator_name"));
+        assert!(form.text("name").to_string().contains(t("label.operator_name")));
+        assert_eq!(form.label("uscc"), t("label.uscc"));
     }
 
     #[test]

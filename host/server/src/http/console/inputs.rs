@@ -63,7 +63,7 @@ async fn new(State(app): State<Arc<App>>, signed: Signed) -> Answer {
 fn new_page(app: &App, signed: &Signed, form: Form) -> NewPage {
     NewPage {
         page: Page::new(app, signed, "/inputs", "inputs.new"),
-        form,
+        form: form.of("input"),
         kinds: Choice::words(&InputKind::ALL),
         lines: (0..USE_LINES).map(|n| n.to_string()).collect(),
     }

@@ -5,12 +5,13 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures_util::StreamExt as _;
+use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio_stream::wrappers::BroadcastStream;
@@ -33,12 +34,26 @@ pub fn router() -> Router<Arc<App>> {
     Router::new().route("/live", get(live)).route("/live/menu", get(menu))
 }
 
-async fn live(State(app): State<Arc<App>>, signed: Signed) -> Response {
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Since {
+    since: Option<u64>,
+}
+
+/// What changed between the making of the page and this request is told at once, as one `reload`.
+async fn live(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Query(Since { since }): Query<Since>,
+) -> Response {
     let Ok(permit) = STREAMS.clone().try_acquire_owned() else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let scope = signed.scope();
-    let notices = BroadcastStream::new(app.live.subscribe()).filter_map(move |notice| {
+    let listening = app.live.subscribe();
+    let missed = since.is_some_and(|seq| app.store.applied_seq() > seq);
+    let first = missed.then(|| Ok(Event::default().event("reload").data("")));
+    let notices = BroadcastStream::new(listening).filter_map(move |notice| {
         let event = match notice {
             Ok(notice) if notice.visible_to(&scope) => {
                 let data = json!({ "topic": notice.topic, "id": notice.id });
@@ -50,7 +65,9 @@ async fn live(State(app): State<Arc<App>>, signed: Signed) -> Response {
         let _held = &permit;
         std::future::ready(event.map(Ok::<_, Infallible>))
     });
-    let stream = notices.take_until(tokio::time::sleep(STREAM_TIME));
+    let stream = futures_util::stream::iter(first)
+        .chain(notices)
+        .take_until(tokio::time::sleep(STREAM_TIME));
     Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 

@@ -282,7 +282,7 @@ async fn detail(
         product: app.store.get(&lot.product)?,
         site: app.store.get(&lot.site)?,
         activities: activities.into_iter().map(|a| with_interval(a, &lot)).collect(),
-        tests: tests.into_iter().map(|test| Measured { meter: Meter::of(&test), test }).collect(),
+        tests: tests.into_iter().map(|t| Measured { meter: Meter::of(&app, &t), test: t }).collect(),
         certificates: read::newest(
             &app, &signed, (certificate::BY_LOT, &lot.id), read::ROWS_WITHIN,
         )?,

@@ -43,12 +43,16 @@ struct ListPage {
 struct Row {
     message: Message,
     reason: String,
+    /// The test that stands where this message says something else.
+    conflicts_with: Option<String>,
     bytes: usize,
 }
 
 fn row(message: Message) -> Row {
     let reason = if message.reason.is_empty() { String::new() } else { reason_text(&message.reason) };
-    Row { reason, bytes: message.payload.to_bytes().len(), message }
+    let words = || message.detail.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let conflicts_with = words().find(|w| w.starts_with("tst_")).map(str::to_owned);
+    Row { reason, conflicts_with, bytes: message.payload.to_bytes().len(), message }
 }
 
 async fn list(

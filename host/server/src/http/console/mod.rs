@@ -38,6 +38,8 @@ mod users;
 
 #[cfg(test)]
 mod checks;
+#[cfg(test)]
+mod router_tests;
 
 use std::sync::Arc;
 

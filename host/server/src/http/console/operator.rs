@@ -90,6 +90,10 @@ impl DetailPage {
         }
     }
 
+    fn is_submitted(&self) -> bool {
+        self.operator.status == OperatorStatus::Submitted
+    }
+
     fn is_approved(&self) -> bool {
         self.operator.status == OperatorStatus::Approved
     }
@@ -154,6 +158,7 @@ fn prefill(forms: &mut Forms, operator: &Operator, today: Date) {
     ] {
         *form = std::mem::take(form).called(name);
     }
+    forms.user = std::mem::take(&mut forms.user).of("person");
     if forms.site.get("area").is_empty() {
         forms.site.set("area", &operator.area);
     }

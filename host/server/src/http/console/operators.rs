@@ -124,6 +124,7 @@ fn new_page(app: &App, signed: &Signed, form: Form) -> Result<NewPage, ConsoleEr
     townships.insert(0, Choice::new("", t("forms.choose")));
     let mut kinds = Choice::words(&OperatorKind::ALL);
     kinds.insert(0, Choice::new("", t("forms.choose")));
+    let form = form.of("operator");
     Ok(NewPage {
         page: Page::new(app, signed, "/operators", "operators.new"),
         uscc: UsccNote::of(app, &form)?,
@@ -203,7 +204,7 @@ impl askama::filters::HtmlSafe for UsccNote {}
 
 impl UsccNote {
     fn of(app: &App, form: &Form) -> Result<Self, ConsoleError> {
-        let mut note = Self { form: form.clone(), ..Self::default() };
+        let mut note = Self { form: form.clone().of("operator"), ..Self::default() };
         let uscc = normalise(form.get("uscc"));
         if uscc.is_empty() {
             return Ok(note);

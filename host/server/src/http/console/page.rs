@@ -31,6 +31,8 @@ pub struct Page {
     pub form_token: String,
     /// Makes a repeated press of a button one act.
     pub once: String,
+    /// The journal line this page shows; a live stream begins after it.
+    pub seq: u64,
 }
 
 /// The signed-in person, as the page needs it.
@@ -102,6 +104,7 @@ impl Page {
             read_only: app.writer.read_only().is_some(),
             form_token: String::new(),
             once: new_token(),
+            seq: app.store.applied_seq(),
         }
     }
 
@@ -129,11 +132,6 @@ impl Page {
     /// Menu entries for the bar at the foot of a phone.
     pub fn foot(&self) -> impl Iterator<Item = &Item> {
         self.menu.iter().flat_map(|g| &g.items).filter(|i| i.foot)
-    }
-
-    /// Work that waits anywhere, for the phone's menu button.
-    pub fn waiting(&self) -> u64 {
-        self.menu.iter().flat_map(|g| &g.items).map(|i| i.count).sum()
     }
 }
 

@@ -3,7 +3,7 @@
 use askama::Template;
 use tianyin_domain::{Finding, Judgement, Verdict};
 
-use super::filters;
+use super::filters::{self, Word as _};
 use crate::texts::t;
 
 /// Findings as a page lists them.
@@ -32,6 +32,12 @@ pub struct Link {
     pub href: String,
     /// Text.
     pub text: String,
+}
+
+impl Row {
+    fn tone(&self) -> &'static str {
+        self.verdict.tone()
+    }
 }
 
 impl Findings {

@@ -93,7 +93,7 @@ fn shown(app: &App, token: String, form: Form) -> SetupPage {
         token,
         counties: found(form.get("county")),
         chosen: form.get("area").to_owned(),
-        form,
+        form: form.of("person"),
     }
 }
 

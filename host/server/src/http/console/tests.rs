@@ -150,7 +150,7 @@ fn shown(
     let title = name.cloned().unwrap_or_else(|| t("tests.unnamed").to_owned());
     Ok(DetailPage {
         page: Page::new(app, signed, "/tests", "tests.title").titled(title),
-        meter: Meter::of(&test),
+        meter: Meter::of(app, &test),
         findings: Findings::of(&test.judgement),
         flags,
         facts: facts(&test),
@@ -166,8 +166,8 @@ fn offered(app: &App, signed: &Signed, test: &Test) -> Result<Vec<Choice>, Conso
     let mut lots: Vec<Lot> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
     let name = test.measurement.sample.name.trim();
     if !name.is_empty() {
-        // Devices cut names: the beginning decides. A stable sort keeps the newest first.
-        lots.sort_by_key(|l| !l.product_name.starts_with(name) && !name.starts_with(&l.product_name));
+        // Devices cut names. A stable sort keeps the newest first.
+        lots.sort_by_key(|l| !l.product_name.contains(name) && !name.contains(&l.product_name));
     }
     lots.truncate(LOTS_OFFERED);
     let label = |l: &Lot| format!("{} {} {}", l.no, l.product_name, l.harvested_on);

@@ -89,7 +89,7 @@ fn new_page(app: &App, signed: &Signed, form: Form) -> Result<NewPage, ConsoleEr
     let roles = [Role::Clerk, Role::Producer, Role::Administrator];
     Ok(NewPage {
         page: Page::new(app, signed, "/users", "users.new"),
-        form,
+        form: form.of("person"),
         roles: Choice::words(&roles),
         operators,
     })
