@@ -152,9 +152,8 @@ impl World {
     }
 
     /// Makes a record and gives its id.
-    #[track_caller]
-    fn make(&self, path: &str, body: Value) -> impl Future<Output = String> {
-        async move { self.post(path, body).await.expect(201)["id"].as_str().unwrap().to_owned() }
+    async fn make(&self, path: &str, body: Value) -> String {
+        self.post(path, body).await.expect(201)["id"].as_str().unwrap().to_owned()
     }
 
     /// An approved operator with site, product and lot; ids in this order.
