@@ -10,7 +10,7 @@ use serde_json::Value;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// Largest answer read, in bytes.
-const ANSWER_BYTES_MAX: u64 = 64 << 20;
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// An answer.
 #[derive(Debug, Clone)]
@@ -95,12 +95,32 @@ pub fn exchange(address: SocketAddr, request: &[u8]) -> Result<Answer> {
     // A server may answer and close before it has read a body that is too large.
     let sent = stream.write_all(request);
     let mut bytes = Vec::new();
-    let read = (&stream).take(ANSWER_BYTES_MAX).read_to_end(&mut bytes);
+    let read = receive(&mut stream, &mut bytes);
     if bytes.is_empty() {
         sent.context("send")?;
         read.context("receive")?;
     }
     parse(&bytes)
+}
+
+/// Reads until the connection or the announced body ends: not every server closes when asked to.
+fn receive(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut chunk = [0; 16 * 1024];
+    loop {
+        let read = stream.read(&mut chunk)?;
+        bytes.extend_from_slice(&chunk[..read]);
+        if read == 0 || bytes.len() > ANSWER_BYTES_MAX || is_whole(bytes) {
+            return Ok(());
+        }
+    }
+}
+
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(end) = find(&bytes[..bytes.len().min(64 * 1024)], b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length = length.and_then(|length| length.trim().parse::<usize>().ok());
+    length.is_some_and(|length| bytes.len() >= end + 4 + length)
 }
 
 fn parse(bytes: &[u8]) -> Result<Answer> {

@@ -92,13 +92,6 @@ impl Browser {
         found.with_context(|| self.shown())
     }
 
-    /// The first element that an XPath expression finds, as soon as there is one.
-    pub fn find_by_xpath(&self, path: &str) -> Result<Element> {
-        let by = json!({ "using": "xpath", "value": path });
-        let found = until(path, WAIT, || Ok(self.elements(&by)?.into_iter().next()));
-        found.with_context(|| self.shown())
-    }
-
     /// The first link or button whose words are these, or contain them when none is the same.
     pub fn find_words(&self, words: &str) -> Result<Element> {
         let is = format!("normalize-space()='{words}'");
@@ -130,11 +123,11 @@ impl Browser {
         self.click(&element).with_context(|| format!("click {selector}"))
     }
 
-    /// Replaces what is in a field, by its name in the form.
-    pub fn fill(&self, name: &str, value: &str) -> Result<()> {
-        let element = self.find(&field(name))?;
+    /// Replaces what is in a field of a form (a CSS selector), by its name.
+    pub fn fill(&self, form: &str, name: &str, value: &str) -> Result<()> {
+        let element = self.find(&field(form, name))?;
         self.post(&format!("/element/{}/clear", element.0), &json!({}))?;
-        self.type_into(&element, value).with_context(|| format!("fill {name}"))
+        self.type_into(&element, value).with_context(|| format!("fill {name} of {form}"))
     }
 
     /// Types into an element.
@@ -144,21 +137,47 @@ impl Browser {
     }
 
     /// Sets a date field, whatever the way of typing dates in this browser's language.
-    pub fn fill_date(&self, name: &str, date: &str) -> Result<()> {
-        self.find(&field(name))?;
+    pub fn fill_date(&self, form: &str, name: &str, date: &str) -> Result<()> {
+        let selector = field(form, name);
+        self.find(&selector)?;
         let script = "const e=document.querySelector(arguments[0]);e.value=arguments[1];\
                       e.dispatchEvent(new Event('change',{bubbles:true}));return e.value;";
-        let set = self.run(script, &json!([field(name), date]))?;
+        let set = self.run(script, &json!([selector, date]))?;
         ensure!(set == date, "{name} took {set} for {date}");
         Ok(())
     }
 
-    /// Chooses the option of a select, the radio button or the box whose words contain these.
-    pub fn choose(&self, name: &str, words: &str) -> Result<()> {
-        let option = format!("//select[@name='{name}']/option[contains(.,'{words}')]");
-        let label = format!("//label[.//input[@name='{name}']][contains(.,'{words}')]");
-        self.click(&self.find_by_xpath(&format!("{option} | {label}"))?)
-            .with_context(|| format!("choose {words} for {name}"))
+    /// Chooses the option of a select, the radio button or the box whose words contain these; one
+    /// that is chosen already is left alone.
+    pub fn choose(&self, form: &str, name: &str, words: &str) -> Result<()> {
+        let script = "const [form,name,words]=arguments;\
+            const f=[...document.querySelectorAll(form)];const n=`[name='${name}']`;\
+            const o=f.flatMap(e=>[...e.querySelectorAll(`select${n} option`)]);\
+            const i=f.flatMap(e=>[...e.querySelectorAll(`input${n}`)]).map(e=>e.closest('label'));\
+            const e=[...o,...i].find(e=>e&&e.textContent.includes(words))||null;\
+            return e&&(e.selected||e.querySelector('input:checked'))?true:e;";
+        let arguments = json!([form, name, words]);
+        let chosen = until(&format!("{words} among {name} of {form}"), WAIT, || {
+            let found = self.run(script, &arguments)?;
+            let element = found[ELEMENT].as_str().map(|id| Element(id.to_owned()));
+            Ok((found == true || element.is_some()).then_some(element))
+        });
+        match chosen.with_context(|| self.shown())? {
+            Some(e) => self.click(&e).with_context(|| format!("choose {words} for {name}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Presses the button of a form whose words contain these.
+    pub fn press(&self, form: &str, words: &str) -> Result<()> {
+        let script = "const [form,words]=arguments;return [...document.querySelectorAll(form)]\
+            .flatMap(e=>[...e.querySelectorAll('button')]).find(e=>e.textContent.includes(words))||null;";
+        let button = until(&format!("button {words} of {form}"), WAIT, || {
+            let found = self.run(script, &json!([form, words]))?;
+            Ok(found[ELEMENT].as_str().map(|id| Element(id.to_owned())))
+        });
+        let button = button.with_context(|| self.shown())?;
+        self.click(&button).with_context(|| format!("press {words} of {form}"))
     }
 
     /// Text of an element as shown.
@@ -271,8 +290,8 @@ fn arguments(profile: &Path, width: u32, height: u32) -> Vec<String> {
     arguments
 }
 
-fn field(name: &str) -> String {
-    format!("main [name='{name}']:not([type='hidden'])")
+fn field(form: &str, name: &str) -> String {
+    format!("{form} [name='{name}']:not([type='hidden'])")
 }
 
 fn text(value: Value) -> Result<String> {
