@@ -32,7 +32,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect_ms: 3_000, write_ms: 10_000, job_ms: 60_000, status_ms: 300, settle_ms: 500 }
+        Self { connect_ms: 3_000, write_ms: 10_000, job_ms: 60_000, status_ms: 120, settle_ms: 500 }
     }
 }
 

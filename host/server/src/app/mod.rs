@@ -108,7 +108,7 @@ impl App {
 
     /// Settings of the county; `None` before set-up.
     pub fn county(&self) -> Result<Option<County>, AppError> {
-        Ok(self.store.get(COUNTY_ID).map_err(AppError::internal)?)
+        self.store.get(COUNTY_ID).map_err(AppError::internal)
     }
 
     /// The MQTT gateway, once it listens.
