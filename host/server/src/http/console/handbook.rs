@@ -66,7 +66,8 @@ fn rendered(text: &str) -> String {
     });
     let mut out = String::new();
     pulldown_cmark::html::push_html(&mut out, parser);
-    out
+    // Long lines of a command scroll, also by keyboard.
+    out.replace("<pre>", "<pre tabindex=\"0\">")
 }
 
 async fn first(State(app): State<Arc<App>>, signed: Signed) -> Answer {

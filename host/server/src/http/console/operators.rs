@@ -157,18 +157,18 @@ async fn register(State(app): State<Arc<App>>, posted: Posted) -> Answer {
 }
 
 fn read_operator(app: &App, form: &mut Form) -> Result<Option<RegisterOperator>, ConsoleError> {
-    let name = form.text_of("name");
+    // In the order of the page, which is the order of the summary.
     let kind: Option<OperatorKind> = form.choice_of("kind");
+    let name = form.text_of("name");
+    if let Some(error) = UsccNote::of(app, form)?.error {
+        form.bad_text("uscc", error);
+    }
     let area = form.text_of("area");
-    let contact_phone = form.text_of("contact_phone");
     let area_name = area_name(app, &area)?;
     if area_name.is_none() && !area.is_empty() {
         form.bad("area", "bad_choice");
     }
-    let note = UsccNote::of(app, form)?;
-    if let Some(error) = note.error {
-        form.bad_text("uscc", error);
-    }
+    let contact_phone = form.text_of("contact_phone");
     let (Some(kind), Some(area_name)) = (kind, area_name) else { return Ok(None) };
     Ok(Some(RegisterOperator {
         name,

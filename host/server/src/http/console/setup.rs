@@ -153,17 +153,14 @@ fn read(form: &mut Form, token: &str) -> SetUp {
     if area.is_empty() {
         form.bad_text("county", crate::texts::t("setup.pick_county"));
     }
+    // In the order of the page, which is the order of the summary.
+    let public_url = form.text_of("public_url");
+    let name = form.text_of("name");
+    let username = form.text_of("username");
+    form.text_of("password");
     let password = form.raw("password").to_owned();
     if password != form.raw("password_again") {
         form.bad("password_again", "passwords_differ");
     }
-    form.text_of("password");
-    SetUp {
-        token: token.to_owned(),
-        area,
-        public_url: form.text_of("public_url"),
-        username: form.text_of("username"),
-        name: form.text_of("name"),
-        password,
-    }
+    SetUp { token: token.to_owned(), area, public_url, username, name, password }
 }

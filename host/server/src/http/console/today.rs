@@ -81,11 +81,18 @@ struct Own {
 #[template(path = "_work.html")]
 struct Work {
     facts: Vec<Fact>,
+    /// There is something to work on.
+    started: bool,
 }
 
 impl askama::filters::HtmlSafe for Work {}
 
 impl Work {
+    fn of(app: &App, signed: &Signed) -> Result<Self, ConsoleError> {
+        let started = app.store.count(operator::BY_STATUS, "")? > 0;
+        Ok(Self { facts: facts(app, signed)?, started })
+    }
+
     fn waiting(&self) -> u64 {
         self.facts.iter().filter(|f| f.tone != "ok").map(|f| f.count).sum()
     }
@@ -99,7 +106,7 @@ async fn page(State(app): State<Arc<App>>, signed: Signed) -> Answer {
     let part = (certificate::BY_OPERATOR, signed.operator().unwrap_or_default());
     html(&TodayPage {
         page: Page::new(&app, &signed, "/", "today.title"),
-        work: Work { facts: facts(&app, &signed)? },
+        work: Work::of(&app, &signed)?,
         steps: steps(&app, &signed)?,
         tests: tests.into_iter().map(Row::of).collect(),
         certificates: read::newest(&app, &signed, part, RECENT)?,
@@ -110,7 +117,7 @@ async fn page(State(app): State<Arc<App>>, signed: Signed) -> Answer {
 
 /// The numbers alone, fetched anew when something happened.
 async fn work(State(app): State<Arc<App>>, signed: Signed) -> Answer {
-    html(&Work { facts: facts(&app, &signed)? })
+    html(&Work::of(&app, &signed)?)
 }
 
 fn own(app: &App, signed: &Signed) -> Result<Option<Own>, ConsoleError> {
