@@ -20,11 +20,27 @@ pub(crate) fn everything() -> Result<()> {
 /// Runs cargo in the checkout and says how long it took.
 pub(crate) fn cargo(phase: &str, arguments: &[&str]) -> Result<()> {
     let started = Instant::now();
-    let status = Command::new("cargo").current_dir(place::root()).args(arguments).status();
-    let status = status.context("start cargo")?;
+    let status = cargo_command().args(arguments).status().context("start cargo")?;
     took(phase, started);
     ensure!(status.success(), "cargo {} failed: {status}", arguments.join(" "));
     Ok(())
+}
+
+/// A cargo that does not see what the cargo that runs us has set for this program: build scripts
+/// that look at it would otherwise run again whenever one changes between `cargo xtask` and `cargo`.
+pub(crate) fn cargo_command() -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(place::root());
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
+            .iter()
+            .any(|prefix| text.starts_with(prefix))
+        {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo
 }
 
 fn took(phase: &str, started: Instant) {

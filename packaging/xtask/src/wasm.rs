@@ -184,7 +184,7 @@ fn compile(root: &Path, id: &str, route: Route) -> Result<Vec<u8>> {
     let target_dir = root.join("target/wasm");
     // A plain `cargo` lets rustup pick the toolchain of rust-toolchain.toml; what the cargo that
     // runs us has set for itself must not leak into a build for another target.
-    let mut cargo = Command::new("cargo");
+    let mut cargo = crate::build::cargo_command();
     cargo
         .current_dir(root)
         .env_remove("RUSTC")

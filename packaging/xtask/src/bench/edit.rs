@@ -1,6 +1,6 @@
 //! How long one waits after an edit of the kernel until its tests have run.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -28,8 +28,8 @@ pub(super) fn measure() -> Result<Vec<Line>> {
 }
 
 fn test() -> Result<()> {
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(place::root()).args(TEST).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut cargo = crate::build::cargo_command();
+    cargo.args(TEST).stdout(Stdio::null()).stderr(Stdio::null());
     ensure!(cargo.status()?.success(), "the tests of the domain fail");
     Ok(())
 }
