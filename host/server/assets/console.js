@@ -187,6 +187,11 @@ function fitDeviceForm() {
 document.addEventListener("change", fitDeviceForm);
 fitDeviceForm();
 
+// ---- what waits for a printer is looked at again until it has ended
+setInterval(() => {
+  if (!document.hidden) $$("[data-poll]").forEach(renew);
+}, 2000);
+
 // ---- countdown
 setInterval(() => {
   for (const clock of $$("[data-until]")) {

@@ -266,7 +266,7 @@ async fn approve_as(
     let new_token = !known || form.ticked("new_token");
     let command = read_device(&mut form, id);
     if let (Some(command), true) = (command, form.is_good()) {
-        match app.approve_device(signed.actor(), command, new_token).await {
+        match app.approve_device(signed.actor(), command, new_token, None).await {
             Ok((_, Some(token))) => return token_page(app, signed, id, token),
             Ok((_, None)) => return Ok(done(&format!("/devices/{id}"), "devices.saved")),
             Err(error) => form.refused(error)?,
@@ -320,7 +320,7 @@ async fn disable(
     signed.administrator_only()?;
     let device: Device = read::one(&app, &signed, "device", &id)?;
     let to = format!("/devices/{}", device.id);
-    match app.disable_device(signed.actor(), &id).await {
+    match app.disable_device(signed.actor(), &id, None).await {
         Ok(_) => Ok(done(&to, "devices.disabled")),
         Err(error @ AppError::Domain(_)) => Ok(not_done(&to, &error)),
         Err(error) => Err(error.into()),

@@ -41,6 +41,11 @@ impl Row {
     }
 }
 
+/// Whether a job still waits for its printer: the page looks again by itself.
+pub fn any_queued(rows: &[Row]) -> bool {
+    rows.iter().any(|r| r.job.status == PrintStatus::Queued)
+}
+
 /// The row of a job.
 pub fn row(app: &App, job: PrintJob) -> Result<Row, ConsoleError> {
     let printer: Option<Device> = app.store.get(&job.printer)?;

@@ -105,7 +105,7 @@ impl World {
             operator,
             password: PASSWORD.into(),
         };
-        self.app.add_user(&Actor::system("test"), new).await.unwrap();
+        self.app.add_user(&Actor::system("test"), new, None).await.unwrap();
     }
 }
 
