@@ -74,6 +74,9 @@ impl Command {
             Self::AddUser(c) => {
                 serde_json::to_vec(&AddUser { credential: String::new(), ..c.clone() })
             }
+            Self::ApproveDevice(c) => {
+                serde_json::to_vec(&ApproveDevice { token_sha256: String::new(), ..c.clone() })
+            }
             other => serde_json::to_vec(other),
         };
         json.unwrap_or_default()

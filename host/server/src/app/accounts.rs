@@ -134,14 +134,19 @@ impl App {
             operator: None,
             password: form.password,
         };
-        let outcome = self.add_user(&system, user).await?;
+        let outcome = self.add_user(&system, user, None).await?;
         // Used up; the check above refuses any token from now on in any case.
         let _ = std::fs::remove_file(setup_file(&self.config.data));
         Ok(outcome)
     }
 
     /// Adds a user; the password hash goes to the vault first.
-    pub async fn add_user(&self, actor: &Actor, new: NewUser) -> Result<Outcome, AppError> {
+    pub async fn add_user(
+        &self,
+        actor: &Actor,
+        new: NewUser,
+        idempotency_key: Option<String>,
+    ) -> Result<Outcome, AppError> {
         check_password(&new.password)?;
         let hash = self.hash_password(new.password).await?;
         let credential = self.vault.put(&hash).map_err(AppError::internal)?;
@@ -154,8 +159,9 @@ impl App {
             agency: None,
             credential: credential.clone(),
         });
-        let outcome = self.submit(actor, command).await;
-        if outcome.is_err() {
+        let outcome = self.submit_keyed(actor, command, idempotency_key).await;
+        // Refused or repeated: the secret belongs to nobody.
+        if !outcome.as_ref().is_ok_and(|o| o.written) {
             self.vault.erase(&credential).map_err(AppError::internal)?;
         }
         outcome

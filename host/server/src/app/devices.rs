@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tianyin_domain::actor::Actor;
 use tianyin_domain::command::{Command, Outcome};
-use tianyin_domain::device::{ApproveDevice, Device, DeviceKind, DeviceStatus, PairDevice};
+use tianyin_domain::device::{
+    ApproveDevice, Device, DeviceKind, DeviceStatus, DisableDevice, PairDevice,
+};
 use tianyin_domain::id::Random as _;
 use tianyin_domain::{State, Time};
 use tianyin_gateway::DownKind;
@@ -156,13 +158,17 @@ impl App {
         actor: &Actor,
         mut command: ApproveDevice,
         new_token_wanted: bool,
+        idempotency_key: Option<String>,
     ) -> Result<(Outcome, Option<String>), AppError> {
         let networked = command.kind != DeviceKind::Printer;
         let token = (new_token_wanted && networked).then(new_token);
         command.token_sha256 =
             token.as_ref().map(|t| sha256_hex(t.as_bytes())).unwrap_or_default();
         let id = command.id.clone();
-        let outcome = self.submit(actor, Command::ApproveDevice(command)).await?;
+        let command = Command::ApproveDevice(command);
+        let outcome = self.submit_keyed(actor, command, idempotency_key).await?;
+        // A repeated request wrote nothing, so the token just drawn is not the device's.
+        let token = token.filter(|_| outcome.written);
         if let (Some(token), Some(gateway)) = (&token, self.gateway()) {
             let payload = serde_json::json!({ "cmd": "token", "token": token }).to_string();
             if let Err(e) = gateway.send(&id, DownKind::Cmd, payload.into_bytes()).await {
@@ -173,9 +179,14 @@ impl App {
     }
 
     /// Disables a device and ends its connections.
-    pub async fn disable_device(&self, actor: &Actor, id: &str) -> Result<Outcome, AppError> {
-        let command = tianyin_domain::device::DisableDevice { id: id.to_owned() };
-        let outcome = self.submit(actor, Command::DisableDevice(command)).await?;
+    pub async fn disable_device(
+        &self,
+        actor: &Actor,
+        id: &str,
+        idempotency_key: Option<String>,
+    ) -> Result<Outcome, AppError> {
+        let command = Command::DisableDevice(DisableDevice { id: id.to_owned() });
+        let outcome = self.submit_keyed(actor, command, idempotency_key).await?;
         if let Some(gateway) = self.gateway() {
             gateway.kick(id).await;
         }

@@ -110,6 +110,7 @@ impl App {
         actor: &Actor,
         test: &str,
         lot: &str,
+        idempotency_key: Option<String>,
     ) -> Result<Outcome, AppError> {
         let state: &dyn State = &self.store;
         let missing = |noun, id: &str| DomainError::NotFound { noun, id: id.to_owned() };
@@ -118,7 +119,7 @@ impl App {
         let product: Option<Product> = state.get(&target.product)?;
         let judgement = self.judge(&found.measurement, product.as_ref(), found.received_at);
         let command = AssignTest { test: found.id, lot: target.id, judgement };
-        self.submit(actor, Command::AssignTest(command)).await
+        self.submit_keyed(actor, Command::AssignTest(command), idempotency_key).await
     }
 
     /// A person types a result, for a lot.

@@ -107,7 +107,7 @@ impl Demo<'_> {
             operator,
             password: password.into(),
         };
-        self.app.add_user(&self.actor, new).await.map_err(told)?;
+        self.app.add_user(&self.actor, new, None).await.map_err(told)?;
         Ok(())
     }
 
@@ -305,7 +305,7 @@ impl Demo<'_> {
         let mut tokens = serde_json::Map::new();
         for device in wanted {
             let id = device.id.clone();
-            let approved = self.app.approve_device(&self.actor, device, true).await;
+            let approved = self.app.approve_device(&self.actor, device, true, None).await;
             let (_, token) = approved.map_err(told)?;
             tokens.insert(id, json!(token));
         }

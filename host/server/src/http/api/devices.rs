@@ -13,7 +13,7 @@ use tianyin_domain::device::{self, ApproveDevice, Device, DeviceKind};
 
 use super::Answer;
 use super::list::{self, Filter, Listing};
-use super::request::{Body, Caller, RawParameters, parameter};
+use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made_value, one, show};
 use super::schema::Kind::{Boolean, Integer, Object, Text, Time};
 use super::schema::{Described, Schema, opt, req};
@@ -131,6 +131,7 @@ async fn approve(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
+    Key(key): Key,
     Body(body): Body<Approval>,
 ) -> Answer {
     let command = ApproveDevice {
@@ -147,13 +148,18 @@ async fn approve(
         dpi: body.dpi,
         token_sha256: String::new(),
     };
-    let (outcome, token) = app.approve_device(caller.actor(), command, body.new_token).await?;
+    let (outcome, token) = app.approve_device(caller.actor(), command, body.new_token, key).await?;
     let answer = json!({ "device": device(&app, &caller, &id)?, "token": token });
     Ok(made_value::<Device>(&outcome, APPROVED.show(&answer)))
 }
 
-async fn disable(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    app.disable_device(caller.actor(), &id).await?;
+async fn disable(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Key(key): Key,
+) -> Answer {
+    app.disable_device(caller.actor(), &id, key).await?;
     Ok(Json(device(&app, &caller, &id)?).into_response())
 }
 

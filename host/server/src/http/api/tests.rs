@@ -180,9 +180,10 @@ async fn assign(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
+    Key(key): Key,
     Body(body): Body<Assign>,
 ) -> Answer {
     let lot = lot_of(&app, &caller, &body.lot)?;
-    let outcome = app.assign_test(caller.actor(), &id, &lot.id).await?;
+    let outcome = app.assign_test(caller.actor(), &id, &lot.id, key).await?;
     made::<Test>(&app, &caller, &outcome)
 }

@@ -10,7 +10,7 @@ use tianyin_domain::user::{self, User};
 
 use super::Answer;
 use super::list::{self, Filter, Listing};
-use super::request::{Body, Caller, RawParameters, parameter};
+use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made};
 use super::schema::Kind::Text;
 use super::schema::{Described, Schema, opt, req};
@@ -64,7 +64,12 @@ async fn list(State(app): State<Arc<App>>, caller: Caller, query: RawParameters)
     list::page::<User>(&app, &caller, &LISTING, query)
 }
 
-async fn add(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<Add>) -> Answer {
+async fn add(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Key(key): Key,
+    Body(body): Body<Add>,
+) -> Answer {
     // Before the password is hashed, which costs.
     caller.administrator_only()?;
     let new = NewUser {
@@ -74,6 +79,6 @@ async fn add(State(app): State<Arc<App>>, caller: Caller, Body(body): Body<Add>)
         operator: body.operator,
         password: body.password,
     };
-    let outcome = app.add_user(caller.actor(), new).await?;
+    let outcome = app.add_user(caller.actor(), new, key).await?;
     made::<User>(&app, &caller, &outcome)
 }
