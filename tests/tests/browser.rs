@@ -73,7 +73,9 @@ fn the_whole_job_by_hand() {
     let code = print(&person, &appliance, &mut printer);
     void(&person, &code);
 
-    let complaints = browser.complaints().unwrap();
+    // Only the forms that were filled in wrong on purpose.
+    let mut complaints = browser.complaints().unwrap();
+    complaints.retain(|line| !line.contains("status of 422"));
     assert!(complaints.is_empty(), "the pages' console says:\n{}", complaints.join("\n"));
     drop(browser);
     appliance.stop().unwrap();
