@@ -44,6 +44,7 @@ impl Person<'_> {
     fn picture(&self, name: &str) {
         for (suffix, (width, height), phone) in [("desk", DESK, false), ("phone", PHONE, true)] {
             self.browser.set_size(width, height, phone).unwrap();
+            self.browser.run("window.scrollTo(0, 0)", &json!([])).unwrap();
             self.browser.screenshot(&format!("{name}-{suffix}")).unwrap();
             let wide = "return document.documentElement.scrollWidth-window.innerWidth";
             let too_wide = self.browser.run(wide, &json!([])).unwrap().as_i64().unwrap();
