@@ -3,12 +3,11 @@
 //! A form that was refused comes back with everything the person typed and with every field's error
 //! beside the field. Reading a value records what is wrong, so that all faults show at once.
 
-use askama::Template;
 use serde::de::DeserializeOwned;
 use tianyin_domain::{Date, Decimal, DomainError};
 
 use super::error::ConsoleError;
-use super::filters::{self, Word};
+pub use super::field::{Choice, Field};
 use crate::app::{AppError, field_text};
 use crate::texts::{has, t, tf};
 
@@ -293,141 +292,11 @@ impl Form {
     }
 
     fn field(&self, field: &str, kind: &'static str) -> Field {
-        Field {
-            id: self.id(field),
-            name: field.into(),
-            kind,
-            label: self.label(field),
-            value: self.get(field).into(),
-            error: self.error(field).map(str::to_owned),
-            hint: None,
-            choices: Vec::new(),
-            required: false,
-            max: None,
-            mode: "",
-            auto: "off",
-            live: None,
-            focus: false,
-        }
-    }
-}
-
-/// A field as it is drawn.
-#[derive(Debug, Clone, Template)]
-#[template(path = "_field.html")]
-pub struct Field {
-    id: String,
-    name: String,
-    kind: &'static str,
-    label: String,
-    value: String,
-    error: Option<String>,
-    hint: Option<String>,
-    choices: Vec<Choice>,
-    required: bool,
-    max: Option<u32>,
-    mode: &'static str,
-    auto: &'static str,
-    live: Option<Live>,
-    focus: bool,
-}
-
-impl askama::filters::HtmlSafe for Field {}
-
-/// A part of the page that htmx fetches anew when the field changes.
-#[derive(Debug, Clone)]
-struct Live {
-    address: String,
-    target: String,
-    trigger: &'static str,
-}
-
-impl Field {
-    /// Must be filled in.
-    pub fn required(mut self) -> Self {
-        self.required = true;
-        self
-    }
-
-    /// Longest value, in characters.
-    pub fn max(mut self, chars: u32) -> Self {
-        self.max = Some(chars);
-        self
-    }
-
-    /// A note below, by key of the catalogue.
-    pub fn hint(mut self, key: &str) -> Self {
-        self.hint = Some(t(key).to_owned());
-        self
-    }
-
-    /// A note below, in words.
-    pub fn note(mut self, text: &str) -> Self {
-        self.hint = Some(text.to_owned()).filter(|h| !h.is_empty());
-        self
-    }
-
-    /// Another label, by key of the catalogue.
-    pub fn label(mut self, key: &str) -> Self {
-        self.label = t(key).to_owned();
-        self
-    }
-
-    /// What the browser may fill in by itself.
-    pub fn auto(mut self, token: &'static str) -> Self {
-        self.auto = token;
-        self
-    }
-
-    /// The field to begin with.
-    pub fn focus(mut self) -> Self {
-        self.focus = true;
-        self
-    }
-
-    /// Fetches `address` into `target` whenever the value changes.
-    pub fn live(mut self, address: &str, target: &str) -> Self {
-        let trigger = if self.kind == "select" { "change" } else { "input changed delay:300ms" };
-        self.live = Some(Live { address: address.into(), target: target.into(), trigger });
-        self
-    }
-
-    fn is_chosen(&self, choice: &Choice) -> bool {
-        choice.chosen || choice.value == self.value
-    }
-
-    fn described_by(&self) -> String {
-        let mut ids = Vec::new();
-        if self.error.is_some() {
-            ids.push(format!("{}-error", self.id));
-        }
-        if self.hint.is_some() {
-            ids.push(format!("{}-hint", self.id));
-        }
-        ids.join(" ")
-    }
-}
-
-/// One entry of a list to choose from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Choice {
-    /// What is sent.
-    pub value: String,
-    /// What is read.
-    pub label: String,
-    /// Whether it is ticked, in a list of boxes.
-    pub chosen: bool,
-}
-
-impl Choice {
-    /// A choice.
-    pub fn new(value: impl Into<String>, label: impl Into<String>) -> Self {
-        Self { value: value.into(), label: label.into(), chosen: false }
-    }
-
-    /// The choices of an enumeration, in its order.
-    pub fn words<T: Word>(all: &[T]) -> Vec<Self> {
-        all.iter().map(|one| Self::new(one.api_word(), one.word())).collect()
+        let mut out = Field::new(self.id(field), field, kind);
+        out.label = self.label(field);
+        out.value = self.get(field).into();
+        out.error = self.error(field).map(str::to_owned);
+        out
     }
 }
 

@@ -5,6 +5,7 @@
 //! Texts come from the catalogue `i18n/zh-CN/console.toml`, never from here.
 
 mod error;
+mod field;
 mod filters;
 mod form;
 mod page;

@@ -338,7 +338,7 @@ async fn add_user(
     if form.is_good() {
         let operator = Some(id.clone());
         let new = NewUser { username, name, role: Role::Producer, operator, password };
-        match app.add_user(signed.actor(), new, None).await {
+        match app.add_user(signed.actor(), new, form.once()).await {
             Ok(_) => return Ok(done(&format!("/operators/{id}#users"), "users.added")),
             Err(error) => form.refused(error)?,
         }

@@ -216,7 +216,7 @@ async fn assign(
     signed.staff_only()?;
     let text = form.text_of("lot_no");
     match app.lot_of_text(&text, &signed.scope())? {
-        Some(lot) => match app.assign_test(signed.actor(), &id, &lot.id, None).await {
+        Some(lot) => match app.assign_test(signed.actor(), &id, &lot.id, form.once()).await {
             Ok(_) => return Ok(done(&format!("/tests/{id}"), "tests.assigned")),
             Err(error) => form.refused(error)?,
         },

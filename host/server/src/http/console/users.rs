@@ -104,7 +104,7 @@ async fn add(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -
     if let (Some(role), true) = (role, form.is_good()) {
         let operator = form.optional("operator");
         let new = NewUser { username, name, role, operator, password };
-        match app.add_user(signed.actor(), new, None).await {
+        match app.add_user(signed.actor(), new, form.once()).await {
             Ok(_) => return Ok(done("/users", "users.added")),
             Err(error) => form.refused(error)?,
         }
