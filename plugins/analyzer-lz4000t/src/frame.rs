@@ -8,6 +8,8 @@ const START: u8 = 0x7E;
 const END: u8 = 0xAA;
 /// Start, command, two length bytes, CRC and end.
 const OVERHEAD: usize = 6;
+/// DATA of a record frame.
+const RECORD_DATA_LEN: usize = 20;
 /// Longest DATA believed. Records have 20 bytes; a larger length is a damaged one.
 const DATA_MAX: usize = 64;
 
@@ -48,6 +50,11 @@ impl Frame<'_> {
     pub fn total_len(&self) -> usize {
         self.data.len() + OVERHEAD
     }
+
+    /// Whether it is a record of the documented length.
+    pub fn is_record(&self) -> bool {
+        self.command == command::RECORD && self.data.len() == RECORD_DATA_LEN
+    }
 }
 
 /// A message taken apart.
@@ -72,10 +79,7 @@ pub fn split(bytes: &[u8]) -> Split<'_> {
 /// Consumes what starts at `at`; gives the next position.
 fn step<'a>(bytes: &'a [u8], at: usize, found: &mut Split<'a>) -> usize {
     let (end, reason, text) = match look(bytes, at) {
-        Look::Whole(frame)
-            if command::is_known(frame.command)
-                || next_known(bytes, at, frame.total_len()).is_none() =>
-        {
+        Look::Whole(frame) if is_believed(bytes, at, &frame) => {
             found.frames.push(frame);
             return at + frame.total_len();
         }
@@ -92,6 +96,15 @@ fn step<'a>(bytes: &'a [u8], at: usize, found: &mut Split<'a>) -> usize {
     };
     report(&mut found.problems, at, end, reason, text);
     end
+}
+
+/// Noise can look like a whole frame by chance, about once in 256 tries. A record inside it is the
+/// better reading: no other frame of the protocol is long enough to hold one.
+fn is_believed(bytes: &[u8], at: usize, frame: &Frame<'_>) -> bool {
+    let len = frame.total_len();
+    frame.is_record()
+        || (next(bytes, at, len, |inner| inner.is_record()).is_none()
+            && (command::is_known(frame.command) || next_known(bytes, at, len).is_none()))
 }
 
 /// What a position looks like.
@@ -145,8 +158,12 @@ fn look(bytes: &[u8], at: usize) -> Look<'_> {
 
 /// Where a whole frame of the protocol starts inside the `len` bytes from `at`, after its first.
 fn next_known(bytes: &[u8], at: usize, len: usize) -> Option<usize> {
-    (at + 1..at + len)
-        .find(|&p| matches!(look(bytes, p), Look::Whole(frame) if command::is_known(frame.command)))
+    next(bytes, at, len, |frame| command::is_known(frame.command))
+}
+
+/// Where a whole frame of a kind starts inside the `len` bytes from `at`, after its first.
+fn next(bytes: &[u8], at: usize, len: usize, kind: impl Fn(&Frame<'_>) -> bool) -> Option<usize> {
+    (at + 1..at + len).find(|&p| matches!(look(bytes, p), Look::Whole(frame) if kind(&frame)))
 }
 
 fn next_start(bytes: &[u8], at: usize) -> usize {

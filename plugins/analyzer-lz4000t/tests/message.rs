@@ -213,3 +213,20 @@ fn a_bad_setting_is_named() {
     assert_eq!(Settings::read(|_| Some("false")), Ok(Settings { signed: false }));
     assert!(Settings::read(|_| Some("yes")).unwrap_err().contains("signed"));
 }
+
+#[test]
+fn noise_that_looks_like_a_frame_does_not_swallow_a_record() {
+    let record = Rec {
+        announced: 1,
+        number: 7,
+        name: *b"abcdef",
+        stamp: [26, 11, 21, 9, 0, 7],
+        inhibition: 1654,
+    };
+    // A "ping" whose length, checksum and end fit by chance, with a whole record inside.
+    let bytes = frame(0x00, &record.bytes());
+    let decoded = run(&bytes);
+    assert_eq!(decoded.measurements.len(), 1);
+    assert_eq!(decoded.measurements[0].record_no, Some(7));
+    assert_eq!(reasons(&decoded), [(0, 4, "garbage"), (30, 2, "garbage")]);
+}

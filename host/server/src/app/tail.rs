@@ -4,8 +4,13 @@
 use std::sync::Weak;
 use std::thread::JoinHandle;
 
-use tianyin_domain::Event;
-use tianyin_domain::state::Entity as _;
+use tianyin_domain::certificate::Certificate;
+use tianyin_domain::device::Device;
+use tianyin_domain::lot::Lot;
+use tianyin_domain::message::Message;
+use tianyin_domain::operator::Operator;
+use tianyin_domain::print_job::PrintJob;
+use tianyin_domain::{Entity, Event};
 use tianyin_journal::{Line, Reader};
 use tokio::sync::watch;
 
@@ -53,7 +58,7 @@ fn hand_on(app: &App, line: &Line) {
     };
     for event in &events {
         dispatch(app, event);
-        if let Some(notice) = notice(event) {
+        if let Some(notice) = notice(event).or_else(|| changed(app, event)) {
             app.live.publish(notice);
         }
     }
@@ -91,4 +96,24 @@ fn notice(event: &Event) -> Option<Notice> {
         Event::OperatorRegistered(o) => of("operator", &o.id, &o.area, &o.id),
         _ => None,
     }
+}
+
+/// The same for events that name only the record they changed: it tells whose it is.
+fn changed(app: &App, event: &Event) -> Option<Notice> {
+    match event {
+        Event::PrintEnded(e) => row::<PrintJob>(app, "print_job", &e.job),
+        Event::MessageSettled(e) => row::<Message>(app, "message", &e.message),
+        Event::MessageReplayed(e) => row::<Message>(app, "message", &e.message),
+        Event::CertificateVoided(e) => row::<Certificate>(app, "certificate", &e.code),
+        Event::LotHeld(e) => row::<Lot>(app, "lot", &e.lot),
+        Event::DeviceDisabled(e) => row::<Device>(app, "device", &e.id),
+        Event::OperatorReviewed(e) => row::<Operator>(app, "operator", &e.operator),
+        _ => None,
+    }
+}
+
+fn row<E: Entity>(app: &App, topic: &'static str, id: &str) -> Option<Notice> {
+    let record: E = app.store.get(id).ok()??;
+    let (area, owner) = (record.area().to_owned(), record.owner().to_owned());
+    Some(Notice { topic, id: id.to_owned(), area, owner })
 }
