@@ -72,8 +72,8 @@ pub enum Lz4000tError {
 
 /// The answer to "read a day": one frame of 26 bytes for each record, in order.
 pub fn frames(records: &[Record]) -> Result<Vec<u8>, Lz4000tError> {
-    let total =
-        u8::try_from(records.len()).map_err(|_| Lz4000tError::TooManyRecords { count: records.len() })?;
+    let total = u8::try_from(records.len())
+        .map_err(|_| Lz4000tError::TooManyRecords { count: records.len() })?;
     let mut out = Vec::with_capacity(records.len() * RECORD_FRAME_BYTES);
     for record in records {
         out.extend(record_frame(record, total)?);
@@ -87,7 +87,9 @@ pub fn record_frame(record: &Record, total: u8) -> Result<Vec<u8>, Lz4000tError>
     data.extend(record.record_no.to_le_bytes());
     data.extend(device_name(&record.name));
     data.extend(device_date(record.time.date(), record.record_no)?);
-    data.extend([record.time.hour(), record.time.minute(), record.time.second()].map(|n| n.unsigned_abs()));
+    data.extend(
+        [record.time.hour(), record.time.minute(), record.time.second()].map(|n| n.unsigned_abs()),
+    );
     data.extend(record.inhibition_hundredths.to_le_bytes());
     Ok(frame(command::RECORD, &data))
 }
@@ -106,7 +108,8 @@ pub fn frame(command: u8, data: &[u8]) -> Vec<u8> {
 /// CRC-8, polynomial 0x31, initial value 0, most significant bit first.
 pub fn crc8(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(crc ^ byte, |crc: u8, _| if crc & 0x80 == 0 { crc << 1 } else { crc << 1 ^ 0x31 })
+        (0..8)
+            .fold(crc ^ byte, |crc: u8, _| if crc & 0x80 == 0 { crc << 1 } else { crc << 1 ^ 0x31 })
     })
 }
 

@@ -11,7 +11,11 @@ pub fn png_bytes(bitmap: &Bitmap, dpi: u32) -> Result<Vec<u8>, png::EncodingErro
     encoder.set_color(ColorType::Grayscale);
     encoder.set_depth(BitDepth::One);
     let per_metre = (f64::from(dpi) / 0.0254).round() as u32;
-    encoder.set_pixel_dims(Some(PixelDimensions { xppu: per_metre, yppu: per_metre, unit: Unit::Meter }));
+    encoder.set_pixel_dims(Some(PixelDimensions {
+        xppu: per_metre,
+        yppu: per_metre,
+        unit: Unit::Meter,
+    }));
     let mut writer = encoder.write_header()?;
     // In a grey PNG 1 is white.
     let inverted: Vec<u8> = bitmap.data.iter().map(|byte| !byte).collect();

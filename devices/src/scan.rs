@@ -69,7 +69,8 @@ pub enum ScanError {
 /// ```
 pub fn parse(raw: &str) -> Result<Scan, ScanError> {
     // STX and ETX frame a scan on some scanners, the byte order mark comes from files.
-    let trimmed = raw.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{2}' | '\u{3}' | '\u{feff}'));
+    let trimmed = raw
+        .trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{2}' | '\u{3}' | '\u{feff}'));
     let chars = trimmed.chars().count();
     if chars > MAX_CHARS {
         return Err(ScanError::TooLong { chars });
@@ -79,7 +80,8 @@ pub fn parse(raw: &str) -> Result<Scan, ScanError> {
         return Err(ScanError::Empty);
     }
     // GS separates the fields of GS1 codes and is part of their text.
-    if let Some((at, c)) = text.chars().enumerate().find(|(_, c)| c.is_control() && *c != '\u{1d}') {
+    if let Some((at, c)) = text.chars().enumerate().find(|(_, c)| c.is_control() && *c != '\u{1d}')
+    {
         return Err(ScanError::ControlCharacter { code: u32::from(c), at });
     }
     let half = half_width(text);
@@ -126,7 +128,10 @@ fn code_in_url(text: &str) -> Option<Content> {
     }
     let code: String = code.chars().filter(|c| *c != '-').collect();
     let is_code = (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric());
-    is_code.then(|| Content::Code { code: code.to_ascii_uppercase(), host: Some(host.to_ascii_lowercase()) })
+    is_code.then(|| Content::Code {
+        code: code.to_ascii_uppercase(),
+        host: Some(host.to_ascii_lowercase()),
+    })
 }
 
 /// 16 characters, alone or in equal groups; other groupings are lot numbers.
@@ -160,10 +165,18 @@ mod tests {
             ("HTTPS://TY.EXAMPLE/T/0123456789ABCDEF", "0123456789ABCDEF", "ty.example"),
             ("https://ty.example/t/0123456789abcdef\r\n", "0123456789ABCDEF", "ty.example"),
             ("http://10.0.0.5:8080/T/0123456789ABCDEF/", "0123456789ABCDEF", "10.0.0.5:8080"),
-            ("https://hub.example/xiangtan/T/0123456789ABCDEF?s=1#x", "0123456789ABCDEF", "hub.example"),
+            (
+                "https://hub.example/xiangtan/T/0123456789ABCDEF?s=1#x",
+                "0123456789ABCDEF",
+                "hub.example",
+            ),
             ("https://ty.example/t/0123-4567-89ab-cdef", "0123456789ABCDEF", "ty.example"),
             ("]Q3HTTPS://TY.EXAMPLE/T/0123456789ABCDEF\t", "0123456789ABCDEF", "ty.example"),
-            ("ＨＴＴＰＳ：／／ＴＹ。ＥＸＡＭＰＬＥ／Ｔ／０１２３４５６７８９ＡＢＣＤＥＦ", "0123456789ABCDEF", "ty.example"),
+            (
+                "ＨＴＴＰＳ：／／ＴＹ。ＥＸＡＭＰＬＥ／Ｔ／０１２３４５６７８９ＡＢＣＤＥＦ",
+                "0123456789ABCDEF",
+                "ty.example",
+            ),
             ("https://ty.example/t/SHORT", "SHORT", "ty.example"),
         ];
         for (raw, code, host) in table {

@@ -77,7 +77,9 @@ pub enum TsplError {
     },
     /// The picture with its offset is larger than the label: it was rendered for another stock or
     /// another resolution.
-    #[error("{width} x {height} dots from {offset:?} do not fit a label of {page:?} dots at {dpi} dpi")]
+    #[error(
+        "{width} x {height} dots from {offset:?} do not fit a label of {page:?} dots at {dpi} dpi"
+    )]
     DoesNotFit {
         /// Dots per row.
         width: u32,
@@ -134,7 +136,11 @@ pub fn dots(mm: f64, dpi: u32) -> u32 {
 fn check(job: &LabelJob<'_>) -> Result<(), TsplError> {
     let range = |field, value: f64, min: f64, max: f64| {
         // Written so that NaN fails.
-        if value >= min && value <= max { Ok(()) } else { Err(TsplError::OutOfRange { field, value, min, max }) }
+        if value >= min && value <= max {
+            Ok(())
+        } else {
+            Err(TsplError::OutOfRange { field, value, min, max })
+        }
     };
     range("dpi", f64::from(job.dpi), 100.0, 1200.0)?;
     range("width_mm", job.width_mm, 5.0, MAX_WIDTH_MM)?;
@@ -149,9 +155,16 @@ fn check(job: &LabelJob<'_>) -> Result<(), TsplError> {
         return Err(TsplError::BadBitmap { width, height, bytes: data.len(), expected });
     }
     let page = (dots(job.width_mm, job.dpi), dots(job.height_mm, job.dpi));
-    let fits = |offset: u32, size: u32, page: u32| offset.checked_add(size).is_some_and(|end| end <= page);
+    let fits =
+        |offset: u32, size: u32, page: u32| offset.checked_add(size).is_some_and(|end| end <= page);
     if !fits(job.offset.0, width, page.0) || !fits(job.offset.1, height, page.1) {
-        return Err(TsplError::DoesNotFit { width, height, offset: job.offset, page, dpi: job.dpi });
+        return Err(TsplError::DoesNotFit {
+            width,
+            height,
+            offset: job.offset,
+            page,
+            dpi: job.dpi,
+        });
     }
     Ok(())
 }
@@ -199,7 +212,13 @@ mod tests {
         let mut bitmap = Bitmap::white(10, 2);
         bitmap.blacken(0, 0);
         bitmap.blacken(9, 1);
-        let bytes = encode(&LabelJob { copies: 3, density: Some(8), speed: Some(4), offset: (16, 5), ..job(&bitmap) });
+        let bytes = encode(&LabelJob {
+            copies: 3,
+            density: Some(8),
+            speed: Some(4),
+            offset: (16, 5),
+            ..job(&bitmap)
+        });
         let mut expected = b"SIZE 60 mm,40 mm\r\nGAP 2 mm,0 mm\r\nDIRECTION 1\r\nREFERENCE 0,0\r\nDENSITY 8\r\nSPEED 4\r\nCLS\r\nBITMAP 16,5,2,2,0,".to_vec();
         expected.extend([0x7F, 0xFF, 0xFF, 0xBF]);
         expected.extend(b"\r\nPRINT 1,3\r\n");
@@ -261,7 +280,13 @@ mod tests {
 
     #[test]
     fn dots_of_common_stock() {
-        for (mm, dpi, want) in [(60.0, 203, 480), (40.0, 203, 320), (60.0, 300, 720), (40.0, 300, 480), (25.4, 600, 600)] {
+        for (mm, dpi, want) in [
+            (60.0, 203, 480),
+            (40.0, 203, 320),
+            (60.0, 300, 720),
+            (40.0, 300, 480),
+            (25.4, 600, 600),
+        ] {
             assert_eq!(dots(mm, dpi), want, "{mm} mm at {dpi}");
         }
     }

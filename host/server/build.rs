@@ -14,14 +14,17 @@ fn main() {
     packages.retain(|p| p.extension().is_some_and(|e| e == "tyx"));
     packages.sort();
     if packages.is_empty() {
-        println!("cargo:warning=no plugin packages in target/plugins: run `cargo xtask plugins` first");
+        println!(
+            "cargo:warning=no plugin packages in target/plugins: run `cargo xtask plugins` first"
+        );
     }
     let mut source = String::from("&[\n");
     for path in &packages {
         println!("cargo:rerun-if-changed={}", path.display());
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let full = path.canonicalize().unwrap_or_else(|_| path.clone());
-        let _ = writeln!(source, "(r\"{name}\", include_bytes!(r\"{}\") as &[u8]),", full.display());
+        let _ =
+            writeln!(source, "(r\"{name}\", include_bytes!(r\"{}\") as &[u8]),", full.display());
     }
     source.push_str("]\n");
     let out = std::env::var("OUT_DIR").map(PathBuf::from).unwrap_or_default();

@@ -26,7 +26,11 @@ async fn main() {
     let mut analyzer = AnalyzerSim::new(1, device.as_str(), 1);
     let (mut acknowledged, mut answered) = (Vec::new(), Vec::new());
     for n in 0..WARM_UP + count {
-        let sample = SampleSpec { name: "样品".into(), inhibition_hundredths: Some(1654), ..SampleSpec::default() };
+        let sample = SampleSpec {
+            name: "样品".into(),
+            inhibition_hundredths: Some(1654),
+            ..SampleSpec::default()
+        };
         let now = jiff::Timestamp::now();
         let (kind, payload) = match model.as_str() {
             "json" => (UpKind::Result, analyzer.json(&sample, now).unwrap()),

@@ -190,7 +190,11 @@ fn spawn(command: Command) -> Result<Child> {
 }
 
 /// Runs a program to its end and returns its standard output; fails when it fails or takes too long.
-pub fn run(program: &Path, prepare: impl FnOnce(&mut Command), timeout: Duration) -> Result<String> {
+pub fn run(
+    program: &Path,
+    prepare: impl FnOnce(&mut Command),
+    timeout: Duration,
+) -> Result<String> {
     let done = finish(program, prepare, timeout)?;
     ensure!(
         done.code == Some(0),

@@ -200,7 +200,9 @@ mod tests {
         assert_eq!(plain.header("x-a"), Some("b:c"));
         let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x\r\n0123456789\r\n0\r\n\r\n";
         assert_eq!(parse(chunked).unwrap().text(), "abc0123456789");
-        for cut in [&chunked[..60], b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx"] {
+        for cut in
+            [&chunked[..60], b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx"]
+        {
             assert!(parse(cut).is_err(), "{:?}", String::from_utf8_lossy(cut));
         }
     }

@@ -17,7 +17,13 @@ const SM2_IDENTITY: &str = "distid:1234567812345678";
 /// The texts of all codes that `zbarimg` finds in a picture.
 pub fn read_codes(picture: &Path) -> Result<Vec<String>> {
     let zbarimg = Path::new("zbarimg");
-    let texts = child::run(zbarimg, |c| { c.args(["--quiet", "--raw"]).arg(picture); }, TIMEOUT);
+    let texts = child::run(
+        zbarimg,
+        |c| {
+            c.args(["--quiet", "--raw"]).arg(picture);
+        },
+        TIMEOUT,
+    );
     let texts = texts.with_context(|| format!("no code in {}", picture.display()))?;
     Ok(texts.lines().map(str::to_owned).collect())
 }
@@ -30,9 +36,11 @@ pub fn openssl_verify(folder: &Path, public_pem: &str, proof: &str) -> Result<se
         URL_SAFE_NO_PAD.decode(text).context("base64url")
     };
     let (fields, signature) = (part()?, part()?);
-    for (name, bytes) in
-        [("county.pem", public_pem.as_bytes()), ("fields.json", &fields), ("fields.sig", &signature)]
-    {
+    for (name, bytes) in [
+        ("county.pem", public_pem.as_bytes()),
+        ("fields.json", &fields),
+        ("fields.sig", &signature),
+    ] {
         std::fs::write(folder.join(name), bytes)?;
     }
     let verify = ["dgst", "-sm3", "-verify", "county.pem", "-signature", "fields.sig"];

@@ -193,7 +193,8 @@ impl Browser {
     /// Waits until the page shows a text.
     pub fn wait_for(&self, words: &str) -> Result<()> {
         let shown = until(words, WAIT, || {
-            let text = self.run("return document.body ? document.body.innerText : ''", &json!([]))?;
+            let text =
+                self.run("return document.body ? document.body.innerText : ''", &json!([]))?;
             Ok(text.as_str().is_some_and(|text| text.contains(words)).then_some(()))
         });
         shown.with_context(|| self.shown())

@@ -121,7 +121,8 @@ fn wrong_bodies_are_rejected_and_kept_raw() {
     }
     assert!(test_by_msg_id("wrong-body").is_none());
     // The next good one goes through, and a dead one can be decoded again (and is dead again).
-    let good = send(JSON, UpKind::Result, result("after-all", "2.0").to_string().as_bytes(), |_| true);
+    let good =
+        send(JSON, UpKind::Result, result("after-all", "2.0").to_string().as_bytes(), |_| true);
     assert_eq!(good["status"], "accepted");
     let dead = kept(JSON, b"[1,2,3]");
     let replay = format!("/messages/{}/replay", dead["id"].as_str().unwrap());
@@ -133,7 +134,9 @@ fn wrong_bodies_are_rejected_and_kept_raw() {
 fn values_that_no_test_can_have_are_refused_by_name() {
     for (case, num) in [("empty", ""), ("word", "a lot"), ("huge", "9e99999")] {
         let body = result(&format!("bad-value-{case}"), num).to_string();
-        let receipt = send(JSON, UpKind::Result, body.as_bytes(), |r| r["msg_id"] == format!("bad-value-{case}"));
+        let receipt = send(JSON, UpKind::Result, body.as_bytes(), |r| {
+            r["msg_id"] == format!("bad-value-{case}")
+        });
         let message = kept(JSON, body.as_bytes());
         if receipt["status"] == "accepted" {
             // Kept, but never judged as a pass.
@@ -150,11 +153,13 @@ fn values_that_no_test_can_have_are_refused_by_name() {
 fn frames_are_taken_as_far_as_they_are_whole() {
     let time = jiff::tz::Offset::constant(8).to_datetime(Timestamp::now());
     let time = time.with().subsec_nanosecond(0).build().unwrap();
-    let record = |record_no| Record { record_no, name: "白菜".into(), time, inhibition_hundredths: 1000 };
+    let record =
+        |record_no| Record { record_no, name: "白菜".into(), time, inhibition_hundredths: 1000 };
     let good = frames(&[record(301)]).unwrap();
     let damaged = Fault::CorruptedCrc.apply(&frames(&[record(302)]).unwrap());
     let doubled = Fault::DoubledStart.apply(&frames(&[record(303)]).unwrap());
-    let noisy = Fault::GarbageBefore(vec![0x00, 0x7E, 0x11, 0x42]).apply(&frames(&[record(304)]).unwrap());
+    let noisy =
+        Fault::GarbageBefore(vec![0x00, 0x7E, 0x11, 0x42]).apply(&frames(&[record(304)]).unwrap());
 
     let nothing = b"this is no frame at all".to_vec();
     let receipt = send(LZ, UpKind::Raw, &nothing, |r| r["status"] == "rejected");
@@ -181,7 +186,8 @@ fn kept_after(payload: &[u8], status: &str) -> Value {
 #[test]
 fn a_clock_that_was_never_set_is_flagged() {
     let time = jiff::civil::date(2000, 1, 1).at(8, 0, 0, 0);
-    let record = Record { record_no: 411, name: "白菜".into(), time, inhibition_hundredths: 1200 };
+    let record =
+        Record { record_no: 411, name: "白菜".into(), time, inhibition_hundredths: 1200 };
     let payload = frames(&[record]).unwrap();
     let message = kept_after(&payload, "accepted");
     let id = message["tests"][0].as_str().unwrap();
@@ -205,7 +211,8 @@ fn repeats_are_known_and_contradictions_are_kept_apart() {
     assert_eq!(send(JSON, UpKind::Result, first.as_bytes(), mine)["status"], "accepted");
     assert_eq!(send(JSON, UpKind::Result, first.as_bytes(), mine)["status"], "duplicate");
     // The same content in other bytes is the same result, too.
-    let spaced = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&first).unwrap()).unwrap();
+    let spaced =
+        serde_json::to_string_pretty(&serde_json::from_str::<Value>(&first).unwrap()).unwrap();
     assert_eq!(send(JSON, UpKind::Result, spaced.as_bytes(), mine)["status"], "duplicate");
 
     let mut other: Value = serde_json::from_str(&first).unwrap();
@@ -223,7 +230,8 @@ fn repeats_are_known_and_contradictions_are_kept_apart() {
 fn unknown_lots_wait_for_a_person_and_unknown_scans_are_told() {
     let mut body = result("no-such-lot", "5.0");
     body["sample"] = json!({ "batch_code": "L19990101-9999" });
-    let receipt = send(JSON, UpKind::Result, body.to_string().as_bytes(), |r| r["msg_id"] == "no-such-lot");
+    let receipt =
+        send(JSON, UpKind::Result, body.to_string().as_bytes(), |r| r["msg_id"] == "no-such-lot");
     assert_eq!(receipt["status"], "accepted");
     let test = test_by_msg_id("no-such-lot").unwrap();
     assert!(test["lot"].is_null(), "{test}");
@@ -257,13 +265,15 @@ fn wrong_tokens_and_strangers_stay_outside() {
             ("stranger-01", "12345678"),
             ("printer-hs-01", ""),
         ] {
-            let error = connect(device, token).await.err().unwrap_or_else(|| panic!("{device} {token}"));
+            let error =
+                connect(device, token).await.err().unwrap_or_else(|| panic!("{device} {token}"));
             let refused = ClientError::Refused(ConnectRefused::BadCredentials);
             assert_eq!(error, refused, "{device} {token}");
         }
     });
     // A foreign client is told in its own words.
-    let told = tools::mosquitto_pub(appliance(), (JSON, "wrong"), "tianyin/v1/x/up/raw", b"x").unwrap();
+    let told =
+        tools::mosquitto_pub(appliance(), (JSON, "wrong"), "tianyin/v1/x/up/raw", b"x").unwrap();
     assert_ne!(told.code, Some(0));
     assert!(told.stderr.to_lowercase().contains("bad user name or password"), "{told:?}");
     let log = appliance().log();
@@ -281,7 +291,8 @@ fn nobody_speaks_for_another_and_nothing_too_large_comes_in() {
         "anything".to_owned(),
     ] {
         let body = result("foreign-topic", "6.0").to_string();
-        let done = tools::mosquitto_pub(appliance(), (JSON, token), &topic, body.as_bytes()).unwrap();
+        let done =
+            tools::mosquitto_pub(appliance(), (JSON, token), &topic, body.as_bytes()).unwrap();
         assert_ne!(done.code, Some(0), "{topic}: {done:?}");
     }
     assert!(test_by_msg_id("foreign-topic").is_none());
@@ -295,7 +306,8 @@ fn nobody_speaks_for_another_and_nothing_too_large_comes_in() {
         assert!(sent.is_err(), "66 KiB were acknowledged");
     });
     // The service has taken no harm, the device comes back.
-    let good = send(JSON, UpKind::Result, result("after-large", "7.0").to_string().as_bytes(), |_| true);
+    let good =
+        send(JSON, UpKind::Result, result("after-large", "7.0").to_string().as_bytes(), |_| true);
     assert_eq!(good["status"], "accepted");
 }
 
@@ -313,7 +325,8 @@ fn a_device_in_quarantine_loses_nothing_and_a_disabled_one_is_out() {
     assert_eq!(kept("new-device-01", body.as_bytes())["status"], "quarantined");
     assert!(test_by_msg_id("from-quarantine").is_none());
 
-    let approval = json!({ "name": "新检测仪", "kind": "analyzer", "area": "430321", "new_token": true });
+    let approval =
+        json!({ "name": "新检测仪", "kind": "analyzer", "area": "430321", "new_token": true });
     let approved = api().done("/devices/new-device-01/approve", &approval).unwrap();
     let token = approved["token"].as_str().unwrap().to_owned();
     // What it sent in quarantine is taken in now.

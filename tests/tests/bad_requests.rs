@@ -22,7 +22,12 @@ fn api() -> Api {
 /// A problem as RFC 9457 wants it, with a sentence in Chinese and the request's id.
 fn problem(answer: &Answer, status: u16, code: &str) -> Value {
     assert_eq!(answer.status, status, "{}", answer.text());
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{}", answer.text());
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json"),
+        "{}",
+        answer.text()
+    );
     let problem = answer.json().unwrap();
     assert_eq!(problem["code"], code, "{problem}");
     assert_eq!(problem["status"], status);
@@ -67,15 +72,19 @@ fn who_asks_must_be_known() {
     // Pages send people to sign in, and remember where they wanted to go.
     let page = http::get(address, "/lots").unwrap();
     assert_eq!((page.status, page.header("location")), (303, Some("/sign-in?next=%2Flots")));
-    let other_site = [("Origin", "http://evil.example"), ("Content-Type", "application/x-www-form-urlencoded")];
-    let crossed = http::send(address, "POST", "/sign-in", &other_site, b"username=a&password=b").unwrap();
+    let other_site =
+        [("Origin", "http://evil.example"), ("Content-Type", "application/x-www-form-urlencoded")];
+    let crossed =
+        http::send(address, "POST", "/sign-in", &other_site, b"username=a&password=b").unwrap();
     assert_eq!(crossed.status, 403, "{}", crossed.text());
 }
 
 #[test]
 fn bodies_that_cannot_be_read() {
     let json_type = [("Content-Type", "application/json")];
-    let post = |headers: &[(&str, &str)], body: &[u8]| api().send("POST", "/operators", headers, body).unwrap();
+    let post = |headers: &[(&str, &str)], body: &[u8]| {
+        api().send("POST", "/operators", headers, body).unwrap()
+    };
     for broken in [&b"{\"name\":"[..], b"", b"\xff\xfe", b"nonsense"] {
         problem(&post(&json_type, broken), 400, "bad_json");
     }
@@ -94,7 +103,12 @@ fn bodies_that_cannot_be_read() {
     let named: Vec<(&str, &str)> = found.iter().map(|(f, c)| (f.as_str(), c.as_str())).collect();
     assert_eq!(
         named,
-        [("contact_phone", "required"), ("kind", "wrong_type"), ("name", "wrong_type"), ("nmae", "unknown_field")]
+        [
+            ("contact_phone", "required"),
+            ("kind", "wrong_type"),
+            ("name", "wrong_type"),
+            ("nmae", "unknown_field")
+        ]
     );
 }
 
@@ -116,9 +130,7 @@ fn values_that_are_understood_but_wrong() {
     assert_eq!(farmer, field("farmer_has_no_uscc"));
 
     let lot = api().get(&format!("/lots/{}", appliance().demo.lots[2].id)).unwrap();
-    let open = |quantity: &str, day: &str| {
-        json!({ "product": lot["product"], "site": lot["site"], "quantity": quantity, "harvested_on": day })
-    };
+    let open = |quantity: &str, day: &str| json!({ "product": lot["product"], "site": lot["site"], "quantity": quantity, "harvested_on": day });
     let today = jiff::tz::Offset::constant(8).to_datetime(jiff::Timestamp::now()).date();
     let tomorrow = today.tomorrow().unwrap().to_string();
     for (quantity, day, field, code) in [
@@ -160,7 +172,9 @@ fn a_repeated_request_is_done_once() {
     let mut body = operator();
     body["name"] = "示例重复提交农户".into();
     let headers = [("Content-Type", "application/json"), ("Idempotency-Key", "key-1")];
-    let send = |body: &Value| api().send("POST", "/operators", &headers, body.to_string().as_bytes()).unwrap();
+    let send = |body: &Value| {
+        api().send("POST", "/operators", &headers, body.to_string().as_bytes()).unwrap()
+    };
     let (first, again) = (send(&body), send(&body));
     assert_eq!((first.status, again.status), (201, 200), "{}", again.text());
     assert_eq!(first.json().unwrap()["id"], again.json().unwrap()["id"]);
@@ -169,14 +183,19 @@ fn a_repeated_request_is_done_once() {
     let named = api().list(&format!("/operators?q={}", http::encode("示例重复提交农户"))).unwrap();
     assert_eq!(named.len(), 1);
     let bad_key = [("Content-Type", "application/json"), ("Idempotency-Key", "has space")];
-    problem(&api().send("POST", "/operators", &bad_key, b"{}").unwrap(), 400, "bad_idempotency_key");
+    problem(
+        &api().send("POST", "/operators", &bad_key, b"{}").unwrap(),
+        400,
+        "bad_idempotency_key",
+    );
 }
 
 #[test]
 fn rules_say_why_they_refuse() {
     // Nobody granted an authorisation, and nobody tested.
     let lot = &appliance().demo.lot("柑橘").unwrap().id;
-    let request = |basis: &str, quantity: &str| json!({ "lot": lot, "quantity": quantity, "basis": [basis] });
+    let request =
+        |basis: &str, quantity: &str| json!({ "lot": lot, "quantity": quantity, "basis": [basis] });
     let untested = api().post("/certificates", &request("self_test", "10")).unwrap();
     let untested = problem(&untested, 422, "rule_refused");
     let findings = untested["findings"].as_array().unwrap();

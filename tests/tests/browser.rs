@@ -61,7 +61,8 @@ fn the_whole_job_by_hand() {
     let mut appliance = Appliance::empty(setting).unwrap();
     appliance.serve().unwrap();
     let browser = Browser::start(DESK.0, DESK.1).unwrap();
-    let person = Person { browser: &browser, address: format!("http://{}", appliance.setting.http) };
+    let person =
+        Person { browser: &browser, address: format!("http://{}", appliance.setting.http) };
 
     set_up(&person, &appliance);
     let operator = register_operator(&person);
@@ -329,7 +330,8 @@ fn every_page_of_the_demo_county() {
     let outcome = journey::main_job(&appliance, &mut printer, &mut |_, _| {}).unwrap();
     appliance.scan("scan-hs-01", "没有这个批次").unwrap();
     let browser = Browser::start(DESK.0, DESK.1).unwrap();
-    let person = Person { browser: &browser, address: format!("http://{}", appliance.setting.http) };
+    let person =
+        Person { browser: &browser, address: format!("http://{}", appliance.setting.http) };
     person.go("/sign-in");
     let form = "form[action='/sign-in']";
     person.fill(form, &[("username", "admin"), ("password", appliance.demo.password())]);

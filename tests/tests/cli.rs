@@ -73,7 +73,18 @@ fn exit_codes_are_0_1_2() {
         &["check", "--key", "/no/such/key.pem", "TY1.a.b"][..],
         &["rules", "check", "/no/such/folder"],
         &["plugin", "install", "/no/such/package.tyx"],
-        &["device", "sim", "scanner", "--mqtt", "127.0.0.1:1", "--device", "x", "--token", "y", "text"],
+        &[
+            "device",
+            "sim",
+            "scanner",
+            "--mqtt",
+            "127.0.0.1:1",
+            "--device",
+            "x",
+            "--token",
+            "y",
+            "text",
+        ],
     ] {
         let done = tianyin(failing);
         assert_eq!(done.code, Some(1), "{failing:?}: {done:?}");
@@ -105,7 +116,11 @@ fn rules_are_checked_and_tested() {
     copy_folder(&place::root().join("rules"), &folder);
     let path = folder.to_str().unwrap();
     let same = tianyin(&["rules", "test", path]);
-    assert_eq!((same.code, same.stdout), (Some(0), shipped.stdout), "the shipped rules are the files");
+    assert_eq!(
+        (same.code, same.stdout),
+        (Some(0), shipped.stdout),
+        "the shipped rules are the files"
+    );
 
     // A rule that says something else is found out by its cases.
     let rule = folder.join("testing/judge.rhai");

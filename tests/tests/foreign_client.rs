@@ -39,7 +39,9 @@ fn raw_frames_and_json_of_a_foreign_client_end_as_judged_tests() {
     let raw = tests_of(&api, device, 2);
     let verdicts: Vec<(&str, &str)> = raw
         .iter()
-        .map(|t| (t["measurement"]["value"]["num"].as_str().unwrap(), t["verdict"].as_str().unwrap()))
+        .map(|t| {
+            (t["measurement"]["value"]["num"].as_str().unwrap(), t["verdict"].as_str().unwrap())
+        })
         .collect();
     assert_eq!(verdicts, [("49.96", "pass"), ("50.00", "fail")], "50.0 is positive, 49.96 is not");
 

@@ -56,7 +56,12 @@ fn acknowledged_results_survive_twenty_power_cuts() {
     let before = everything(&appliance);
     let counted = count(&before["/tests"]);
     let lost: Vec<&String> = acknowledged.iter().filter(|id| !counted.contains_key(*id)).collect();
-    assert!(lost.is_empty(), "{} of {} acknowledged results are lost", lost.len(), acknowledged.len());
+    assert!(
+        lost.is_empty(),
+        "{} of {} acknowledged results are lost",
+        lost.len(),
+        acknowledged.len()
+    );
     let twice: Vec<_> = counted.iter().filter(|(_, n)| **n != 1).collect();
     assert!(twice.is_empty(), "recorded more than once: {twice:?}");
     // The last message of a round may be durable without its acknowledgement having arrived.
@@ -91,7 +96,9 @@ fn load(
             for n in 0..CLIENTS {
                 let client_id = Some(format!("{DEVICE}-{n}"));
                 let options = Options { client_id, in_flight_max: IN_FLIGHT, ..Options::default() };
-                clients.push(Arc::new(DeviceClient::connect(&mqtt, DEVICE, &token, options).await.unwrap()));
+                clients.push(Arc::new(
+                    DeviceClient::connect(&mqtt, DEVICE, &token, options).await.unwrap(),
+                ));
             }
             let mut tasks = tokio::task::JoinSet::new();
             for (msg_id, payload) in again {
@@ -183,7 +190,8 @@ fn everything(appliance: &Appliance) -> BTreeMap<&'static str, Vec<Value>> {
 fn count(tests: &[Value]) -> BTreeMap<String, usize> {
     let mut counted = BTreeMap::new();
     for test in tests {
-        *counted.entry(test["measurement"]["msg_id"].as_str().unwrap().to_owned()).or_default() += 1;
+        *counted.entry(test["measurement"]["msg_id"].as_str().unwrap().to_owned()).or_default() +=
+            1;
     }
     counted
 }
@@ -216,7 +224,10 @@ fn lines_are_whole(folder: &Path) {
         for line in text.lines().filter(|line| line.starts_with('{')) {
             let line: Value = serde_json::from_str(line).unwrap();
             if let Some(seq) = line["seq"].as_u64() {
-                assert!(line["events"].as_array().is_some_and(|events| !events.is_empty()), "{line}");
+                assert!(
+                    line["events"].as_array().is_some_and(|events| !events.is_empty()),
+                    "{line}"
+                );
                 seqs.push(seq);
             }
         }

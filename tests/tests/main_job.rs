@@ -81,7 +81,8 @@ fn a_positive_result_holds_the_lot_and_issues_nothing() {
     let held = api.get(&format!("/lots/{}", lot.id)).unwrap();
     assert_eq!(held["status"], "held", "{held}");
 
-    let request = serde_json::json!({ "lot": lot.id, "quantity": "1", "basis": ["quality_control"] });
+    let request =
+        serde_json::json!({ "lot": lot.id, "quantity": "1", "basis": ["quality_control"] });
     let refused = api.post("/certificates", &request).unwrap();
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert_eq!(refused.json().unwrap()["code"], "lot_held");

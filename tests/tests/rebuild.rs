@@ -9,8 +9,20 @@ use tianyin_tests::device::{Printer, Sample};
 use tianyin_tests::{Appliance, journey, until};
 
 const LISTS: [&str; 14] = [
-    "/operators", "/sites", "/products", "/inputs", "/lots", "/activities", "/tests",
-    "/certificates", "/devices", "/messages", "/print_jobs", "/authorisations", "/users", "/agencies",
+    "/operators",
+    "/sites",
+    "/products",
+    "/inputs",
+    "/lots",
+    "/activities",
+    "/tests",
+    "/certificates",
+    "/devices",
+    "/messages",
+    "/print_jobs",
+    "/authorisations",
+    "/users",
+    "/agencies",
 ];
 
 fn lists(appliance: &Appliance) -> Vec<(&'static str, Vec<Value>)> {
@@ -95,7 +107,8 @@ fn work_of_a_day(appliance: &Appliance, code: &str) {
     let lot = appliance.demo.lot("柑橘").unwrap();
     let positive = Sample { model: "json", lot: &lot.no, name: "柑橘", inhibition: "71.20" };
     appliance.measure("json-ysh-01", positive).unwrap();
-    until("the positive test", Duration::from_secs(10), || journey::test_of(&api, &lot.id)).unwrap();
+    until("the positive test", Duration::from_secs(10), || journey::test_of(&api, &lot.id))
+        .unwrap();
     let unknown = appliance.scan("scan-hs-01", "没有这个批次").unwrap();
     assert_eq!(unknown["status"], "rejected");
     until("all messages to be settled", Duration::from_secs(10), || {

@@ -78,9 +78,10 @@ fn from_the_printed_link_to_a_signed_in_administrator() {
 
     let done = set_up(&appliance, &token, &[]);
     assert_eq!((done.status, done.header("location")), (303, Some("/")), "{}", done.text());
-    let cookie = done.headers.iter().find(|(name, value)| {
-        name == "set-cookie" && value.starts_with("tianyin=")
-    });
+    let cookie = done
+        .headers
+        .iter()
+        .find(|(name, value)| name == "set-cookie" && value.starts_with("tianyin="));
     let cookie = &cookie.expect("a session").1;
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
     let session = cookie.split(';').next().unwrap();
@@ -94,7 +95,10 @@ fn from_the_printed_link_to_a_signed_in_administrator() {
     assert_eq!((again.status, again.header("location")), (303, Some("/sign-in")));
     let other = set_up(&appliance, &token, &[("username", "second")]);
     assert_ne!(other.status, 200);
-    assert_eq!(api::sign_in(appliance.setting.http, "second", "correct-horse-2026").unwrap().status, 401);
+    assert_eq!(
+        api::sign_in(appliance.setting.http, "second", "correct-horse-2026").unwrap().status,
+        401
+    );
 }
 
 #[test]

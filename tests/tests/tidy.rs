@@ -44,8 +44,14 @@ const MAY_USE: [(&str, &[&str]); 9] = [
 const TOP_LEVEL: [&str; 9] =
     ["Cargo.toml", "host", "plugins", "sdk", "rules", "devices", "tests", "packaging", "README.md"];
 const FOR_TOOLS: [&str; 8] = [
-    "Cargo.lock", "LICENSE", ".gitignore", "rust-toolchain.toml", "rustfmt.toml", "clippy.toml",
-    ".cargo", ".ci",
+    "Cargo.lock",
+    "LICENSE",
+    ".gitignore",
+    "rust-toolchain.toml",
+    "rustfmt.toml",
+    "clippy.toml",
+    ".cargo",
+    ".ci",
 ];
 /// Of the checkout itself, not of the project.
 const NOT_OURS: [&str; 2] = [".git", "target"];
@@ -111,7 +117,10 @@ fn every_library_stays_in_its_home() {
         let folder = shown(path.parent().unwrap());
         let used = dependencies(&std::fs::read_to_string(path).unwrap(), true);
         for (library, home) in HIDDEN {
-            assert!(!used.contains(library) || folder == home, "{folder} uses {library}, home of which is {home}");
+            assert!(
+                !used.contains(library) || folder == home,
+                "{folder} uses {library}, home of which is {home}"
+            );
         }
     }
 }
@@ -156,8 +165,15 @@ fn files_stay_small() {
 fn nothing_is_left_undone() {
     // Written apart, so that this file does not find itself.
     let leftovers = [
-        ["todo", "!("], ["unimplemented", "!("], ["dbg", "!("], ["FIX", "ME"], ["XX", "X "],
-        ["#[ign", "ore"], ["lead", "check"], ["/wo", "rk/"], ["/ro", "ot/"],
+        ["todo", "!("],
+        ["unimplemented", "!("],
+        ["dbg", "!("],
+        ["FIX", "ME"],
+        ["XX", "X "],
+        ["#[ign", "ore"],
+        ["lead", "check"],
+        ["/wo", "rk/"],
+        ["/ro", "ot/"],
     ]
     .map(|parts| parts.concat());
     for path in files(&[".rs", ".rhai", ".html", ".css", ".js", ".toml", ".md", ".typ", "run"]) {

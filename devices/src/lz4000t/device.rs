@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use jiff::civil::Date;
 
-use super::{END, Fault, Lz4000tError, MAX_RECORDS, Record, START, command, crc8, device_date, frame, record_frame};
+use super::{
+    END, Fault, Lz4000tError, MAX_RECORDS, Record, START, command, crc8, device_date, frame,
+    record_frame,
+};
 
 /// Longest request data read; known requests carry three bytes.
 const MAX_REQUEST_DATA: usize = 64;
@@ -66,14 +69,16 @@ impl Device {
     /// Handles the front of what was received; true when something was consumed.
     fn take_request(&mut self, answers: &mut Vec<u8>) -> bool {
         if self.received.first().is_some_and(|first| *first != START) {
-            let garbage = self.received.iter().position(|byte| *byte == START).unwrap_or(self.received.len());
+            let garbage =
+                self.received.iter().position(|byte| *byte == START).unwrap_or(self.received.len());
             self.received.drain(..garbage);
             return true;
         }
         let Some(header) = self.received.get(..HEADER_BYTES) else {
             return false;
         };
-        let (code, data_bytes) = (header[1], usize::from(u16::from_le_bytes([header[2], header[3]])));
+        let (code, data_bytes) =
+            (header[1], usize::from(u16::from_le_bytes([header[2], header[3]])));
         if data_bytes > MAX_REQUEST_DATA {
             return self.skip_start();
         }
@@ -116,7 +121,8 @@ impl Device {
 
     fn read_day(&mut self, date: Date) -> Option<Vec<u8>> {
         let total = u8::try_from(self.of_day(date).count()).ok()?;
-        let frames: Vec<Vec<u8>> = self.of_day(date).filter_map(|record| record_frame(record, total).ok()).collect();
+        let frames: Vec<Vec<u8>> =
+            self.of_day(date).filter_map(|record| record_frame(record, total).ok()).collect();
         let mut out = Vec::new();
         for frame in frames {
             match self.faults.pop_front() {

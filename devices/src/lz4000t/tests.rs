@@ -6,7 +6,12 @@ use proptest::prelude::*;
 use super::*;
 
 fn record(record_no: u16, name: &str, inhibition_hundredths: i16) -> Record {
-    Record { record_no, name: name.into(), time: datetime(2026, 11, 21, 9, 5, 7, 0), inhibition_hundredths }
+    Record {
+        record_no,
+        name: name.into(),
+        time: datetime(2026, 11, 21, 9, 5, 7, 0),
+        inhibition_hundredths,
+    }
 }
 
 #[test]
@@ -134,7 +139,11 @@ fn spoilt_frames_come_in_turn() {
     device.spoil_next(Fault::CorruptedCrc);
     let good = frames(&records).unwrap();
     let frame_of = |n: usize| &good[n * RECORD_FRAME_BYTES..(n + 1) * RECORD_FRAME_BYTES];
-    let expected = [Fault::DoubledStart.apply(frame_of(0)), Fault::CorruptedCrc.apply(frame_of(1)), frame_of(2).to_vec()];
+    let expected = [
+        Fault::DoubledStart.apply(frame_of(0)),
+        Fault::CorruptedCrc.apply(frame_of(1)),
+        frame_of(2).to_vec(),
+    ];
     assert_eq!(device.on_bytes(&frame(0x10, &DAY)), expected.concat());
     assert_eq!(device.on_bytes(&frame(0x10, &DAY)), good, "only once");
 }

@@ -5,8 +5,8 @@ use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use tianyin_domain::id::{Random, SeededRandom};
 use tianyin_domain::measurement::{
-    DeviceClock, DeviceInfo, DeviceLimit, DeviceVerdict, Item, Measurement, Method, Person, Qualifier, RawReadings,
-    ResultKind, Sample, Value, ValueKind,
+    DeviceClock, DeviceInfo, DeviceLimit, DeviceVerdict, Item, Measurement, Method, Person,
+    Qualifier, RawReadings, ResultKind, Sample, Value, ValueKind,
 };
 use tianyin_domain::time::{Time, to_millisecond};
 
@@ -53,10 +53,16 @@ impl AnalyzerSim {
 
     /// Measures a sample and stores it the way an LZ-4000T does.
     pub fn record(&mut self, sample: &SampleSpec, at: Time) -> Record {
-        let inhibition_hundredths = sample.inhibition_hundredths.unwrap_or_else(|| self.draw_inhibition());
+        let inhibition_hundredths =
+            sample.inhibition_hundredths.unwrap_or_else(|| self.draw_inhibition());
         let record_no = self.next_record;
         self.next_record = self.next_record.checked_add(1).unwrap_or(1);
-        Record { record_no, name: sample.name.clone(), time: device_time(at), inhibition_hundredths }
+        Record {
+            record_no,
+            name: sample.name.clone(),
+            time: device_time(at),
+            inhibition_hundredths,
+        }
     }
 
     /// Measures samples and returns what an LZ-4000T sends for them: one frame each, as one payload of
@@ -80,7 +86,12 @@ impl AnalyzerSim {
         };
         Measurement {
             v: 1,
-            msg_id: format!("{}-{}-{}", self.serial, record.time.strftime("%Y%m%d"), record.record_no),
+            msg_id: format!(
+                "{}-{}-{}",
+                self.serial,
+                record.time.strftime("%Y%m%d"),
+                record.record_no
+            ),
             device: DeviceInfo {
                 sn: self.serial.clone(),
                 model: "SIM-JSON".into(),
@@ -91,9 +102,16 @@ impl AnalyzerSim {
             channel: Some(1 + self.draw(8)),
             kind: ResultKind::Initial,
             retest_of: None,
-            sample: Sample { name: sample.name.clone(), batch_code: sample.lot_no.clone(), ..Sample::default() },
+            sample: Sample {
+                name: sample.name.clone(),
+                batch_code: sample.lot_no.clone(),
+                ..Sample::default()
+            },
             method: Method::EnzymeInhibition,
-            item: Item { code: "pesticide_op_carb".into(), name: "有机磷和氨基甲酸酯类农药".into() },
+            item: Item {
+                code: "pesticide_op_carb".into(),
+                name: "有机磷和氨基甲酸酯类农药".into(),
+            },
             value: Value {
                 num: decimal(inhibition, 2),
                 unit: "%".into(),
@@ -105,7 +123,11 @@ impl AnalyzerSim {
                 control_delta_a: decimal(control, 4),
                 ..RawReadings::default()
             },
-            limit: DeviceLimit { num: "50".into(), unit: "%".into(), basis: "GB/T 5009.199-2003".into() },
+            limit: DeviceLimit {
+                num: "50".into(),
+                unit: "%".into(),
+                basis: "GB/T 5009.199-2003".into(),
+            },
             device_verdict: Some(verdict),
             tested_at: Some(to_millisecond(at)),
             clock: DeviceClock { synced: true, uptime_ms: 0 },
@@ -167,7 +189,8 @@ mod tests {
     fn the_same_seed_gives_the_same_bytes() {
         let run = |seed| {
             let mut sim = AnalyzerSim::new(seed, "SIM1", 1);
-            let json: Vec<Vec<u8>> = (0..5).map(|_| sim.json(&sample(None), noon()).unwrap()).collect();
+            let json: Vec<Vec<u8>> =
+                (0..5).map(|_| sim.json(&sample(None), noon()).unwrap()).collect();
             (json, sim.lz4000t(&[sample(None), sample(None)], noon()).unwrap())
         };
         assert_eq!(run(7), run(7));
@@ -181,7 +204,10 @@ mod tests {
         let message: Measurement = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(message.msg_id, "SIM1-20261121-41");
         assert_eq!(message.value.num, "16.54");
-        assert_eq!((message.sample.batch_code.as_str(), message.sample.name.as_str()), ("XT-LOT-1", "湘潭湘莲"));
+        assert_eq!(
+            (message.sample.batch_code.as_str(), message.sample.name.as_str()),
+            ("XT-LOT-1", "湘潭湘莲")
+        );
         assert_eq!(message.tested_at, Some(noon()));
         assert_eq!(message.device_verdict, Some(DeviceVerdict::Pass));
         assert_eq!(sim.next_record(), 42);
@@ -219,7 +245,8 @@ mod tests {
     #[test]
     fn drawn_values_are_plausible_and_some_are_positive() {
         let mut sim = AnalyzerSim::new(5, "SIM1", 1);
-        let values: Vec<i16> = (0..400).map(|_| sim.record(&sample(None), noon()).inhibition_hundredths).collect();
+        let values: Vec<i16> =
+            (0..400).map(|_| sim.record(&sample(None), noon()).inhibition_hundredths).collect();
         assert!(values.iter().all(|v| (0..3_000).contains(v) || (5_500..9_500).contains(v)));
         let positive = values.iter().filter(|v| **v >= 5_000).count();
         assert!((5..60).contains(&positive), "{positive} of 400");

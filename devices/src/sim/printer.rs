@@ -95,7 +95,10 @@ struct Shared {
 impl PrinterSim {
     /// Starts the printer on a thread of its own; `on_report` runs there. Fails when the address is taken
     /// or the folder cannot be made. With [`Fault::Off`] and port 0 the port is chosen, then closed again.
-    pub fn start(options: Options, on_report: impl FnMut(Report) + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        options: Options,
+        on_report: impl FnMut(Report) + Send + 'static,
+    ) -> io::Result<Self> {
         let mut next_label = 1;
         if let Some(folder) = &options.folder {
             fs::create_dir_all(folder)?;
@@ -117,8 +120,9 @@ impl PrinterSim {
             next_label,
             on_report: Box::new(on_report),
         };
-        let thread =
-            thread::Builder::new().name("printer-sim".into()).spawn(move || machine.run(addr, Some(listener)))?;
+        let thread = thread::Builder::new()
+            .name("printer-sim".into())
+            .spawn(move || machine.run(addr, Some(listener)))?;
         let sim = Self { addr, shared, thread: Some(thread) };
         sim.await_fault(options.fault)?;
         Ok(sim)
@@ -255,7 +259,11 @@ impl Machine {
                     last_byte = Instant::now();
                     self.take(&buffer[..n], &mut stream)?;
                 }
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -268,7 +276,11 @@ impl Machine {
         let started = Instant::now();
         while self.is_powered() && started.elapsed() < IDLE {
             match stream.peek(&mut [0]) {
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) => {}
                 other => return other.map(|_| ()),
             }
         }
@@ -326,7 +338,9 @@ fn first_free_number(folder: &Path) -> io::Result<u32> {
     let mut highest = 0_u32;
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix("label-")?.strip_suffix(".png")?.parse().ok());
+        let number = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("label-")?.strip_suffix(".png")?.parse().ok());
         highest = highest.max(number.unwrap_or(0));
     }
     Ok(highest.saturating_add(1))

@@ -149,7 +149,9 @@ impl Interpreter {
             Expect::Line(line) | Expect::Escape(line) if line.is_empty() => return None,
             Expect::Line(line) | Expect::Escape(line) => shorten(&line),
             Expect::LineEnd => return None,
-            Expect::Data(header, got) => format!("{header} ({} of {} bytes)", got.len(), header.data_bytes()),
+            Expect::Data(header, got) => {
+                format!("{header} ({} of {} bytes)", got.len(), header.data_bytes())
+            }
         };
         self.refused += 1;
         Some(Refusal { command: half, reason: Reason::CutShort })

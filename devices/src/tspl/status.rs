@@ -99,9 +99,14 @@ mod tests {
 
     #[test]
     fn each_problem_reads_back_from_its_byte() {
-        for problem in
-            [Problem::CoverOpen, Problem::PaperJam, Problem::PaperOut, Problem::RibbonOut, Problem::Paused, Problem::Other(0x80)]
-        {
+        for problem in [
+            Problem::CoverOpen,
+            Problem::PaperJam,
+            Problem::PaperOut,
+            Problem::RibbonOut,
+            Problem::Paused,
+            Problem::Other(0x80),
+        ] {
             assert_eq!(Status::from(problem).problem(), Some(problem));
         }
     }

@@ -161,10 +161,7 @@ pub struct RecordActivity {
     pub note: String,
 }
 
-pub(crate) fn record(
-    ctx: &mut Context<'_>,
-    c: RecordActivity,
-) -> Result<Activity, DomainError> {
+pub(crate) fn record(ctx: &mut Context<'_>, c: RecordActivity) -> Result<Activity, DomainError> {
     let site: Site = ctx.require("site", &c.site)?;
     let product: Product = ctx.require("product", &c.product)?;
     let input = match c.input.as_deref().filter(|i| !i.is_empty()) {

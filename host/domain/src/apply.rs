@@ -107,8 +107,7 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         Event::CertificateVoided(e) => apply_void(o, &e.code, &e.reason, time),
         Event::PrintQueued(e) => o.put(e),
         Event::PrintEnded(e) => o.update::<PrintJob>(&e.job, |j| {
-            j.status =
-                if e.error.is_empty() { PrintStatus::Printed } else { PrintStatus::Failed };
+            j.status = if e.error.is_empty() { PrintStatus::Printed } else { PrintStatus::Failed };
             j.error.clone_from(&e.error);
             j.ended_at = Some(time);
         }),
@@ -164,12 +163,7 @@ fn apply_certificate(o: &mut Overlay<'_>, c: &Certificate) -> Result<(), StateEr
     o.put(c)
 }
 
-fn apply_void(
-    o: &mut Overlay<'_>,
-    code: &str,
-    reason: &str,
-    time: Time,
-) -> Result<(), StateError> {
+fn apply_void(o: &mut Overlay<'_>, code: &str, reason: &str, time: Time) -> Result<(), StateError> {
     let mut freed: Option<(String, Decimal)> = None;
     o.update::<Certificate>(code, |c| {
         c.status = CertificateStatus::Void;

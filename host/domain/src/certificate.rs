@@ -352,9 +352,8 @@ fn check_replaces(
     let old: Certificate = state
         .get(code)?
         .ok_or_else(|| DomainError::NotFound { noun: "certificate", id: code.clone() })?;
-    let good = old.lot == lot.id
-        && old.status == CertificateStatus::Void
-        && old.replaced_by.is_none();
+    let good =
+        old.lot == lot.id && old.status == CertificateStatus::Void && old.replaced_by.is_none();
     if good { Ok(()) } else { Err(DomainError::field("replaces", "not_replaceable")) }
 }
 

@@ -54,7 +54,11 @@ impl Check {
 
     /// Fails when any field was bad.
     pub fn done(&mut self) -> Result<(), DomainError> {
-        if self.0.is_empty() { Ok(()) } else { Err(DomainError::Invalid(std::mem::take(&mut self.0))) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(DomainError::Invalid(std::mem::take(&mut self.0)))
+        }
     }
 }
 

@@ -49,10 +49,7 @@ pub struct ConfigureCounty {
     pub public_url: String,
 }
 
-pub(crate) fn configure(
-    ctx: &mut Context<'_>,
-    c: ConfigureCounty,
-) -> Result<County, DomainError> {
+pub(crate) fn configure(ctx: &mut Context<'_>, c: ConfigureCounty) -> Result<County, DomainError> {
     let url = c.public_url.trim().trim_end_matches('/').to_owned();
     let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     // Only what QR alphanumeric mode and every resolver accept in upper case.

@@ -60,7 +60,10 @@ impl Decision {
 
 impl Entity for Answered {
     const TABLE: Table = Table("answered");
-    #[expect(clippy::misnamed_getters, reason = "`id` is what the command answered; the key is `key`")]
+    #[expect(
+        clippy::misnamed_getters,
+        reason = "`id` is what the command answered; the key is `key`"
+    )]
     fn id(&self) -> &str {
         &self.key
     }
@@ -215,9 +218,11 @@ fn decide_approval(
     // In the order of receipt, however the state lists what this group stacked.
     quarantined.sort_by(|a, b| a.id.cmp(&b.id));
     let mut decision = Decision::one(device.id.clone(), Event::DeviceApproved(device));
-    decision.events.extend(quarantined.into_iter().map(|m| {
-        Event::MessageReplayed(message::ReplayMessage { message: m.id })
-    }));
+    decision.events.extend(
+        quarantined
+            .into_iter()
+            .map(|m| Event::MessageReplayed(message::ReplayMessage { message: m.id })),
+    );
     Ok(decision)
 }
 
@@ -271,7 +276,5 @@ fn hold_of(
 ) -> Result<Option<Event>, DomainError> {
     let lot: lot::Lot = ctx.require("lot", lot)?;
     let hold = verdict == TestVerdict::Fail && lot.status == lot::LotStatus::Open;
-    Ok(hold.then(|| {
-        Event::LotHeld(lot::LotHeld { lot: lot.id, reason: "positive_test".into() })
-    }))
+    Ok(hold.then(|| Event::LotHeld(lot::LotHeld { lot: lot.id, reason: "positive_test".into() })))
 }

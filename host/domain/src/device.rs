@@ -255,9 +255,7 @@ pub(crate) fn approve(ctx: &mut Context<'_>, c: ApproveDevice) -> Result<Device,
         check.area("area", &c.area);
     }
     if c.kind == DeviceKind::Printer {
-        check
-            .text("address", &c.address, 128)
-            .ensure(matches!(c.dpi, 203 | 300), "dpi", "bad_dpi");
+        check.text("address", &c.address, 128).ensure(matches!(c.dpi, 203 | 300), "dpi", "bad_dpi");
     }
     check.done()?;
     if let Some(operator) = &c.operator {

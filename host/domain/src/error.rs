@@ -79,7 +79,11 @@ impl DomainError {
 
     /// A single bad field.
     pub fn field(field: &str, code: &str) -> Self {
-        Self::Invalid(vec![FieldError { field: field.into(), code: code.into(), params: Params::new() }])
+        Self::Invalid(vec![FieldError {
+            field: field.into(),
+            code: code.into(),
+            params: Params::new(),
+        }])
     }
 
     /// The stable code that API clients see.

@@ -218,10 +218,7 @@ pub(crate) enum Received {
     Again(String),
 }
 
-pub(crate) fn receive(
-    ctx: &mut Context<'_>,
-    c: ReceiveMessage,
-) -> Result<Received, DomainError> {
+pub(crate) fn receive(ctx: &mut Context<'_>, c: ReceiveMessage) -> Result<Received, DomainError> {
     let bytes = c.payload.to_bytes();
     if bytes.len() > PAYLOAD_BYTES_MAX {
         return Err(DomainError::field("payload", "too_long"));

@@ -66,11 +66,8 @@ pub struct AddSite {
 
 pub(crate) fn add(ctx: &mut Context<'_>, c: AddSite) -> Result<Site, DomainError> {
     let operator: Operator = ctx.require("operator", &c.operator)?;
-    let (area, area_name) = if c.area.is_empty() {
-        (operator.area, operator.area_name)
-    } else {
-        (c.area, c.area_name)
-    };
+    let (area, area_name) =
+        if c.area.is_empty() { (operator.area, operator.area_name) } else { (c.area, c.area_name) };
     let mut check = Check::new();
     check
         .text("name", &c.name, 64)

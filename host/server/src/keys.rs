@@ -9,7 +9,10 @@ use anyhow::Context as _;
 use sm2::SecretKey;
 use sm2::dsa::signature::{Signer as _, Verifier as _};
 use sm2::dsa::{Signature, SigningKey, VerifyingKey};
-use sm2::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
+use sm2::pkcs8::{
+    DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _,
+    LineEnding,
+};
 
 use crate::edge::OsRandom;
 
@@ -54,8 +57,8 @@ impl SoftwareSm2 {
             .to_public_key_pem(LineEnding::LF)
             .map_err(|e| anyhow::anyhow!("encode public key: {e}"))?;
         std::fs::write(dir.join("county.pem"), &public_pem).context("write county.pem")?;
-        let key = SigningKey::new(DISTID, &secret)
-            .map_err(|e| anyhow::anyhow!("signing key: {e}"))?;
+        let key =
+            SigningKey::new(DISTID, &secret).map_err(|e| anyhow::anyhow!("signing key: {e}"))?;
         Ok(Self { key, public_pem })
     }
 }

@@ -29,7 +29,8 @@ pub fn full_name(county: &str) -> Option<String> {
     let county_name = name(county)?;
     let (province, city) = (name(county.get(..2)?)?, name(county.get(..4)?)?);
     // Municipalities have a city level that says nothing.
-    let city = if city.ends_with("市辖区") || city == "县" || city == province { "" } else { city };
+    let city =
+        if city.ends_with("市辖区") || city == "县" || city == province { "" } else { city };
     Some(format!("{province}{city}{county_name}"))
 }
 

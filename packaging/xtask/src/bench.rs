@@ -96,7 +96,13 @@ fn receipts(appliance: &Appliance) -> Result<Vec<Line>> {
     let measure = |device: &str, model: &str| {
         let token = appliance.demo.token(device);
         let arguments = [mqtt.as_str(), device, token, model, RESULTS];
-        let told = child::run(&program, |c| { c.args(arguments); }, TOOL_TIMEOUT)?;
+        let told = child::run(
+            &program,
+            |c| {
+                c.args(arguments);
+            },
+            TOOL_TIMEOUT,
+        )?;
         serde_json::from_str::<Value>(&told).context(told)
     };
     let raw = measure("lz4000t-hs-01", "lz4000t")?;

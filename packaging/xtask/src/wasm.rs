@@ -156,7 +156,9 @@ fn missing_debian_packages() -> Vec<&'static str> {
 }
 
 fn install_debian_packages() -> Result<()> {
-    let other_way = || format!("plugins need a wasm standard library; `rustup target add {TARGET}` gives one, too");
+    let other_way = || {
+        format!("plugins need a wasm standard library; `rustup target add {TARGET}` gives one, too")
+    };
     deps::install(&missing_debian_packages()).with_context(other_way)?;
     let still = missing_debian_packages();
     ensure!(still.is_empty(), "{} did not get installed; {}", still.join(" "), other_way());

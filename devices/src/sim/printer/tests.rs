@@ -14,10 +14,20 @@ const SOON: Duration = Duration::from_secs(5);
 
 fn start(folder: Option<&Path>, fault: Fault) -> (PrinterSim, TcpPrinter, Receiver<Report>) {
     let (tx, rx) = channel();
-    let options =
-        Options { addr: "127.0.0.1:0".parse().unwrap(), dpi: 203, folder: folder.map(Path::to_owned), fault };
+    let options = Options {
+        addr: "127.0.0.1:0".parse().unwrap(),
+        dpi: 203,
+        folder: folder.map(Path::to_owned),
+        fault,
+    };
     let sim = PrinterSim::start(options, move |report| tx.send(report).unwrap_or(())).unwrap();
-    let timeouts = Timeouts { connect_ms: 1_000, write_ms: 1_000, job_ms: 5_000, status_ms: 2_000, settle_ms: 300 };
+    let timeouts = Timeouts {
+        connect_ms: 1_000,
+        write_ms: 1_000,
+        job_ms: 5_000,
+        status_ms: 2_000,
+        settle_ms: 300,
+    };
     let printer = TcpPrinter { addr: sim.addr().to_string(), timeouts, ask_status: true };
     (sim, printer, rx)
 }
@@ -59,7 +69,8 @@ fn labels_come_out_as_pictures_in_order() {
         let delivery = printer.send(&job(&bitmap, copies)).unwrap();
         assert_eq!(delivery.status, Some(Status::READY));
         assert!(delivery.closed_by_printer);
-        let Report::Printed { path: Some(path), label } = reports.recv_timeout(SOON).unwrap() else {
+        let Report::Printed { path: Some(path), label } = reports.recv_timeout(SOON).unwrap()
+        else {
             panic!("no picture");
         };
         assert_eq!(path.file_name().unwrap().to_str().unwrap(), format!("label-{n:04}.png"));
@@ -113,7 +124,8 @@ fn without_paper_the_status_says_so_and_labels_wait() {
 fn a_reset_in_the_middle_is_reported_on_both_sides() {
     let (sim, printer, reports) = start(None, Fault::ResetAfter { bytes: 1_000 });
     let bytes = job(&label(1), 1);
-    let printer = TcpPrinter { timeouts: Timeouts { settle_ms: 3_000, ..printer.timeouts }, ..printer };
+    let printer =
+        TcpPrinter { timeouts: Timeouts { settle_ms: 3_000, ..printer.timeouts }, ..printer };
     match printer.send(&bytes) {
         Err(PrintError::Interrupted { total, .. }) => assert_eq!(total, bytes.len()),
         other => panic!("{other:?}"),
@@ -124,7 +136,10 @@ fn a_reset_in_the_middle_is_reported_on_both_sides() {
     }
     sim.set_fault(Fault::None).unwrap();
     printer.send(&bytes).unwrap();
-    assert!(matches!(reports.recv_timeout(SOON), Ok(Report::Printed { .. })), "the next job is whole again");
+    assert!(
+        matches!(reports.recv_timeout(SOON), Ok(Report::Printed { .. })),
+        "the next job is whole again"
+    );
 }
 
 #[test]
@@ -133,7 +148,9 @@ fn a_slow_printer_is_slow_but_complete() {
     let bitmap = label(3);
     let started = Instant::now();
     printer.send(&job(&bitmap, 1)).unwrap();
-    let Report::Printed { label, .. } = reports.recv_timeout(SOON).unwrap() else { panic!("not printed") };
+    let Report::Printed { label, .. } = reports.recv_timeout(SOON).unwrap() else {
+        panic!("not printed")
+    };
     assert_eq!(label.bitmap, bitmap);
     assert!(started.elapsed() > Duration::from_millis(180), "{:?}", started.elapsed());
 }

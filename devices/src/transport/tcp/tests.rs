@@ -8,7 +8,13 @@ use super::*;
 fn printer(listener: &TcpListener) -> TcpPrinter {
     TcpPrinter {
         addr: listener.local_addr().unwrap().to_string(),
-        timeouts: Timeouts { connect_ms: 500, write_ms: 200, job_ms: 1_000, status_ms: 100, settle_ms: 100 },
+        timeouts: Timeouts {
+            connect_ms: 500,
+            write_ms: 200,
+            job_ms: 1_000,
+            status_ms: 100,
+            settle_ms: 100,
+        },
         ask_status: false,
     }
 }
@@ -86,7 +92,10 @@ fn a_printer_that_takes_nothing_times_out() {
 #[test]
 fn a_reset_after_the_last_byte_was_written_is_not_success() {
     let listener = listener();
-    let printer = TcpPrinter { timeouts: Timeouts { settle_ms: 3_000, ..Timeouts::default() }, ..printer(&listener) };
+    let printer = TcpPrinter {
+        timeouts: Timeouts { settle_ms: 3_000, ..Timeouts::default() },
+        ..printer(&listener)
+    };
     let peer = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.read_exact(&mut [0; 2]).unwrap();

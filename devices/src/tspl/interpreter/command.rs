@@ -7,26 +7,33 @@ use super::{MAX_BITMAP_BYTES, Reason};
 /// A command that is not a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Command {
-    Size { width_mm: f64, height_mm: Option<f64> },
-    Gap { gap_mm: f64 },
+    Size {
+        width_mm: f64,
+        height_mm: Option<f64>,
+    },
+    Gap {
+        gap_mm: f64,
+    },
     Direction(u8),
     Reference(i64, i64),
     Density(u8),
     Speed(f64),
     Cls,
-    Print { copies: u32 },
+    Print {
+        copies: u32,
+    },
     /// Sounds, feeds and settings that leave the printed picture as it is.
     NoEffectOnPicture,
 }
 
 const NO_EFFECT: [&str; 14] = [
-    "SOUND", "BEEP", "HOME", "FEED", "BACKFEED", "FORMFEED", "BACKUP", "CODEPAGE", "COUNTRY", "SET", "SHIFT", "OFFSET",
-    "BLINE", "EOP",
+    "SOUND", "BEEP", "HOME", "FEED", "BACKFEED", "FORMFEED", "BACKUP", "CODEPAGE", "COUNTRY",
+    "SET", "SHIFT", "OFFSET", "BLINE", "EOP",
 ];
 
 const NOT_DRAWN: [&str; 15] = [
-    "TEXT", "BARCODE", "QRCODE", "BLOCK", "BAR", "BOX", "LINE", "CIRCLE", "ELLIPSE", "DMATRIX", "PDF417", "PUTBMP",
-    "PUTPCX", "REVERSE", "ERASE",
+    "TEXT", "BARCODE", "QRCODE", "BLOCK", "BAR", "BOX", "LINE", "CIRCLE", "ELLIPSE", "DMATRIX",
+    "PDF417", "PUTBMP", "PUTPCX", "REVERSE", "ERASE",
 ];
 
 const MAX_WIDTH_MM: f64 = 216.0;
@@ -38,11 +45,16 @@ impl Command {
         let line = std::str::from_utf8(line).map_err(|_| Reason::Unknown)?.trim();
         let (word, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
         let word = word.to_ascii_uppercase();
-        let args: Vec<&str> =
-            if rest.trim().is_empty() { Vec::new() } else { rest.split(',').map(str::trim).collect() };
+        let args: Vec<&str> = if rest.trim().is_empty() {
+            Vec::new()
+        } else {
+            rest.split(',').map(str::trim).collect()
+        };
         match (word.as_str(), args.as_slice()) {
             ("CLS", []) => Ok(Self::Cls),
-            ("SIZE", [width]) => Ok(Self::Size { width_mm: length(width, dpi, MAX_WIDTH_MM)?, height_mm: None }),
+            ("SIZE", [width]) => {
+                Ok(Self::Size { width_mm: length(width, dpi, MAX_WIDTH_MM)?, height_mm: None })
+            }
             ("SIZE", [width, height]) => Ok(Self::Size {
                 width_mm: length(width, dpi, MAX_WIDTH_MM)?,
                 height_mm: Some(length(height, dpi, MAX_HEIGHT_MM)?),
@@ -50,7 +62,9 @@ impl Command {
             ("GAP", [gap] | [gap, _]) => Ok(Self::Gap { gap_mm: length(gap, dpi, 25.4)? }),
             // The second number of DIRECTION mirrors the picture, which no job of ours asks for.
             ("DIRECTION", [n] | [n, "0"]) => Ok(Self::Direction(number(n, 0, 1)? as u8)),
-            ("REFERENCE", [x, y]) => Ok(Self::Reference(number(x, -99_999, 99_999)?, number(y, -99_999, 99_999)?)),
+            ("REFERENCE", [x, y]) => {
+                Ok(Self::Reference(number(x, -99_999, 99_999)?, number(y, -99_999, 99_999)?))
+            }
             ("DENSITY", [n]) => Ok(Self::Density(number(n, 0, 15)? as u8)),
             ("SPEED", [n]) => Ok(Self::Speed(decimal(n, 0.5, 18.0)?)),
             ("PRINT", [sets]) => Ok(Self::Print { copies: number(sets, 1, 999_999)? as u32 }),
@@ -60,9 +74,11 @@ impl Command {
             }
             (word, _) if NO_EFFECT.contains(&word) => Ok(Self::NoEffectOnPicture),
             (word, _) if NOT_DRAWN.contains(&word) => Err(Reason::NotDrawn),
-            ("CLS" | "SIZE" | "GAP" | "DIRECTION" | "REFERENCE" | "DENSITY" | "SPEED" | "PRINT" | "BITMAP", _) => {
-                Err(Reason::BadParameter)
-            }
+            (
+                "CLS" | "SIZE" | "GAP" | "DIRECTION" | "REFERENCE" | "DENSITY" | "SPEED" | "PRINT"
+                | "BITMAP",
+                _,
+            ) => Err(Reason::BadParameter),
             _ => Err(Reason::Unknown),
         }
     }
@@ -86,7 +102,8 @@ fn length(text: &str, dpi: u32, max_mm: f64) -> Result<f64, Reason> {
     } else {
         (text.as_str(), 25.4)
     };
-    Ok(decimal(figure.trim(), 0.0, 100_000.0)? * unit_mm).and_then(|mm| decimal(&mm.to_string(), 0.0, max_mm))
+    Ok(decimal(figure.trim(), 0.0, 100_000.0)? * unit_mm)
+        .and_then(|mm| decimal(&mm.to_string(), 0.0, max_mm))
 }
 
 /// How a picture meets what is in the image buffer already.
@@ -111,10 +128,14 @@ impl BitmapHeader {
     /// The header, if `line` ends exactly where the data of a `BITMAP` command begin.
     pub(super) fn at_end_of(line: &[u8]) -> Option<Result<Self, Reason>> {
         let line = line.trim_ascii_start();
-        if line.last() != Some(&b',') || line.len() < 7 || !line[..6].eq_ignore_ascii_case(b"BITMAP") {
+        if line.last() != Some(&b',')
+            || line.len() < 7
+            || !line[..6].eq_ignore_ascii_case(b"BITMAP")
+        {
             return None;
         }
-        if !line[6].is_ascii_whitespace() || line.iter().filter(|byte| **byte == b',').count() != 5 {
+        if !line[6].is_ascii_whitespace() || line.iter().filter(|byte| **byte == b',').count() != 5
+        {
             return None;
         }
         Some(Self::parse(&line[6..line.len() - 1]))

@@ -6,11 +6,17 @@ use super::super::{LabelJob, encode, status::Problem};
 use super::*;
 
 fn labels(events: Vec<Event>) -> Vec<PrintedLabel> {
-    events.into_iter().filter_map(|e| if let Event::Label(label) = e { Some(label) } else { None }).collect()
+    events
+        .into_iter()
+        .filter_map(|e| if let Event::Label(label) = e { Some(label) } else { None })
+        .collect()
 }
 
 fn reasons(events: &[Event]) -> Vec<Reason> {
-    events.iter().filter_map(|e| if let Event::Refused(r) = e { Some(r.reason) } else { None }).collect()
+    events
+        .iter()
+        .filter_map(|e| if let Event::Refused(r) = e { Some(r.reason) } else { None })
+        .collect()
 }
 
 #[test]
@@ -29,16 +35,24 @@ fn a_label_typed_by_hand() {
     }
     assert_eq!(printed.len(), 1);
     assert_eq!(printed[0].bitmap, expected);
-    assert_eq!((printed[0].copies, printed[0].direction, printed[0].density, printed[0].speed), (6, 0, Some(10), Some(4.5)));
+    assert_eq!(
+        (printed[0].copies, printed[0].direction, printed[0].density, printed[0].speed),
+        (6, 0, Some(10), Some(4.5))
+    );
     assert!((printed[0].gap_mm - 3.048).abs() < 1e-9);
 }
 
 #[test]
 fn sizes_in_every_unit() {
-    for (size, width, height) in
-        [("60 mm,40 mm", 480, 320), ("60mm,40mm", 480, 320), ("2,1.5", 407, 305), ("480 dot,320 dot", 480, 320), ("50 mm", 400, 320)]
-    {
-        let printed = labels(Interpreter::new(203).feed(format!("SIZE {size}\r\nPRINT 1\r\n").as_bytes()));
+    for (size, width, height) in [
+        ("60 mm,40 mm", 480, 320),
+        ("60mm,40mm", 480, 320),
+        ("2,1.5", 407, 305),
+        ("480 dot,320 dot", 480, 320),
+        ("50 mm", 400, 320),
+    ] {
+        let printed =
+            labels(Interpreter::new(203).feed(format!("SIZE {size}\r\nPRINT 1\r\n").as_bytes()));
         assert_eq!((printed[0].bitmap.width, printed[0].bitmap.height), (width, height), "{size}");
     }
 }
@@ -46,7 +60,9 @@ fn sizes_in_every_unit() {
 #[test]
 fn the_image_stays_until_cls_and_modes_combine() {
     let mut printer = Interpreter::new(203);
-    let draw = |mode: u8, byte: u8| [format!("BITMAP 0,0,1,1,{mode},").as_bytes(), &[byte], b"\r\nPRINT 1\r\n"].concat();
+    let draw = |mode: u8, byte: u8| {
+        [format!("BITMAP 0,0,1,1,{mode},").as_bytes(), &[byte], b"\r\nPRINT 1\r\n"].concat()
+    };
     printer.feed(b"SIZE 8 dot,1 dot\r\nCLS\r\n");
     let mut first = |bytes: &[u8]| labels(printer.feed(bytes))[0].bitmap.data[0];
     assert_eq!(first(&draw(0, !0b1100_0000)), 0b1100_0000);
@@ -60,7 +76,9 @@ fn the_image_stays_until_cls_and_modes_combine() {
 #[test]
 fn the_origin_moves_pictures_and_what_is_outside_is_lost() {
     let mut printer = Interpreter::new(203);
-    let events = printer.feed(b"SIZE 16 dot,2 dot\r\nREFERENCE 4,1\r\nCLS\r\nBITMAP -2,0,2,2,0,\0\0\0\0\r\nPRINT 1\r\n");
+    let events = printer.feed(
+        b"SIZE 16 dot,2 dot\r\nREFERENCE 4,1\r\nCLS\r\nBITMAP -2,0,2,2,0,\0\0\0\0\r\nPRINT 1\r\n",
+    );
     assert_eq!(labels(events)[0].bitmap.data, [0, 0, 0x3F, 0xFF]);
 }
 
@@ -119,7 +137,10 @@ fn a_sender_that_stops_half_way_is_reported_and_forgotten() {
     let mut printer = Interpreter::new(203);
     printer.feed(b"CLS\r\nBITMAP 0,0,4,4,0,abc");
     let refusal = printer.abort().unwrap();
-    assert_eq!((refusal.command.as_str(), refusal.reason), ("BITMAP 0,0,4,4 (3 of 16 bytes)", Reason::CutShort));
+    assert_eq!(
+        (refusal.command.as_str(), refusal.reason),
+        ("BITMAP 0,0,4,4 (3 of 16 bytes)", Reason::CutShort)
+    );
     assert_eq!(printer.abort(), None);
     assert_eq!(labels(printer.feed(b"PRINT 1\r\n")).len(), 1);
 }
@@ -127,7 +148,11 @@ fn a_sender_that_stops_half_way_is_reported_and_forgotten() {
 fn bitmaps() -> impl Strategy<Value = Bitmap> {
     (1u32..100, 1u32..60).prop_flat_map(|(width, height)| {
         let bytes = (width.div_ceil(8) * height) as usize;
-        proptest::collection::vec(any::<u8>(), bytes).prop_map(move |data| Bitmap { width, height, data })
+        proptest::collection::vec(any::<u8>(), bytes).prop_map(move |data| Bitmap {
+            width,
+            height,
+            data,
+        })
     })
 }
 

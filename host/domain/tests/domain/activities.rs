@@ -57,10 +57,19 @@ fn refused_activities() {
         (RecordActivity { input: Some("inp_no".into()), ..good.clone() }, "no input"),
         (RecordActivity { site: "sit_no".into(), ..good.clone() }, "no site"),
         (RecordActivity { product: foreign, ..good.clone() }, "product:other_operator"),
-        (RecordActivity { date: day("2026-11-21"), ..good.clone() }, "date:in_future stopped_on:bad_range"),
+        (
+            RecordActivity { date: day("2026-11-21"), ..good.clone() },
+            "date:in_future stopped_on:bad_range",
+        ),
         (RecordActivity { date: day("1999-01-01"), ..good.clone() }, "date:bad_date"),
-        (RecordActivity { stopped_on: Some(day("2026-10-31")), ..good.clone() }, "stopped_on:bad_range"),
-        (RecordActivity { stopped_on: Some(day("2026-11-21")), ..good.clone() }, "stopped_on:bad_range"),
+        (
+            RecordActivity { stopped_on: Some(day("2026-10-31")), ..good.clone() },
+            "stopped_on:bad_range",
+        ),
+        (
+            RecordActivity { stopped_on: Some(day("2026-11-21")), ..good.clone() },
+            "stopped_on:bad_range",
+        ),
         (with_lot("lot_no"), "no lot"),
         (with_lot(&lot_there), "lot:other_site"),
         // Rice's interval on a lot of lotus would be the wrong one.

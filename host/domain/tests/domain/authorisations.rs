@@ -116,20 +116,31 @@ fn refused_grants() {
         (GrantAuthorisation { operator: "opr_no".into(), ..good.clone() }, "no operator"),
         (GrantAuthorisation { product: Some("prd_no".into()), ..good.clone() }, "no product"),
         (GrantAuthorisation { product: Some(foreign), ..good.clone() }, "product:other_operator"),
-        (GrantAuthorisation { printer: Some("a1".into()), ..good.clone() }, "printer:not_a_printer"),
+        (
+            GrantAuthorisation { printer: Some("a1".into()), ..good.clone() },
+            "printer:not_a_printer",
+        ),
         (GrantAuthorisation { printer: Some("a9".into()), ..good.clone() }, "no device"),
         (
             GrantAuthorisation { valid_to: Some(day("2026-10-31")), ..good.clone() },
             "valid_to:bad_range",
         ),
         (
-            GrantAuthorisation { granted_by: String::new(), evidence: String::new(), ..good.clone() },
+            GrantAuthorisation {
+                granted_by: String::new(),
+                evidence: String::new(),
+                ..good.clone()
+            },
             "granted_by:required evidence:required",
         ),
     ];
     for (command, expected) in cases {
         let case = format!("{command:?}");
-        assert_eq!(farm.world.no(&clerk(), Command::GrantAuthorisation(command)), expected, "{case}");
+        assert_eq!(
+            farm.world.no(&clerk(), Command::GrantAuthorisation(command)),
+            expected,
+            "{case}"
+        );
     }
     // More than are ever looked at would hide the newest.
     for _ in 0..AUTHORISATIONS_MAX {

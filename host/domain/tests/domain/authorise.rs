@@ -80,8 +80,7 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
     let unmatched = measured("a1", measurement("SN-1", "1"), None, Verdict::Hold);
     let test = farm.world.ok(&system(), record(unmatched));
     let code = farm.issued("10");
-    let authorisation =
-        farm.world.ok(&clerk(), Command::GrantAuthorisation(grant(&farm.operator)));
+    let authorisation = farm.world.ok(&clerk(), Command::GrantAuthorisation(grant(&farm.operator)));
     let (operator, lot) = (farm.operator.clone(), farm.lot.clone());
     let user = "usr_1".to_owned();
     vec![
@@ -100,7 +99,10 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
             agency: None,
             credential: "sec".into(),
         }),
-        Command::ChangeCredential(CredentialChanged { user: user.clone(), credential: "sec".into() }),
+        Command::ChangeCredential(CredentialChanged {
+            user: user.clone(),
+            credential: "sec".into(),
+        }),
         Command::SetUserActive(ActiveChanged { user, active: false }),
         Command::RegisterOperator(register("甲社", "91350100M000100Y43")),
         review(&operator, OperatorStatus::Suspended, "整改"),
@@ -214,8 +216,7 @@ fn a_test_out_of_sight_is_not_to_be_assigned() {
     farm.world.ok(&admin(), Command::ApproveDevice(elsewhere));
     let unmatched = measured("a2", measurement("SN-1", "1"), None, Verdict::Hold);
     let test = farm.world.ok(&system(), record(unmatched));
-    let assign =
-        Command::AssignTest(AssignTest { test, lot, judgement: judgement(Verdict::Pass) });
+    let assign = Command::AssignTest(AssignTest { test, lot, judgement: judgement(Verdict::Pass) });
     assert_eq!(farm.world.no(&clerk_of(TOWNSHIP), assign.clone()), "no test");
     assert_eq!(farm.world.no(&clerk_of(OTHER_TOWNSHIP), assign.clone()), "no lot");
     farm.world.ok(&clerk(), assign);

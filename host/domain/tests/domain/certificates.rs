@@ -167,7 +167,11 @@ fn refused_requests() {
         assert_eq!(refused, "rule_refused", "{verdict:?}");
     }
     for bad in ["", "湘莲", "0000000000000001", "o000-0000-0000-0000"] {
-        assert_eq!(tampered(&mut farm, |c| c.content.code = bad.into()), "code:bad_choice", "{bad}");
+        assert_eq!(
+            tampered(&mut farm, |c| c.content.code = bad.into()),
+            "code:bad_choice",
+            "{bad}"
+        );
     }
 }
 
@@ -242,7 +246,10 @@ fn void_frees_the_quantity_once() {
     assert_eq!(certified(&farm), Decimal::ZERO);
     let voided: Certificate = farm.world.get(&code);
     assert_eq!(voided.status, CertificateStatus::Void);
-    assert_eq!((voided.void_reason.as_str(), voided.voided_at), ("重量写错", Some(farm.world.time)));
+    assert_eq!(
+        (voided.void_reason.as_str(), voided.voided_at),
+        ("重量写错", Some(farm.world.time))
+    );
     assert_eq!(farm.world.no(&clerk(), void(&code)), "certificate_void");
     assert_eq!(farm.world.no(&clerk(), void("NO")), "no certificate");
     // Twice in one group.

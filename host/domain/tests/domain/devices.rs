@@ -1,10 +1,10 @@
 //! Devices: pairing, approval, what was in quarantine, disabling.
 
+use tianyin_domain::decide::QUARANTINE_MESSAGES_MAX;
 use tianyin_domain::device::{
     ApproveDevice, Bench, Device, DeviceKind, DeviceStatus, DisableDevice, PairDevice, ScanLot,
 };
 use tianyin_domain::message::{Message, MessageKind, MessageStatus, ReplayMessage};
-use tianyin_domain::decide::QUARANTINE_MESSAGES_MAX;
 use tianyin_domain::{Command, Event};
 
 use crate::farm::{Farm, admin, approve, device, message, system};
@@ -27,9 +27,8 @@ fn pairing_then_approval_frees_what_was_sent() {
     let again = world.give(&a1, pair("a1")).unwrap();
     assert_eq!((again.written, again.note), (false, "known"));
 
-    let sent: Vec<_> = [b"one", b"two"]
-        .map(|bytes| world.ok(&a1, message("a1", MessageKind::Raw, bytes)))
-        .into();
+    let sent: Vec<_> =
+        [b"one", b"two"].map(|bytes| world.ok(&a1, message("a1", MessageKind::Raw, bytes))).into();
     for id in &sent {
         assert_eq!(world.get::<Message>(id).status, MessageStatus::Quarantined);
     }

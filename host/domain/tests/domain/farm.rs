@@ -15,9 +15,7 @@ use tianyin_domain::operator::{OperatorKind, OperatorStatus, RegisterOperator, R
 use tianyin_domain::product::{AddProduct, ProductClass};
 use tianyin_domain::site::AddSite;
 use tianyin_domain::test::{MatchedBy, Origin, RecordTest};
-use tianyin_domain::{
-    Actor, Command, Date, Decimal, DomainError, Judgement, Role, Scope, Verdict,
-};
+use tianyin_domain::{Actor, Command, Date, Decimal, DomainError, Judgement, Role, Scope, Verdict};
 
 use crate::world::World;
 

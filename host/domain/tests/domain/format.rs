@@ -7,7 +7,8 @@ use crate::farm::Farm;
 
 /// A certificate's event as written in 2026. Never to be changed: journals hold it.
 const ISSUED_2026: &str = concat!(
-    r#"{"certificate.issued":{"content":{"code":"#, "@CODE@",
+    r#"{"certificate.issued":{"content":{"code":"#,
+    "@CODE@",
     r#","form":"producer-2026","commitment":"#,
     r#""我承诺生产销售的食用农产品 未使用禁用农药、兽药及其他化合物;使用的常规农药、兽药残留不超标。","#,
     r#""basis":["quality_control"],"product":"湘潭湘莲","quantity":"10","unit":"公斤","#,

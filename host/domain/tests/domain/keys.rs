@@ -9,8 +9,8 @@ use tianyin_domain::user::AddUser;
 use tianyin_domain::{Actor, Command, DomainError, Envelope, Role, Verdict};
 
 use crate::farm::{
-    Farm, TOWNSHIP, admin, approve, clerk, grant, issue, judgement, measured, measurement, open_lot,
-    record, register, request, review, system, typed,
+    Farm, TOWNSHIP, admin, approve, clerk, grant, issue, judgement, measured, measurement,
+    open_lot, record, register, request, review, system, typed,
 };
 use crate::world::{Answer, World, told};
 
@@ -125,8 +125,7 @@ fn what_the_appliance_drew_is_no_part_of_a_request() {
     let first = enter("t1", "2026-11-20T03:00:00Z", "毒死蜱");
     repeats(&mut farm, &actor, first.clone(), enter("t2", "2026-11-20T04:00:00Z", "毒死蜱"));
     // The same number for another substance or day is another result, never to be swallowed.
-    let others =
-        [("2026-11-20T03:00:00Z", "克百威"), ("2026-11-19T03:00:00Z", "毒死蜱")];
+    let others = [("2026-11-20T03:00:00Z", "克百威"), ("2026-11-19T03:00:00Z", "毒死蜱")];
     for other in others.map(|(tested_at, item)| enter("t2", tested_at, item)) {
         differs(&mut Farm::new(), &actor, first.clone(), other);
     }
@@ -179,8 +178,11 @@ fn a_key_remembers_an_answer_that_wrote_nothing_else() {
 /// An issue based on the versions of now.
 fn based_issue(farm: &mut Farm) -> Envelope {
     let (lot, producer) = (farm.lot.clone(), farm.producer());
-    let roots =
-        [format!("lot/{lot}"), format!("site/{}", farm.site), format!("operator/{}", farm.operator)];
+    let roots = [
+        format!("lot/{lot}"),
+        format!("site/{}", farm.site),
+        format!("operator/{}", farm.operator),
+    ];
     let based_on = roots.into_iter().map(|r| (r.clone(), farm.world.version(&r))).collect();
     let command = issue(&mut farm.world, request(&lot, "10"));
     Envelope { based_on, ..farm.world.envelope(&producer, command) }
@@ -195,8 +197,11 @@ fn whatever_came_in_between_is_noticed() {
     let test = farm.world.ok(&system(), record(unmatched));
     let assign = AssignTest { test, lot: lot.clone(), judgement: judgement(Verdict::Pass) };
     let tested = measured("a1", measurement("SN-1", "1"), Some(&lot), Verdict::Pass);
-    let (lot_root, site_root, operator_root) =
-        (format!("lot/{lot}"), format!("site/{}", farm.site), format!("operator/{}", farm.operator));
+    let (lot_root, site_root, operator_root) = (
+        format!("lot/{lot}"),
+        format!("site/{}", farm.site),
+        format!("operator/{}", farm.operator),
+    );
     let suspended = review(&farm.operator, OperatorStatus::Suspended, "整改");
     let granted = Command::GrantAuthorisation(grant(&farm.operator));
     let another = issue(&mut farm.world, request(&lot, "1"));

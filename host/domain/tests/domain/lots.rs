@@ -68,7 +68,10 @@ fn refused_lots() {
         (open_lot(&product, &site, "10", "1999-12-31"), "harvested_on:bad_date"),
         // The sign would break the lot number, and with it the running count of the day.
         (open_lot(&product, &site, "10", "-000026-11-20"), "harvested_on:bad_date"),
-        (open_lot(&product, &site, "0", "2026-11-21"), "quantity:bad_quantity harvested_on:in_future"),
+        (
+            open_lot(&product, &site, "0", "2026-11-21"),
+            "quantity:bad_quantity harvested_on:in_future",
+        ),
     ];
     for (command, expected) in cases {
         let case = format!("{command:?}");

@@ -22,13 +22,16 @@ fn send(world: &mut World, id: &str, kind: MessageKind, bytes: &[u8]) -> Outcome
 }
 
 fn settle(world: &mut World, message: &str, status: MessageStatus) {
-    world.ok(&system(), Command::SettleMessage(SettleMessage {
-        message: message.into(),
-        status,
-        reason: "decoder_failed".into(),
-        detail: "bad crc".into(),
-        problems: vec!["garbage before a frame".into()],
-    }));
+    world.ok(
+        &system(),
+        Command::SettleMessage(SettleMessage {
+            message: message.into(),
+            status,
+            reason: "decoder_failed".into(),
+            detail: "bad crc".into(),
+            problems: vec!["garbage before a frame".into()],
+        }),
+    );
 }
 
 fn replay(message: &str) -> Command {
@@ -48,7 +51,9 @@ fn known_content_writes_nothing() {
         assert_eq!(world.lines.len(), lines);
     }
     // Other bytes, another device, another topic: other messages.
-    for (id, kind, bytes) in [("a1", Raw, &b"7E12"[..]), ("a2", Raw, b"7E11"), ("a1", Result, b"7E11")] {
+    for (id, kind, bytes) in
+        [("a1", Raw, &b"7E12"[..]), ("a2", Raw, b"7E11"), ("a1", Result, b"7E11")]
+    {
         let other = send(&mut world, id, kind, bytes);
         assert!(other.written);
         assert_ne!(other.id, first.id);

@@ -1,9 +1,7 @@
 //! Registration and review of operators (R-007…R-009; domain/codes, section 1).
 
 use tianyin_domain::Command;
-use tianyin_domain::operator::{
-    Operator, OperatorKind, OperatorStatus, RegisterOperator,
-};
+use tianyin_domain::operator::{Operator, OperatorKind, OperatorStatus, RegisterOperator};
 
 use crate::farm::{clerk, register, review};
 use crate::world::World;
@@ -132,7 +130,11 @@ fn review_transitions() {
             let before = world.version(&format!("operator/{id}"));
             let case = format!("{from:?} to {to:?}");
             if to == Submitted {
-                assert_eq!(world.no(&clerk(), review(&id, to, "理由")), "status:bad_choice", "{case}");
+                assert_eq!(
+                    world.no(&clerk(), review(&id, to, "理由")),
+                    "status:bad_choice",
+                    "{case}"
+                );
                 continue;
             }
             if to == from {

@@ -30,7 +30,9 @@ fn farm() -> (Farm, String) {
 
 #[test]
 fn a_job_ends_once() {
-    for (error, expected) in [("", PrintStatus::Printed), ("printer_unreachable", PrintStatus::Failed)] {
+    for (error, expected) in
+        [("", PrintStatus::Printed), ("printer_unreachable", PrintStatus::Failed)]
+    {
         let (mut farm, code) = farm();
         let job = farm.world.ok(&farm.producer(), print(&code, "p1", 2));
         let queued: PrintJob = farm.world.get(&job);
@@ -58,7 +60,8 @@ fn refused_jobs() {
         assert_eq!(farm.world.no(&clerk(), command), expected, "{case}");
     }
     let reason = "重量写错".into();
-    farm.world.ok(&clerk(), Command::VoidCertificate(VoidCertificate { code: code.clone(), reason }));
+    farm.world
+        .ok(&clerk(), Command::VoidCertificate(VoidCertificate { code: code.clone(), reason }));
     assert_eq!(farm.world.no(&clerk(), print(&code, "p1", 1)), "certificate_void");
     let code = farm.issued("10");
     farm.world.ok(&admin(), Command::DisableDevice(DisableDevice { id: "p1".into() }));
@@ -69,8 +72,10 @@ fn refused_jobs() {
 #[test]
 fn scans_add_up_and_the_first_stays() {
     let (mut farm, code) = farm();
-    let scans = |code: &str, count, first_at: &str| {
-        ScanCount { code: code.into(), count, first_at: first_at.parse().unwrap() }
+    let scans = |code: &str, count, first_at: &str| ScanCount {
+        code: code.into(),
+        count,
+        first_at: first_at.parse().unwrap(),
     };
     let count = |counts: Vec<ScanCount>| Command::CountScans(counts);
     let first = "2026-11-20T09:00:00Z";
@@ -91,7 +96,11 @@ fn scans_add_up_and_the_first_stays() {
 fn market_checks_are_facts() {
     let (mut farm, code) = farm();
     let check = |code: &str| {
-        Command::CheckCode(CodeChecked { code: code.into(), device: "s1".into(), message: String::new() })
+        Command::CheckCode(CodeChecked {
+            code: code.into(),
+            device: "s1".into(),
+            message: String::new(),
+        })
     };
     farm.world.ok(&system(), check(&code));
     let found: Code = farm.world.get(&code);

@@ -25,7 +25,11 @@ fn run(steps: &[Step]) -> (Farm, Vec<Envelope>, Vec<Answer>) {
 }
 
 fn events(world: &World) -> Vec<Event> {
-    world.lines.iter().flat_map(|l| serde_json::from_str::<Vec<Event>>(&l.events).unwrap()).collect()
+    world
+        .lines
+        .iter()
+        .flat_map(|l| serde_json::from_str::<Vec<Event>>(&l.events).unwrap())
+        .collect()
 }
 
 fn quantities_add_up(world: &World) {
@@ -52,7 +56,10 @@ fn certificates_are_frozen(world: &World) {
             }
             Event::CertificateIssued(e) => {
                 assert!(!held.contains(&e.lot), "issued for a held lot");
-                assert!(issued.insert(e.content.code.clone(), e.content).is_none(), "code used twice");
+                assert!(
+                    issued.insert(e.content.code.clone(), e.content).is_none(),
+                    "code used twice"
+                );
             }
             _ => {}
         }
@@ -152,10 +159,22 @@ fn the_steps_reach_what_they_are_meant_to() {
         }
     }
     for name in [
-        "lot.held", "certificate.issued", "certificate.voided", "message.replayed",
-        "message.settled", "test.recorded", "test.assigned", "authorisation.revoked",
-        "print_job.ended", "code.scans_counted", "code.checked", "device.paired",
-        "device.approved", "device.disabled", "command.answered", "operator.reviewed",
+        "lot.held",
+        "certificate.issued",
+        "certificate.voided",
+        "message.replayed",
+        "message.settled",
+        "test.recorded",
+        "test.assigned",
+        "authorisation.revoked",
+        "print_job.ended",
+        "code.scans_counted",
+        "code.checked",
+        "device.paired",
+        "device.approved",
+        "device.disabled",
+        "command.answered",
+        "operator.reviewed",
     ] {
         assert!(seen.contains(name), "{name} never happened");
     }

@@ -18,8 +18,8 @@ use tianyin_domain::test::{AssignTest, RecordTest, Test};
 use tianyin_domain::{Actor, Command, Decimal, Entity, Envelope, Verdict};
 
 use crate::farm::{
-    Farm, admin, approve, clerk, device, grant, judgement, measured, measurement, message, open_lot,
-    prepare_issue, record, request, review, system, typed,
+    Farm, admin, approve, clerk, device, grant, judgement, measured, measurement, message,
+    open_lot, prepare_issue, record, request, review, system, typed,
 };
 use crate::world::World;
 
@@ -117,7 +117,8 @@ fn command(farm: &Farm, step: &Step) -> (Actor, Command) {
         }
         2..=5 => issue_or_nothing(farm, step, lot),
         6 | 7 => {
-            let void = VoidCertificate { code: pick::<Certificate>(world, a), reason: "错".into() };
+            let void =
+                VoidCertificate { code: pick::<Certificate>(world, a), reason: "错".into() };
             (clerk(), Command::VoidCertificate(void))
         }
         8 | 9 => (system(), record(random_test(world, step, lot))),
@@ -144,7 +145,8 @@ fn command(farm: &Farm, step: &Step) -> (Actor, Command) {
         }
         14 | 15 => settled(world, step),
         16 => {
-            let command = GrantAuthorisation { auto_issue: b.is_multiple_of(2), ..grant(&farm.operator) };
+            let command =
+                GrantAuthorisation { auto_issue: b.is_multiple_of(2), ..grant(&farm.operator) };
             (clerk(), Command::GrantAuthorisation(command))
         }
         17 => {
@@ -183,7 +185,8 @@ fn random_test(world: &World, step: &Step, lot: String) -> RecordTest {
         return typed(measurement, &lot, verdict);
     }
     let test = measured("a1", measurement, (step.b.is_multiple_of(2)).then_some(&*lot), verdict);
-    let message = if step.a.is_multiple_of(3) { pick::<Message>(world, step.a) } else { String::new() };
+    let message =
+        if step.a.is_multiple_of(3) { pick::<Message>(world, step.a) } else { String::new() };
     RecordTest { message, ..test }
 }
 

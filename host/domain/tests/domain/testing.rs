@@ -108,8 +108,10 @@ fn who_tested_for_whom() {
     let lot = farm.lot.clone();
     let by_device = |id: &str| measured(id, measurement("SN-1", "1"), Some(&lot), Verdict::Pass);
     let by_hand = typed(measurement("", "1"), &lot, Verdict::Pass);
-    let by_hand =
-        RecordTest { measurement: Measurement { msg_id: "t".into(), ..by_hand.measurement }, ..by_hand };
+    let by_hand = RecordTest {
+        measurement: Measurement { msg_id: "t".into(), ..by_hand.measurement },
+        ..by_hand
+    };
     let producer = farm.producer();
     let cases = [
         (system(), by_device("own"), ConductedBy::Own),
@@ -218,7 +220,8 @@ fn refused_results() {
     let nobody = measured("a9", good.clone(), None, Verdict::Pass);
     assert_eq!(farm.world.no(&system(), record(nobody)), "no device");
     // A typed result without a lot could not tell later who typed it.
-    let loose = RecordTest { origin: Origin::Typed, ..measured("", good.clone(), None, Verdict::Pass) };
+    let loose =
+        RecordTest { origin: Origin::Typed, ..measured("", good.clone(), None, Verdict::Pass) };
     assert_eq!(farm.world.no(&clerk(), record(loose)), "lot:required");
     // Nobody types in the name of a device.
     let lot = farm.lot.clone();

@@ -58,11 +58,14 @@ fn refused_users() {
 #[test]
 fn a_user_acts_with_its_own_sight() {
     let mut farm = Farm::new();
-    let agency = farm.world.ok(&admin(), Command::AddAgency(AddAgency {
-        name: "花石镇监管站".into(),
-        kind: AgencyKind::Station,
-        area: TOWNSHIP.into(),
-    }));
+    let agency = farm.world.ok(
+        &admin(),
+        Command::AddAgency(AddAgency {
+            name: "花石镇监管站".into(),
+            kind: AgencyKind::Station,
+            area: TOWNSHIP.into(),
+        }),
+    );
     let station = AddUser { agency: Some(agency), ..add("station") };
     let operator = Some(farm.operator.clone());
     let grower = AddUser { role: Role::Producer, operator, ..add("grower") };
@@ -86,14 +89,16 @@ fn credentials_and_activity() {
     let id = world.ok(&admin(), Command::AddUser(add("wang")));
     let changed = CredentialChanged { user: id.clone(), credential: "sec_2".into() };
     world.ok(&system(), Command::ChangeCredential(changed));
-    let active = |user: &str, active| Command::SetUserActive(ActiveChanged { user: user.into(), active });
+    let active =
+        |user: &str, active| Command::SetUserActive(ActiveChanged { user: user.into(), active });
     world.ok(&admin(), active(&id, false));
     let user: User = world.get(&id);
     assert_eq!((user.credential.as_str(), user.active), ("sec_2", false));
     world.ok(&admin(), active(&id, true));
     assert!(world.get::<User>(&id).active);
 
-    let boss = world.ok(&system(), Command::AddUser(AddUser { role: Role::Administrator, ..add("boss") }));
+    let boss =
+        world.ok(&system(), Command::AddUser(AddUser { role: Role::Administrator, ..add("boss") }));
     let boss_actor = world.get::<User>(&boss).actor();
     assert_eq!(world.no(&boss_actor, active(&boss, false)), "cannot_deactivate_self");
     assert_eq!(world.no(&admin(), active("usr_no", false)), "no user");

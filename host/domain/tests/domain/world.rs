@@ -207,8 +207,7 @@ impl World {
 pub fn told(error: &DomainError) -> String {
     match error {
         DomainError::Invalid(fields) => {
-            let fields: Vec<_> =
-                fields.iter().map(|f| format!("{}:{}", f.field, f.code)).collect();
+            let fields: Vec<_> = fields.iter().map(|f| format!("{}:{}", f.field, f.code)).collect();
             fields.join(" ")
         }
         DomainError::NotFound { noun, .. } => format!("no {noun}"),

@@ -120,12 +120,8 @@ impl App {
             .ok_or_else(|| DomainError::field("area", "bad_region_code"))?;
         let name = crate::regions::name(&form.area).unwrap_or_default().to_owned();
         check_password(&form.password)?;
-        let county = ConfigureCounty {
-            area: form.area,
-            name,
-            full_name,
-            public_url: form.public_url,
-        };
+        let county =
+            ConfigureCounty { area: form.area, name, full_name, public_url: form.public_url };
         self.submit(&system, Command::ConfigureCounty(county)).await?;
         let user = NewUser {
             username: form.username,
@@ -170,10 +166,9 @@ impl App {
     /// Sets a new password and ends the user's sessions.
     pub async fn reset_password(&self, username: &str, password: String) -> Result<(), AppError> {
         check_password(&password)?;
-        let user = self.user_by_name(username)?.ok_or_else(|| DomainError::NotFound {
-            noun: "user",
-            id: username.to_owned(),
-        })?;
+        let user = self
+            .user_by_name(username)?
+            .ok_or_else(|| DomainError::NotFound { noun: "user", id: username.to_owned() })?;
         let hash = self.hash_password(password).await?;
         let credential = self.vault.put(&hash).map_err(AppError::internal)?;
         let changed = user::CredentialChanged { user: user.id.clone(), credential };
@@ -353,8 +348,18 @@ pub struct NewUser {
 /// At least 8 characters and none of the most used ones (ASVS 5.0 6.2.1, 6.2.4).
 fn check_password(password: &str) -> Result<(), AppError> {
     const COMMON: [&str; 12] = [
-        "12345678", "123456789", "1234567890", "password", "11111111", "88888888", "00000000",
-        "qwertyui", "abc12345", "a1234567", "admin123", "66666666",
+        "12345678",
+        "123456789",
+        "1234567890",
+        "password",
+        "11111111",
+        "88888888",
+        "00000000",
+        "qwertyui",
+        "abc12345",
+        "a1234567",
+        "admin123",
+        "66666666",
     ];
     let chars = password.chars().count();
     if !(8..=128).contains(&chars) || COMMON.contains(&password.to_lowercase().as_str()) {

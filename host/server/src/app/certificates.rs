@@ -72,9 +72,11 @@ impl App {
         let judgement = self.judge_issue(&dossier, request, time);
         let code = code::draw(&mut OsRandom);
         let content = compose(&self.store, request, &code, time)?;
-        let proof = crate::proof::make(self.signer.as_ref(), &content).map_err(AppError::internal)?;
+        let proof =
+            crate::proof::make(self.signer.as_ref(), &content).map_err(AppError::internal)?;
         let tests = proving_tests(&dossier.tests, &request.basis);
-        let command = IssueCertificate { request: request.clone(), content, proof, tests, judgement };
+        let command =
+            IssueCertificate { request: request.clone(), content, proof, tests, judgement };
         Ok(Envelope {
             actor: actor.clone(),
             command: Command::IssueCertificate(Box::new(command)),
@@ -95,11 +97,9 @@ impl App {
         for root in [format!("operator/{}", lot.operator), format!("site/{}", lot.site)] {
             based_on.push((root.clone(), state.version(&root)?));
         }
-        let operator = state
-            .get(&lot.operator)?
-            .ok_or_else(|| missing("operator", &lot.operator))?;
-        let product =
-            state.get(&lot.product)?.ok_or_else(|| missing("product", &lot.product))?;
+        let operator =
+            state.get(&lot.operator)?.ok_or_else(|| missing("operator", &lot.operator))?;
+        let product = state.get(&lot.product)?.ok_or_else(|| missing("product", &lot.product))?;
         let mut activities: Vec<Activity> =
             state.list(activity::BY_SITE, &lot.site, RECORDS_MAX)?;
         activities.retain(|a| belongs(a, &lot));

@@ -162,8 +162,7 @@ impl App {
     ) -> Result<(Outcome, Option<String>), AppError> {
         let networked = command.kind != DeviceKind::Printer;
         let token = (new_token_wanted && networked).then(new_token);
-        command.token_sha256 =
-            token.as_ref().map(|t| sha256_hex(t.as_bytes())).unwrap_or_default();
+        command.token_sha256 = token.as_ref().map(|t| sha256_hex(t.as_bytes())).unwrap_or_default();
         let id = command.id.clone();
         let command = Command::ApproveDevice(command);
         let outcome = self.submit_keyed(actor, command, idempotency_key).await?;

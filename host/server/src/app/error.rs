@@ -104,8 +104,5 @@ fn domain_detail(error: &DomainError) -> String {
 
 /// The Chinese sentence for one bad field.
 pub fn field_text(field: &FieldError) -> String {
-    tf(
-        &format!("field.{}", field.code),
-        field.params.iter().map(|(k, v)| (k.as_str(), v.as_str())),
-    )
+    tf(&format!("field.{}", field.code), field.params.iter().map(|(k, v)| (k.as_str(), v.as_str())))
 }

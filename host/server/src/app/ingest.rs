@@ -97,7 +97,8 @@ impl Ingest for Intake {
         if let Some(app) = self.0.upgrade() {
             tracing::warn!(device = %refusal.device, kind = ?refusal.kind, detail = %refusal.detail, "gateway refused");
             let text = format!("{:?}: {}", refusal.kind, refusal.detail);
-            app.devices.note(&refusal.device, |p| p.last_refusal = text.chars().take(200).collect());
+            app.devices
+                .note(&refusal.device, |p| p.last_refusal = text.chars().take(200).collect());
         }
     }
 }

@@ -21,9 +21,8 @@ impl App {
             command.contact_phone = mask_phone(phone.trim());
             let token = self.vault.put(phone.trim()).map_err(AppError::internal)?;
             command.contact_secret = Some(token.clone());
-            let outcome = self
-                .submit_keyed(actor, Command::RegisterOperator(command), idempotency_key)
-                .await;
+            let outcome =
+                self.submit_keyed(actor, Command::RegisterOperator(command), idempotency_key).await;
             // Refused or repeated: the secret belongs to nobody.
             if !outcome.as_ref().is_ok_and(|o| o.written) {
                 self.vault.erase(&token).map_err(AppError::internal)?;

@@ -154,11 +154,7 @@ impl App {
         }
     }
 
-    fn process_message(
-        &self,
-        id: &str,
-        runtime: &tokio::runtime::Handle,
-    ) -> Result<(), AppError> {
+    fn process_message(&self, id: &str, runtime: &tokio::runtime::Handle) -> Result<(), AppError> {
         let state: &dyn State = &self.store;
         let Some(message) = state.get::<Message>(id)? else { return Ok(()) };
         let Some(device) = state.get::<Device>(&message.device)? else { return Ok(()) };
@@ -173,13 +169,16 @@ impl App {
         if settled.status == MessageStatus::Dead {
             tracing::warn!(message = id, device = %device.id, reason = settled.reason, detail = %settled.detail, "dead letter");
         }
-        self.system("decode", Command::SettleMessage(SettleMessage {
-            message: message.id,
-            status: settled.status,
-            reason: settled.reason.into(),
-            detail: settled.detail,
-            problems: settled.problems,
-        }))?;
+        self.system(
+            "decode",
+            Command::SettleMessage(SettleMessage {
+                message: message.id,
+                status: settled.status,
+                reason: settled.reason.into(),
+                detail: settled.detail,
+                problems: settled.problems,
+            }),
+        )?;
         Ok(())
     }
 
@@ -301,15 +300,18 @@ impl App {
             None => None,
         };
         let judgement = self.judge(&measurement, product.as_ref(), message.received_at);
-        self.system("decode", Command::RecordTest(Box::new(RecordTest {
-            device: device.id.clone(),
-            message: message.id.clone(),
-            origin: Origin::Device,
-            measurement,
-            lot: matched.map(|(lot, by)| (lot.id, by)),
-            judgement,
-            received_at: message.received_at,
-        })))
+        self.system(
+            "decode",
+            Command::RecordTest(Box::new(RecordTest {
+                device: device.id.clone(),
+                message: message.id.clone(),
+                origin: Origin::Device,
+                measurement,
+                lot: matched.map(|(lot, by)| (lot.id, by)),
+                judgement,
+                received_at: message.received_at,
+            })),
+        )
     }
 
     /// A scan is a lot put on the bench, or a code checked at a market.
@@ -350,11 +352,14 @@ impl App {
             self.receipt(device, &message.id, "rejected", Some("unknown code"), runtime);
             return Ok(Settled::dead("scan_unknown", scan.text));
         };
-        self.system("decode", Command::ScanLot(ScanLot {
-            device: device.id.clone(),
-            bench: device.bench.clone(),
-            lot: lot.id.clone(),
-        }))?;
+        self.system(
+            "decode",
+            Command::ScanLot(ScanLot {
+                device: device.id.clone(),
+                bench: device.bench.clone(),
+                lot: lot.id.clone(),
+            }),
+        )?;
         let known = json!({ "lot": { "no": lot.no, "product": lot.product_name } });
         self.receipt_with(device, &message.id, "accepted", known, runtime);
         Ok(Settled::as_is(MessageStatus::Accepted))
@@ -369,11 +374,14 @@ impl App {
     ) -> Result<Option<serde_json::Value>, AppError> {
         let everything = Scope::everything();
         let Ok(certificate) = self.certificate(code, &everything) else { return Ok(None) };
-        self.system("decode", Command::CheckCode(CodeChecked {
-            code: code.to_owned(),
-            device: device.id.clone(),
-            message: message.id.clone(),
-        }))?;
+        self.system(
+            "decode",
+            Command::CheckCode(CodeChecked {
+                code: code.to_owned(),
+                device: device.id.clone(),
+                message: message.id.clone(),
+            }),
+        )?;
         let c = &certificate.content;
         Ok(Some(json!({ "check": {
             "status": certificate.status, "code": c.code, "product": c.product,

@@ -88,9 +88,7 @@ impl Plugins {
             bundled,
             failure: loaded.as_ref().err().map(ToString::to_string),
         };
-        self.installed
-            .write()
-            .insert(manifest.id.clone(), Installed { info, plugin: loaded.ok() });
+        self.installed.write().insert(manifest.id.clone(), Installed { info, plugin: loaded.ok() });
     }
 
     /// All plugins, by id.

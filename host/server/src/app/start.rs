@@ -37,8 +37,8 @@ impl App {
         let vault = Vault::open(&data.join("vault"), &keys)?;
         let plugins = plugins::Plugins::open(&data.join("plugins"))?;
         let documents = Renderer::new(fonts(&data))?;
-        let rules = RuleSet::shipped()
-            .map_err(|d| anyhow::anyhow!("shipped rules: {}", join(&d)))?;
+        let rules =
+            RuleSet::shipped().map_err(|d| anyhow::anyhow!("shipped rules: {}", join(&d)))?;
         let head = journal.head().seq;
         let (writer, _) = Writer::start(journal, store.clone())?;
         let app = Arc::new(Self {
@@ -119,7 +119,11 @@ fn open_store(config: &Config, journal: &Journal) -> anyhow::Result<Store> {
     let head = journal.head().seq;
     if store.applied_seq() > head {
         // The store knows lines that the journal lost: only the journal counts.
-        tracing::warn!(store = store.applied_seq(), journal = head, "store is ahead of the journal: rebuilding");
+        tracing::warn!(
+            store = store.applied_seq(),
+            journal = head,
+            "store is ahead of the journal: rebuilding"
+        );
         drop(store);
         rebuild(&config.data, head, &options)?;
         return Ok(Store::open(&dir, &options)?.0);

@@ -92,7 +92,9 @@ fn notice(event: &Event) -> Option<Notice> {
         Event::CertificateIssued(c) => of("certificate", c.id(), &c.area, &c.operator),
         Event::PrintQueued(j) => of("print_job", &j.id, &j.area, &j.operator),
         Event::LotOpened(l) => of("lot", &l.id, &l.area, &l.operator),
-        Event::DevicePaired(d) | Event::DeviceApproved(d) => of("device", &d.id, &d.area, d.owner()),
+        Event::DevicePaired(d) | Event::DeviceApproved(d) => {
+            of("device", &d.id, &d.area, d.owner())
+        }
         Event::OperatorRegistered(o) => of("operator", &o.id, &o.area, &o.id),
         _ => None,
     }

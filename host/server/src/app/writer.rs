@@ -65,16 +65,10 @@ impl Writer {
         let (announce, committed) = watch::channel(journal.head().seq);
         let read_only = Arc::new(RwLock::new(None));
         let stats = Arc::new(WriterStats::default());
-        let mut thread = Thread {
-            journal,
-            store,
-            announce,
-            read_only: read_only.clone(),
-            stats: stats.clone(),
-        };
-        let handle = std::thread::Builder::new()
-            .name("writer".into())
-            .spawn(move || thread.run(&jobs))?;
+        let mut thread =
+            Thread { journal, store, announce, read_only: read_only.clone(), stats: stats.clone() };
+        let handle =
+            std::thread::Builder::new().name("writer".into()).spawn(move || thread.run(&jobs))?;
         Ok((Self { queue, committed, read_only, stats }, handle))
     }
 

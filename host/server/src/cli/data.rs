@@ -113,8 +113,7 @@ impl Demo {
         let password = self.password.unwrap_or_else(|| crate::edge::new_token()[..16].to_owned());
         runtime()?.block_on(async {
             let app = tokio::task::spawn_blocking(move || App::open(config)).await??;
-            let made =
-                crate::demo::fill(&app, &password, &self.public_url, &self.printer).await?;
+            let made = crate::demo::fill(&app, &password, &self.public_url, &self.printer).await?;
             app.close().await;
             println!("{}", serde_json::to_string_pretty(&made)?);
             anyhow::Ok(())

@@ -102,7 +102,8 @@ impl DeviceVerb {
                 // A device counts on between runs; the second of the day does that without a file.
                 let first =
                     record.unwrap_or_else(|| (now.as_second() % 65_000).unsigned_abs() as u16);
-                let mut device = AnalyzerSim::new(now.as_second().unsigned_abs(), &link.device, first.into());
+                let mut device =
+                    AnalyzerSim::new(now.as_second().unsigned_abs(), &link.device, first.into());
                 let (kind, payload) = match model {
                     Model::Json => (UpKind::Result, device.json(&spec, now)?),
                     Model::Lz4000t => (UpKind::Raw, device.lz4000t(&[spec], now)?),

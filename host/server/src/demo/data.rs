@@ -28,12 +28,16 @@ pub(super) struct Farm {
     pub plan: Option<Plan>,
 }
 
-type InputRow =
-    (&'static str, InputKind, &'static [&'static str], &'static [(&'static str, u32)]);
+type InputRow = (&'static str, InputKind, &'static [&'static str], &'static [(&'static str, u32)]);
 
 /// Inputs of the catalogue: name, kind, substances, intervals by crop.
 pub(super) const INPUTS: &[InputRow] = &[
-    ("示例 40% 辛硫磷乳油", InputKind::Pesticide, &["辛硫磷"], &[("莲", 15), ("白菜", 7), ("辣椒", 7)]),
+    (
+        "示例 40% 辛硫磷乳油",
+        InputKind::Pesticide,
+        &["辛硫磷"],
+        &[("莲", 15), ("白菜", 7), ("辣椒", 7)],
+    ),
     ("示例 25% 吡蚜酮悬浮剂", InputKind::Pesticide, &["吡蚜酮"], &[("莲", 14), ("水稻", 14)]),
     ("示例 80% 敌百虫可溶粉剂", InputKind::Pesticide, &["敌百虫"], &[("白菜", 7), ("柑橘", 20)]),
     ("示例商品有机肥", InputKind::Fertiliser, &[], &[]),

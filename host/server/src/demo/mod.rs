@@ -46,8 +46,7 @@ pub async fn fill(
 ) -> anyhow::Result<Value> {
     anyhow::ensure!(app.county().map_err(told)?.is_none(), "the data folder is not empty");
     let county_name = regions::full_name(COUNTY).context("demo county")?;
-    let demo =
-        Demo { app, actor: Actor::system("demo"), today: china_date(now()), county_name };
+    let demo = Demo { app, actor: Actor::system("demo"), today: china_date(now()), county_name };
     demo.submit(Command::ConfigureCounty(ConfigureCounty {
         area: COUNTY.into(),
         name: "湘潭县".into(),

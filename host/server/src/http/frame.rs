@@ -62,7 +62,11 @@ impl Ids {
     }
 }
 
-pub(super) async fn frame(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
+pub(super) async fn frame(
+    State(frame): State<Frame>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = frame.ids.of(request.headers());
     // Handlers read the id where a proxy would have put it.
     request.headers_mut().insert(REQUEST_ID, id.clone());
@@ -125,7 +129,8 @@ fn is_public(path: &str) -> bool {
 impl Form {
     fn of(path: &str, headers: &HeaderMap) -> Self {
         let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let for_programs = path.starts_with("/api/") || path.to_ascii_lowercase().ends_with(".json");
+        let for_programs =
+            path.starts_with("/api/") || path.to_ascii_lowercase().ends_with(".json");
         if !for_programs && (is_public(path) || accept.contains("text/html")) {
             Self::Page
         } else {

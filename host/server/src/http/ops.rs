@@ -73,7 +73,11 @@ async fn metrics(
         f64::from(u8::from(app.writer.read_only().is_some()))
     });
     page.count("tianyin_journal_lines_total", "Lines written.", load(&writer.lines));
-    page.count("tianyin_journal_groups_total", "Groups of lines, one sync each.", load(&writer.groups));
+    page.count(
+        "tianyin_journal_groups_total",
+        "Groups of lines, one sync each.",
+        load(&writer.groups),
+    );
     page.one("tianyin_journal_sync_seconds_total", "counter", "Time in write and sync.", {
         load(&writer.sync_us) as f64 / 1e6
     });
@@ -92,7 +96,12 @@ async fn metrics(
         ("tianyin_tests", "Tests on record.", test::BY_VERDICT, ""),
         ("tianyin_tests_unmatched", "Tests that wait for a lot.", test::UNMATCHED, ""),
         ("tianyin_certificates_valid", "Certificates that stand.", certificate::BY_STATUS, "valid"),
-        ("tianyin_devices_pending", "Devices that wait for approval.", device::BY_STATUS, "pending"),
+        (
+            "tianyin_devices_pending",
+            "Devices that wait for approval.",
+            device::BY_STATUS,
+            "pending",
+        ),
     ];
     for (name, help, index, part) in records {
         page.one(name, "gauge", help, app.store.count(index, part)? as f64);

@@ -328,17 +328,38 @@ mod tests {
     #[test]
     fn every_code_used_here_has_a_text() {
         let codes = [
-            "no_such_page", "method_not_allowed", "timeout", "body_too_large", "unsupported_media",
-            "bad_request", "internal", "bad_cursor", "store_unreadable", "cross_site",
-            "rate_limited", "bad_json", "bad_query", "bad_idempotency_key", "session_expired",
-            "not_set_up", "unauthenticated", "forbidden", "not_found",
+            "no_such_page",
+            "method_not_allowed",
+            "timeout",
+            "body_too_large",
+            "unsupported_media",
+            "bad_request",
+            "internal",
+            "bad_cursor",
+            "store_unreadable",
+            "cross_site",
+            "rate_limited",
+            "bad_json",
+            "bad_query",
+            "bad_idempotency_key",
+            "session_expired",
+            "not_set_up",
+            "unauthenticated",
+            "forbidden",
+            "not_found",
         ];
         for code in codes {
             assert!(has(&format!("error.{code}")), "{code}");
         }
         let fields = [
-            "required", "unknown_field", "wrong_type", "bad_value", "unknown_parameter",
-            "bad_limit", "bad_sheet_dpi", "no_such_lot",
+            "required",
+            "unknown_field",
+            "wrong_type",
+            "bad_value",
+            "unknown_parameter",
+            "bad_limit",
+            "bad_sheet_dpi",
+            "no_such_lot",
         ];
         for code in fields {
             assert!(has(&format!("field.{code}")), "{code}");

@@ -10,9 +10,7 @@ pub(super) fn sizes() -> Result<Vec<Line>> {
     let own = place::binary()?;
     let release = place::root().join("target/release/tianyin");
     let mut lines = Vec::new();
-    for (what, path) in
-        [("binary, with line tables", own), ("binary, release build", release)]
-    {
+    for (what, path) in [("binary, with line tables", own), ("binary, release build", release)] {
         if let Ok(file) = std::fs::metadata(&path) {
             lines.push(Line { what, value: file.len() as f64 / 1e6, unit: "MB", must: None });
         }

@@ -39,7 +39,12 @@ pub(super) fn measure() -> Result<Vec<Line>> {
     let must = Some(Must::Below(300.0));
     let worst = all_ms.iter().copied().fold(0.0, f64::max);
     Ok(vec![
-        Line { what: "issue to label at the printer, p50", value: median(all_ms)?, unit: "ms", must },
+        Line {
+            what: "issue to label at the printer, p50",
+            value: median(all_ms)?,
+            unit: "ms",
+            must,
+        },
         Line { what: "issue to label at the printer, worst", value: worst, unit: "ms", must: None },
         Line { what: "of which issue", value: median(issue_ms)?, unit: "ms", must: None },
     ])

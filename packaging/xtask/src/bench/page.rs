@@ -89,7 +89,13 @@ fn nginx_program() -> Result<PathBuf> {
 fn requests_per_s((address, path): (SocketAddr, &str)) -> Result<f64> {
     let url = format!("http://{address}{path}");
     let arguments = ["-t1", "-c64", "-d", ROUND, &url];
-    let told = child::run(Path::new("wrk"), |c| { c.args(arguments); }, TIMEOUT)?;
+    let told = child::run(
+        Path::new("wrk"),
+        |c| {
+            c.args(arguments);
+        },
+        TIMEOUT,
+    )?;
     ensure!(!told.contains("Non-2xx"), "wrk: {told}");
     let line = told.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
     line.and_then(|number| number.trim().parse().ok()).with_context(|| format!("wrk: {told}"))

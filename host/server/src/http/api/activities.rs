@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
-use tianyin_domain::command::Command;
 use tianyin_domain::activity::{self, Activity, RecordActivity};
+use tianyin_domain::command::Command;
 
 use super::Answer;
 use super::list::{self, Filter, Listing};
@@ -42,25 +42,45 @@ const LISTING: Listing = Listing {
 };
 
 impl Described for RecordActivity {
-    const SCHEMA: Schema = shape!("RecordActivity", "A production record.", [
-        req("site", Text, "Site."),
-        req("product", Text, "Product; its crop picks the interval."),
-        opt("lot", Text, "Lot, when it concerns one lot only."),
-        req("kind", ACTIVITY_KIND, "Kind."),
-        req("date", Date, "First day; not in the future."),
-        opt("stopped_on", Date, "Last day."),
-        opt("input", Text, "Input of the catalogue; must be given for a treatment."),
-        opt("dose", Text, "Dose as applied."),
-        opt("note", Text, "Remarks."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "RecordActivity",
+        "A production record.",
+        [
+            req("site", Text, "Site."),
+            req("product", Text, "Product; its crop picks the interval."),
+            opt("lot", Text, "Lot, when it concerns one lot only."),
+            req("kind", ACTIVITY_KIND, "Kind."),
+            req("date", Date, "First day; not in the future."),
+            opt("stopped_on", Date, "Last day."),
+            opt("input", Text, "Input of the catalogue; must be given for a treatment."),
+            opt("dose", Text, "Dose as applied."),
+            opt("note", Text, "Remarks."),
+        ]
+    );
 }
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::get("/activities", "Lists production records.", Good::Page(Activity::SCHEMA), get(list))
-            .query(&[&LISTING.parameters()]),
-        Route::post("/activities", "Adds a production record.", Good::Made(Activity::SCHEMA), post(add)).body::<RecordActivity>(),
-        Route::get("/activities/{id}", "Shows a production record.", Good::Object(Activity::SCHEMA), get(one)),
+        Route::get(
+            "/activities",
+            "Lists production records.",
+            Good::Page(Activity::SCHEMA),
+            get(list),
+        )
+        .query(&[&LISTING.parameters()]),
+        Route::post(
+            "/activities",
+            "Adds a production record.",
+            Good::Made(Activity::SCHEMA),
+            post(add),
+        )
+        .body::<RecordActivity>(),
+        Route::get(
+            "/activities/{id}",
+            "Shows a production record.",
+            Good::Object(Activity::SCHEMA),
+            get(one),
+        ),
     ]
 }
 

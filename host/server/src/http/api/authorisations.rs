@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
-use tianyin_domain::authorisation::{
-    self, Authorisation, GrantAuthorisation, RevokeAuthorisation,
-};
+use tianyin_domain::authorisation::{self, Authorisation, GrantAuthorisation, RevokeAuthorisation};
 use tianyin_domain::command::Command;
 
 use super::Answer;
@@ -32,27 +30,51 @@ const LISTING: Listing = Listing {
 };
 
 impl Described for GrantAuthorisation {
-    const SCHEMA: Schema = shape!("GrantAuthorisation", "An authorisation to record.", [
-        req("operator", Text, "Operator that grants it."),
-        opt("product", Text, "Product; every product when absent."),
-        req("granted_by", Text, "Person who granted it."),
-        req("evidence", Text, "Evidence on paper."),
-        opt("auto_issue", Boolean, "A passing test issues and prints at once."),
-        opt("printer", Text, "Printer for automatic labels."),
-        req("valid_from", Date, "First day."),
-        opt("valid_to", Date, "Last day; open-ended when absent."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "GrantAuthorisation",
+        "An authorisation to record.",
+        [
+            req("operator", Text, "Operator that grants it."),
+            opt("product", Text, "Product; every product when absent."),
+            req("granted_by", Text, "Person who granted it."),
+            req("evidence", Text, "Evidence on paper."),
+            opt("auto_issue", Boolean, "A passing test issues and prints at once."),
+            opt("printer", Text, "Printer for automatic labels."),
+            req("valid_from", Date, "First day."),
+            opt("valid_to", Date, "Last day; open-ended when absent."),
+        ]
+    );
 }
 
 pub(super) fn routes() -> Vec<Route> {
     let schema = Authorisation::SCHEMA;
     vec![
-        Route::get("/authorisations", "Lists an operator's authorisations.", Good::Page(schema), get(list))
-            .query(&[&LISTING.parameters()]),
-        Route::post("/authorisations", "Records an authorisation.", Good::Made(schema), post(grant))
-            .body::<GrantAuthorisation>(),
-        Route::get("/authorisations/{id}", "Shows an authorisation.", Good::Object(schema), get(one)),
-        Route::post("/authorisations/{id}/revoke", "Revokes an authorisation.", Good::Made(schema), post(revoke)),
+        Route::get(
+            "/authorisations",
+            "Lists an operator's authorisations.",
+            Good::Page(schema),
+            get(list),
+        )
+        .query(&[&LISTING.parameters()]),
+        Route::post(
+            "/authorisations",
+            "Records an authorisation.",
+            Good::Made(schema),
+            post(grant),
+        )
+        .body::<GrantAuthorisation>(),
+        Route::get(
+            "/authorisations/{id}",
+            "Shows an authorisation.",
+            Good::Object(schema),
+            get(one),
+        ),
+        Route::post(
+            "/authorisations/{id}/revoke",
+            "Revokes an authorisation.",
+            Good::Made(schema),
+            post(revoke),
+        ),
     ]
 }
 

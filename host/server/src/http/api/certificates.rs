@@ -62,12 +62,16 @@ const LABEL_DPI: &[Parameter] =
     &[parameter("dpi", Choice(&["203", "300"]), "203 or 300; 203 when absent.")];
 
 impl Described for CertificateRequest {
-    const SCHEMA: Schema = shape!("IssueCertificate", "What is to be certified.", [
-        req("lot", Text, "Lot."),
-        req("quantity", Decimal, "Quantity, at most what the lot still has."),
-        req("basis", List(&BASIS), "Basis (承诺依据), at least one."),
-        opt("replaces", Text, "Void certificate of the same lot that this one replaces."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "IssueCertificate",
+        "What is to be certified.",
+        [
+            req("lot", Text, "Lot."),
+            req("quantity", Decimal, "Quantity, at most what the lot still has."),
+            req("basis", List(&BASIS), "Basis (承诺依据), at least one."),
+            opt("replaces", Text, "Void certificate of the same lot that this one replaces."),
+        ]
+    );
 }
 
 /// Why it is voided.
@@ -77,8 +81,11 @@ struct Void {
 }
 
 impl Described for Void {
-    const SCHEMA: Schema =
-        shape!("VoidCertificate", "Why a certificate is voided.", [req("reason", Text, "Reason; shown to everybody.")]);
+    const SCHEMA: Schema = shape!(
+        "VoidCertificate",
+        "Why a certificate is voided.",
+        [req("reason", Text, "Reason; shown to everybody.")]
+    );
 }
 
 pub(super) fn routes() -> Vec<Route> {
@@ -88,16 +95,46 @@ pub(super) fn routes() -> Vec<Route> {
             .query(&[&LISTING.parameters()]),
         Route::post("/certificates", "Issues a certificate.", Good::Made(schema), post(issue))
             .body::<CertificateRequest>(),
-        Route::post("/certificates/preview", "Says what the rule would say now; issues nothing.", Good::Object(&JUDGEMENT), post(preview))
-            .body::<CertificateRequest>(),
-        Route::get("/certificates/{code}", "Shows a certificate.", Good::Object(schema), get(one_certificate)),
-        Route::post("/certificates/{code}/void", "Voids a certificate.", Good::Made(schema), post(void))
-            .body::<Void>(),
-        Route::get("/certificates/{code}/paper.pdf", "A4 paper.", Good::File("application/pdf"), get(paper_pdf)),
-        Route::get("/certificates/{code}/paper.png", "A4 paper as a picture.", Good::File("image/png"), get(paper_png))
-            .query(&[SHEET_DPI]),
-        Route::get("/certificates/{code}/label.png", "The very dots of the label.", Good::File("image/png"), get(label_png))
-            .query(&[LABEL_DPI]),
+        Route::post(
+            "/certificates/preview",
+            "Says what the rule would say now; issues nothing.",
+            Good::Object(&JUDGEMENT),
+            post(preview),
+        )
+        .body::<CertificateRequest>(),
+        Route::get(
+            "/certificates/{code}",
+            "Shows a certificate.",
+            Good::Object(schema),
+            get(one_certificate),
+        ),
+        Route::post(
+            "/certificates/{code}/void",
+            "Voids a certificate.",
+            Good::Made(schema),
+            post(void),
+        )
+        .body::<Void>(),
+        Route::get(
+            "/certificates/{code}/paper.pdf",
+            "A4 paper.",
+            Good::File("application/pdf"),
+            get(paper_pdf),
+        ),
+        Route::get(
+            "/certificates/{code}/paper.png",
+            "A4 paper as a picture.",
+            Good::File("image/png"),
+            get(paper_png),
+        )
+        .query(&[SHEET_DPI]),
+        Route::get(
+            "/certificates/{code}/label.png",
+            "The very dots of the label.",
+            Good::File("image/png"),
+            get(label_png),
+        )
+        .query(&[LABEL_DPI]),
     ]
 }
 
@@ -148,14 +185,16 @@ async fn void(
     made::<Certificate>(&app, &caller, &outcome)
 }
 
-async fn paper_pdf(State(app): State<Arc<App>>, caller: Caller, Path(code): Path<String>) -> Answer {
+async fn paper_pdf(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(code): Path<String>,
+) -> Answer {
     let certificate: Certificate = one(&app, &caller, &code)?;
     let name = format!("inline; filename=\"{}.pdf\"", certificate.content.code);
     let pdf = drawn(move || Ok(app.paper_pdf(&certificate)?)).await?;
-    let headers = [
-        (header::CONTENT_TYPE, "application/pdf".to_owned()),
-        (header::CONTENT_DISPOSITION, name),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, "application/pdf".to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, pdf).into_response())
 }
 

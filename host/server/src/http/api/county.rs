@@ -27,9 +27,11 @@ struct Settings {
 }
 
 impl Described for Settings {
-    const SCHEMA: Schema = shape!("ConfigureCounty", "What may change after set-up.", [
-        req("public_url", Text, "Address in QR codes of labels printed from now on."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "ConfigureCounty",
+        "What may change after set-up.",
+        [req("public_url", Text, "Address in QR codes of labels printed from now on."),]
+    );
 }
 
 pub(super) fn routes() -> Vec<Route> {
@@ -41,8 +43,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 fn county(app: &App) -> Result<County, Problem> {
-    app.county()?
-        .ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_set_up"))
+    app.county()?.ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_set_up"))
 }
 
 async fn shown(State(app): State<Arc<App>>, _: Caller) -> Answer {

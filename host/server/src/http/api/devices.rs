@@ -67,31 +67,43 @@ struct Approval {
 }
 
 impl Described for Approval {
-    const SCHEMA: Schema = shape!("ApproveDevice", "Describes a device and lets it work.", [
-        req("name", Text, "Name."),
-        req("kind", DEVICE_KIND, "Kind."),
-        opt("model", Text, "Model."),
-        opt("place", Text, "Where it stands; shown with results."),
-        opt("area", Text, "Region code."),
-        opt("operator", Text, "Operator that owns it."),
-        opt("bench", Text, "Bench it belongs to."),
-        opt("decoder", Text, "Plugin for `up/raw`."),
-        opt("address", Text, "Network address of a printer, `host:port`."),
-        opt("dpi", Integer, "Resolution of a printer, 203 or 300."),
-        opt("new_token", Boolean, "Give out a new token; the old one stops working."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "ApproveDevice",
+        "Describes a device and lets it work.",
+        [
+            req("name", Text, "Name."),
+            req("kind", DEVICE_KIND, "Kind."),
+            opt("model", Text, "Model."),
+            opt("place", Text, "Where it stands; shown with results."),
+            opt("area", Text, "Region code."),
+            opt("operator", Text, "Operator that owns it."),
+            opt("bench", Text, "Bench it belongs to."),
+            opt("decoder", Text, "Plugin for `up/raw`."),
+            opt("address", Text, "Network address of a printer, `host:port`."),
+            opt("dpi", Integer, "Resolution of a printer, 203 or 300."),
+            opt("new_token", Boolean, "Give out a new token; the old one stops working."),
+        ]
+    );
 }
 
-const APPROVED: Schema = shape!("ApprovedDevice", "An approved device.", [
-    req("device", Object(&DEVICE), "The device."),
-    opt("token", Text, "Its token, told this once; MQTT password."),
-]);
+const APPROVED: Schema = shape!(
+    "ApprovedDevice",
+    "An approved device.",
+    [
+        req("device", Object(&DEVICE), "The device."),
+        opt("token", Text, "Its token, told this once; MQTT password."),
+    ]
+);
 
-const PAIRING: Schema = shape!("Pairing", "Whether unknown devices may connect now.", [
-    req("open", Boolean, "Whether pairing is open."),
-    opt("code", Text, "Pairing code, the MQTT password of unknown devices."),
-    opt("until", Time, "When it ends by itself."),
-]);
+const PAIRING: Schema = shape!(
+    "Pairing",
+    "Whether unknown devices may connect now.",
+    [
+        req("open", Boolean, "Whether pairing is open."),
+        opt("code", Text, "Pairing code, the MQTT password of unknown devices."),
+        opt("until", Time, "When it ends by itself."),
+    ]
+);
 
 pub(super) fn routes() -> Vec<Route> {
     let device = Good::Object(Device::SCHEMA);
@@ -99,11 +111,26 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get("/devices", "Lists devices.", Good::Page(Device::SCHEMA), get(list))
             .query(&[&LISTING.parameters()]),
         Route::get("/devices/{id}", "Shows a device.", device, get(shown)),
-        Route::post("/devices/{id}/approve", "Describes and approves a device.", Good::Made(&APPROVED), post(approve))
-            .body::<Approval>(),
+        Route::post(
+            "/devices/{id}/approve",
+            "Describes and approves a device.",
+            Good::Made(&APPROVED),
+            post(approve),
+        )
+        .body::<Approval>(),
         Route::post("/devices/{id}/disable", "Disables a device.", device, post(disable)),
-        Route::get("/pairing", "Shows whether pairing is open.", Good::Object(&PAIRING), get(pairing)),
-        Route::post("/pairing", "Opens pairing for ten minutes.", Good::Object(&PAIRING), post(open_pairing)),
+        Route::get(
+            "/pairing",
+            "Shows whether pairing is open.",
+            Good::Object(&PAIRING),
+            get(pairing),
+        ),
+        Route::post(
+            "/pairing",
+            "Opens pairing for ten minutes.",
+            Good::Object(&PAIRING),
+            post(open_pairing),
+        ),
         Route::delete("/pairing", "Closes pairing.", Good::Nothing, delete(close_pairing)),
     ]
 }

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use tianyin_domain::command::Command;
-use tianyin_domain::input::{self, Input, AddInput};
+use tianyin_domain::input::{self, AddInput, Input};
 
 use super::Answer;
 use super::list::{self, Filter, Listing};
@@ -21,13 +21,11 @@ use crate::http::Problem;
 
 const LISTING: Listing = Listing {
     all: Some((input::ALL, "")),
-    filters: &[
-        Filter {
-            parameter: parameter("kind", INPUT_KIND, "Only this kind."),
-            field: "/kind",
-            index: None,
-        },
-    ],
+    filters: &[Filter {
+        parameter: parameter("kind", INPUT_KIND, "Only this kind."),
+        field: "/kind",
+        index: None,
+    }],
     switches: &[],
     search: &["/name", "/registration_no", "/substances"],
     newest_first: false,
@@ -35,20 +33,25 @@ const LISTING: Listing = Listing {
 };
 
 impl Described for AddInput {
-    const SCHEMA: Schema = shape!("AddInput", "An input to add.", [
-        req("name", Text, "Trade name."),
-        req("kind", INPUT_KIND, "Kind."),
-        opt("registration_no", Text, "Registration number."),
-        opt("substances", List(&Text), "Active substances by common Chinese name."),
-        opt("uses", List(&Object(&USE)), "Registered uses."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "AddInput",
+        "An input to add.",
+        [
+            req("name", Text, "Trade name."),
+            req("kind", INPUT_KIND, "Kind."),
+            opt("registration_no", Text, "Registration number."),
+            opt("substances", List(&Text), "Active substances by common Chinese name."),
+            opt("uses", List(&Object(&USE)), "Registered uses."),
+        ]
+    );
 }
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/inputs", "Lists inputs.", Good::Page(Input::SCHEMA), get(list))
             .query(&[&LISTING.parameters()]),
-        Route::post("/inputs", "Adds an input.", Good::Made(Input::SCHEMA), post(add)).body::<AddInput>(),
+        Route::post("/inputs", "Adds an input.", Good::Made(Input::SCHEMA), post(add))
+            .body::<AddInput>(),
         Route::get("/inputs/{id}", "Shows an input.", Good::Object(Input::SCHEMA), get(one)),
     ]
 }

@@ -42,12 +42,16 @@ const LISTING: Listing = Listing {
 };
 
 impl Described for OpenLot {
-    const SCHEMA: Schema = shape!("OpenLot", "A lot to open, at harvest.", [
-        req("product", Text, "Product."),
-        req("site", Text, "Site of the same operator."),
-        req("quantity", Decimal, "Quantity in the product's unit, at most 3 decimal places."),
-        req("harvested_on", Date, "Day of harvest, slaughter or catch; not in the future."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "OpenLot",
+        "A lot to open, at harvest.",
+        [
+            req("product", Text, "Product."),
+            req("site", Text, "Site of the same operator."),
+            req("quantity", Decimal, "Quantity in the product's unit, at most 3 decimal places."),
+            req("harvested_on", Date, "Day of harvest, slaughter or catch; not in the future."),
+        ]
+    );
 }
 
 pub(super) fn routes() -> Vec<Route> {

@@ -49,7 +49,12 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get("/messages", "Lists messages.", Good::Page(Message::SCHEMA), get(list))
             .query(&[&LISTING.parameters()]),
         Route::get("/messages/{id}", "Shows a message with its bytes.", good, get(with_bytes)),
-        Route::post("/messages/{id}/replay", "Decodes a dead or quarantined message again.", Good::Made(Message::SCHEMA), post(replay)),
+        Route::post(
+            "/messages/{id}/replay",
+            "Decodes a dead or quarantined message again.",
+            Good::Made(Message::SCHEMA),
+            post(replay),
+        ),
     ]
 }
 

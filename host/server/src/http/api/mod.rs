@@ -68,9 +68,8 @@ fn routes() -> Vec<Route> {
 
 /// Routes below [`BASE`].
 pub fn router() -> Router<Arc<App>> {
-    let mut router = Router::new()
-        .route("/openapi.json", get(openapi_json))
-        .route("/docs", get(docs::page));
+    let mut router =
+        Router::new().route("/openapi.json", get(openapi_json)).route("/docs", get(docs::page));
     for route in routes() {
         router = router.route(route.path, route.handler);
     }
@@ -145,7 +144,8 @@ mod keeps_step {
         assert!(faults.is_empty(), "{faults:?}");
         let command: T = serde_json::from_value(example.clone()).unwrap();
         let written = serde_json::to_value(command).unwrap();
-        let keys = |v: &Value| -> BTreeSet<String> { v.as_object().unwrap().keys().cloned().collect() };
+        let keys =
+            |v: &Value| -> BTreeSet<String> { v.as_object().unwrap().keys().cloned().collect() };
         let shape: BTreeSet<String> =
             keys(&example).into_iter().chain(hidden.iter().map(|h| (*h).to_owned())).collect();
         assert_eq!(keys(&written), shape, "{}", T::SCHEMA.name);

@@ -1,6 +1,8 @@
 //! The OpenAPI 3.1 document, made from the table of routes.
 
-use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{
+    Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
+};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, KnownFormat, Object, ObjectBuilder, SchemaFormat,
@@ -25,10 +27,8 @@ const PROBLEM: &str = "Problem";
 
 /// The whole document.
 pub fn document() -> OpenApi {
-    let mut components = ComponentsBuilder::new().security_scheme(
-        TOKEN,
-        SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
-    );
+    let mut components = ComponentsBuilder::new()
+        .security_scheme(TOKEN, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     let mut known = Vec::new();
     components = components.schema(PROBLEM, problem_schema());
     add(&FINDING, &mut components, &mut known);
@@ -84,9 +84,14 @@ fn operation(route: &Route) -> Operation {
         operation = operation.parameter(optional(p.name, ParameterIn::Query, p.kind, p.about));
     }
     if matches!(route.good, Good::Made(_)) {
-        let about = "1 to 64 visible characters. The same request with the same key is carried out once.";
-        operation =
-            operation.parameter(optional("Idempotency-Key", ParameterIn::Header, Kind::Text, about));
+        let about =
+            "1 to 64 visible characters. The same request with the same key is carried out once.";
+        operation = operation.parameter(optional(
+            "Idempotency-Key",
+            ParameterIn::Header,
+            Kind::Text,
+            about,
+        ));
     }
     if let Some(body) = &route.body {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(body.name))).build();
@@ -278,15 +283,16 @@ fn described(kind: Kind, about: &str) -> RefOr<Shape> {
         Kind::Text => of(Type::String).into(),
         Kind::Integer => of(Type::Integer).into(),
         Kind::Boolean => of(Type::Boolean).into(),
-        Kind::Decimal => of(Type::String).format(Some(SchemaFormat::Custom("decimal".into()))).into(),
+        Kind::Decimal => {
+            of(Type::String).format(Some(SchemaFormat::Custom("decimal".into()))).into()
+        }
         Kind::Date => of(Type::String).format(known(KnownFormat::Date)).into(),
         Kind::Time => of(Type::String).format(known(KnownFormat::DateTime)).into(),
         Kind::Choice(words) => of(Type::String).enum_values(Some(words.iter().copied())).into(),
         Kind::List(inner) => ArrayBuilder::new().items(shape_of(*inner)).description(about).into(),
-        Kind::Object(schema) => Ref::builder()
-            .ref_location_from_schema_name(schema.name)
-            .description(about)
-            .into(),
+        Kind::Object(schema) => {
+            Ref::builder().ref_location_from_schema_name(schema.name).description(about).into()
+        }
         Kind::Any => {
             ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(about).into()
         }
@@ -308,7 +314,10 @@ mod tests {
             std::fs::write(path, &now).unwrap();
         }
         let agreed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(now == agreed, "tests/openapi.json differs: look at the change, then run with TIANYIN_TEST_UPDATE=1");
+        assert!(
+            now == agreed,
+            "tests/openapi.json differs: look at the change, then run with TIANYIN_TEST_UPDATE=1"
+        );
     }
 
     #[test]

@@ -43,17 +43,25 @@ const LISTING: Listing = Listing {
 };
 
 impl Described for RegisterOperator {
-    const SCHEMA: Schema = shape!("RegisterOperator", "An operator to register; it waits for review.", [
-        req("name", Text, "Registered name."),
-        req("kind", OPERATOR_KIND, "Kind."),
-        opt("uscc", Text, "Unified social credit code; farmers have none."),
-        opt("uscc_override", Text, "Reason to accept a wrong check character."),
-        req("area", Text, "Region code of the township."),
-        req("area_name", Text, "Region in words, as printed for the origin."),
-        opt("address", Text, "Address below the township."),
-        opt("contact_name", Text, "Contact person."),
-        req("contact_phone", Text, "Contact phone in full; a natural person's is kept in the vault."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "RegisterOperator",
+        "An operator to register; it waits for review.",
+        [
+            req("name", Text, "Registered name."),
+            req("kind", OPERATOR_KIND, "Kind."),
+            opt("uscc", Text, "Unified social credit code; farmers have none."),
+            opt("uscc_override", Text, "Reason to accept a wrong check character."),
+            req("area", Text, "Region code of the township."),
+            req("area_name", Text, "Region in words, as printed for the origin."),
+            opt("address", Text, "Address below the township."),
+            opt("contact_name", Text, "Contact person."),
+            req(
+                "contact_phone",
+                Text,
+                "Contact phone in full; a natural person's is kept in the vault."
+            ),
+        ]
+    );
 }
 
 /// The county's review.
@@ -65,10 +73,14 @@ struct Review {
 }
 
 impl Described for Review {
-    const SCHEMA: Schema = shape!("ReviewOperator", "The county's review.", [
-        req("status", Choice(&["approved", "returned", "suspended"]), "New status."),
-        opt("reason", Text, "Reason; required unless approved."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "ReviewOperator",
+        "The county's review.",
+        [
+            req("status", Choice(&["approved", "returned", "suspended"]), "New status."),
+            opt("reason", Text, "Reason; required unless approved."),
+        ]
+    );
 }
 
 pub(super) fn routes() -> Vec<Route> {
@@ -78,7 +90,12 @@ pub(super) fn routes() -> Vec<Route> {
             .query(&[&LISTING.parameters()]),
         Route::post("/operators", "Registers an operator.", good, post(register))
             .body::<RegisterOperator>(),
-        Route::get("/operators/{id}", "Shows an operator.", Good::Object(Operator::SCHEMA), get(one)),
+        Route::get(
+            "/operators/{id}",
+            "Shows an operator.",
+            Good::Object(Operator::SCHEMA),
+            get(one),
+        ),
         Route::post("/operators/{id}/review", "Reviews an operator.", good, post(review))
             .body::<Review>(),
     ]

@@ -42,19 +42,29 @@ const LISTING: Listing = Listing {
 };
 
 impl Described for QueuePrint {
-    const SCHEMA: Schema = shape!("QueuePrint", "A label to print.", [
-        req("certificate", Text, "Certificate."),
-        req("printer", Text, "Printer."),
-        req("copies", Integer, "1 to 1000."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "QueuePrint",
+        "A label to print.",
+        [
+            req("certificate", Text, "Certificate."),
+            req("printer", Text, "Printer."),
+            req("copies", Integer, "1 to 1000."),
+        ]
+    );
 }
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/print_jobs", "Lists print jobs.", Good::Page(PrintJob::SCHEMA), get(list))
             .query(&[&LISTING.parameters()]),
-        Route::post("/print_jobs", "Adds a print job.", Good::Made(PrintJob::SCHEMA), post(add)).body::<QueuePrint>(),
-        Route::get("/print_jobs/{id}", "Shows a print job.", Good::Object(PrintJob::SCHEMA), get(one)),
+        Route::post("/print_jobs", "Adds a print job.", Good::Made(PrintJob::SCHEMA), post(add))
+            .body::<QueuePrint>(),
+        Route::get(
+            "/print_jobs/{id}",
+            "Shows a print job.",
+            Good::Object(PrintJob::SCHEMA),
+            get(one),
+        ),
     ]
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use tianyin_domain::command::Command;
-use tianyin_domain::product::{self, Product, AddProduct};
+use tianyin_domain::product::{self, AddProduct, Product};
 
 use super::Answer;
 use super::list::{self, Filter, Listing};
@@ -37,22 +37,27 @@ const LISTING: Listing = Listing {
 };
 
 impl Described for AddProduct {
-    const SCHEMA: Schema = shape!("AddProduct", "A product to add.", [
-        req("operator", Text, "Operator."),
-        req("name", Text, "Name as sold."),
-        req("class", PRODUCT_CLASS, "Class."),
-        opt("crop", Text, "Crop or species."),
-        opt("variety", Text, "Variety."),
-        req("unit", Text, "Unit of quantity."),
-        opt("method_unsuitable", Boolean, "Enzyme inhibition does not work on it."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "AddProduct",
+        "A product to add.",
+        [
+            req("operator", Text, "Operator."),
+            req("name", Text, "Name as sold."),
+            req("class", PRODUCT_CLASS, "Class."),
+            opt("crop", Text, "Crop or species."),
+            opt("variety", Text, "Variety."),
+            req("unit", Text, "Unit of quantity."),
+            opt("method_unsuitable", Boolean, "Enzyme inhibition does not work on it."),
+        ]
+    );
 }
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/products", "Lists products.", Good::Page(Product::SCHEMA), get(list))
             .query(&[&LISTING.parameters()]),
-        Route::post("/products", "Adds a product.", Good::Made(Product::SCHEMA), post(add)).body::<AddProduct>(),
+        Route::post("/products", "Adds a product.", Good::Made(Product::SCHEMA), post(add))
+            .body::<AddProduct>(),
         Route::get("/products/{id}", "Shows a product.", Good::Object(Product::SCHEMA), get(one)),
     ]
 }

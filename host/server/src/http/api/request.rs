@@ -108,7 +108,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn unread(rejection: BytesRejection) -> Problem {
     use axum::response::IntoResponse as _;
     let status = rejection.into_response().status();
-    Problem::of_status(status).unwrap_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad_request"))
+    Problem::of_status(status)
+        .unwrap_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad_request"))
 }
 
 fn read_json<T: Described>(bytes: &[u8]) -> Result<T, Problem> {
@@ -134,7 +135,8 @@ impl FromRequestParts<Arc<App>> for Key {
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
         let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
-        let good = (1..=64).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
+        let good =
+            (1..=64).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
         match value.to_str() {
             Ok(key) if good => Ok(Self(Some(key.to_owned()))),
             _ => Err(Problem::new(StatusCode::BAD_REQUEST, "bad_idempotency_key")),
@@ -206,8 +208,12 @@ impl Kind {
     /// Checks a value given as text.
     fn check_text(&self, name: &str, text: &str, faults: &mut Vec<FieldProblem>) {
         let value = match self {
-            Self::Integer => text.parse::<i64>().map_or_else(|_| Value::String(text.into()), Value::from),
-            Self::Boolean => text.parse::<bool>().map_or_else(|_| Value::String(text.into()), Value::from),
+            Self::Integer => {
+                text.parse::<i64>().map_or_else(|_| Value::String(text.into()), Value::from)
+            }
+            Self::Boolean => {
+                text.parse::<bool>().map_or_else(|_| Value::String(text.into()), Value::from)
+            }
             _ => Value::String(text.into()),
         };
         self.check_value(name, &value, faults);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
-use axum::Json;
 use serde_json::Value;
 use tianyin_domain::Entity;
 use tianyin_domain::command::Outcome;

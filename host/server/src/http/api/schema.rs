@@ -81,9 +81,13 @@ impl Schema {
 
     fn check_at(&self, path: &str, value: &Value, faults: &mut Vec<FieldProblem>) {
         let Value::Object(given) = value else {
-            return faults.push(wrong_type(if path.is_empty() { "body" } else { path }, t("json_type.object")));
+            return faults.push(wrong_type(
+                if path.is_empty() { "body" } else { path },
+                t("json_type.object"),
+            ));
         };
-        let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        let at =
+            |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         for name in given.keys().filter(|name| !self.fields.iter().any(|f| f.name == **name)) {
             let name: String = name.chars().take(64).collect();
             faults.push(FieldProblem::new(&at(&name), "unknown_field", &[]));

@@ -19,13 +19,21 @@ use super::shapes::{ROLE, shape};
 use crate::app::App;
 use crate::http::ClientAddr;
 
-const SESSION: Schema = shape!("Session", "A session.", [
-    req("token", Text, "Send it as `Authorization: Bearer TOKEN`."),
-    req("expires_at", Time, "When it ends at the latest; 8 hours without a request end it, too."),
-    req("user", Text, "User."),
-    req("role", ROLE, "Role."),
-    opt("operator", Text, "Operator the user acts for."),
-]);
+const SESSION: Schema = shape!(
+    "Session",
+    "A session.",
+    [
+        req("token", Text, "Send it as `Authorization: Bearer TOKEN`."),
+        req(
+            "expires_at",
+            Time,
+            "When it ends at the latest; 8 hours without a request end it, too."
+        ),
+        req("user", Text, "User."),
+        req("role", ROLE, "Role."),
+        opt("operator", Text, "Operator the user acts for."),
+    ]
+);
 
 #[derive(Deserialize)]
 struct SignIn {
@@ -34,10 +42,11 @@ struct SignIn {
 }
 
 impl Described for SignIn {
-    const SCHEMA: Schema = shape!("SignIn", "Sign-in.", [
-        req("username", Text, "Sign-in name."),
-        req("password", Text, "Password."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "SignIn",
+        "Sign-in.",
+        [req("username", Text, "Sign-in name."), req("password", Text, "Password."),]
+    );
 }
 
 pub(super) fn routes() -> Vec<Route> {

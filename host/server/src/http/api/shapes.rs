@@ -56,8 +56,15 @@ shown! {
 }
 
 pub const OPERATOR_KIND: Kind = Choice(&[
-    "enterprise", "cooperative", "family_farm", "farmer", "collective", "buyer",
-    "wholesale_market", "supermarket", "canteen",
+    "enterprise",
+    "cooperative",
+    "family_farm",
+    "farmer",
+    "collective",
+    "buyer",
+    "wholesale_market",
+    "supermarket",
+    "canteen",
 ]);
 pub const OPERATOR_STATUS: Kind = Choice(&["submitted", "approved", "returned", "suspended"]);
 pub const PRODUCT_CLASS: Kind =
@@ -66,7 +73,13 @@ pub const INPUT_KIND: Kind =
     Choice(&["pesticide", "veterinary_drug", "fertiliser", "feed", "other"]);
 pub const LOT_STATUS: Kind = Choice(&["open", "held"]);
 pub const ACTIVITY_KIND: Kind = Choice(&[
-    "planting", "fertilising", "treatment", "pest_control", "harvest", "processing", "other",
+    "planting",
+    "fertilising",
+    "treatment",
+    "pest_control",
+    "harvest",
+    "processing",
+    "other",
 ]);
 pub const DEVICE_KIND: Kind = Choice(&["analyzer", "scanner", "printer"]);
 pub const DEVICE_STATUS: Kind = Choice(&["pending", "approved", "disabled"]);
@@ -82,289 +95,397 @@ pub const CERTIFICATE_STATUS: Kind = Choice(&["valid", "void"]);
 pub const PRINT_STATUS: Kind = Choice(&["queued", "printed", "failed"]);
 pub const ROLE: Kind = Choice(&["administrator", "clerk", "producer"]);
 
-pub const OPERATOR: Schema = shape!("Operator", "A production operator (生产经营主体).", [
-    req("id", Text, "Id, `opr_…`."),
-    req("name", Text, "Registered name."),
-    req("kind", OPERATOR_KIND, "Kind."),
-    opt("uscc", Text, "Unified social credit code; empty for farmers."),
-    opt("uscc_override", Text, "Why a wrong check character was accepted."),
-    req("area", Text, "Region code of the township."),
-    req("area_name", Text, "Region in words."),
-    opt("address", Text, "Address below the township."),
-    opt("contact_name", Text, "Contact person."),
-    opt("contact_phone", Text, "Contact phone; masked for natural persons."),
-    req("status", OPERATOR_STATUS, "Status."),
-    opt("status_reason", Text, "Reason of the last review."),
-    req("registered_at", Time, "When it was registered here."),
-]);
+pub const OPERATOR: Schema = shape!(
+    "Operator",
+    "A production operator (生产经营主体).",
+    [
+        req("id", Text, "Id, `opr_…`."),
+        req("name", Text, "Registered name."),
+        req("kind", OPERATOR_KIND, "Kind."),
+        opt("uscc", Text, "Unified social credit code; empty for farmers."),
+        opt("uscc_override", Text, "Why a wrong check character was accepted."),
+        req("area", Text, "Region code of the township."),
+        req("area_name", Text, "Region in words."),
+        opt("address", Text, "Address below the township."),
+        opt("contact_name", Text, "Contact person."),
+        opt("contact_phone", Text, "Contact phone; masked for natural persons."),
+        req("status", OPERATOR_STATUS, "Status."),
+        opt("status_reason", Text, "Reason of the last review."),
+        req("registered_at", Time, "When it was registered here."),
+    ]
+);
 
-pub const SITE: Schema = shape!("Site", "A site (产地).", [
-    req("id", Text, "Id, `sit_…`."),
-    req("operator", Text, "Operator."),
-    req("name", Text, "Name."),
-    req("area", Text, "Region code."),
-    req("area_name", Text, "Region in words."),
-    req("size_mu", Decimal, "Size in 亩."),
-]);
+pub const SITE: Schema = shape!(
+    "Site",
+    "A site (产地).",
+    [
+        req("id", Text, "Id, `sit_…`."),
+        req("operator", Text, "Operator."),
+        req("name", Text, "Name."),
+        req("area", Text, "Region code."),
+        req("area_name", Text, "Region in words."),
+        req("size_mu", Decimal, "Size in 亩."),
+    ]
+);
 
-pub const PRODUCT: Schema = shape!("Product", "A product of an operator.", [
-    req("id", Text, "Id, `prd_…`."),
-    req("operator", Text, "Operator."),
-    req("name", Text, "Name as sold."),
-    req("class", PRODUCT_CLASS, "Class."),
-    opt("crop", Text, "Crop or species as registrations name it."),
-    opt("variety", Text, "Variety."),
-    req("unit", Text, "Unit of quantity."),
-    req("method_unsuitable", Boolean, "Enzyme inhibition does not work on it."),
-    req("area", Text, "Region code of the operator."),
-]);
+pub const PRODUCT: Schema = shape!(
+    "Product",
+    "A product of an operator.",
+    [
+        req("id", Text, "Id, `prd_…`."),
+        req("operator", Text, "Operator."),
+        req("name", Text, "Name as sold."),
+        req("class", PRODUCT_CLASS, "Class."),
+        opt("crop", Text, "Crop or species as registrations name it."),
+        opt("variety", Text, "Variety."),
+        req("unit", Text, "Unit of quantity."),
+        req("method_unsuitable", Boolean, "Enzyme inhibition does not work on it."),
+        req("area", Text, "Region code of the operator."),
+    ]
+);
 
-pub const USE: Schema = shape!("RegisteredUse", "A registered use of an input on one crop.", [
-    opt("crop", Text, "Crop or species; empty for every one."),
-    req("interval_days", Integer, "Pre-harvest interval or withdrawal period, 0 to 730 days."),
-    opt("dose", Text, "Dose as on the label."),
-]);
+pub const USE: Schema = shape!(
+    "RegisteredUse",
+    "A registered use of an input on one crop.",
+    [
+        opt("crop", Text, "Crop or species; empty for every one."),
+        req("interval_days", Integer, "Pre-harvest interval or withdrawal period, 0 to 730 days."),
+        opt("dose", Text, "Dose as on the label."),
+    ]
+);
 
-pub const INPUT: Schema = shape!("Input", "An agricultural input (投入品) of the catalogue.", [
-    req("id", Text, "Id, `inp_…`."),
-    req("name", Text, "Trade name."),
-    req("kind", INPUT_KIND, "Kind."),
-    opt("registration_no", Text, "Registration number."),
-    req("substances", List(&Text), "Active substances by common Chinese name."),
-    req("uses", List(&Object(&USE)), "Registered uses."),
-]);
+pub const INPUT: Schema = shape!(
+    "Input",
+    "An agricultural input (投入品) of the catalogue.",
+    [
+        req("id", Text, "Id, `inp_…`."),
+        req("name", Text, "Trade name."),
+        req("kind", INPUT_KIND, "Kind."),
+        opt("registration_no", Text, "Registration number."),
+        req("substances", List(&Text), "Active substances by common Chinese name."),
+        req("uses", List(&Object(&USE)), "Registered uses."),
+    ]
+);
 
-pub const LOT: Schema = shape!("Lot", "A lot (批次).", [
-    req("id", Text, "Id, `lot_…`."),
-    req("no", Text, "Number, `L20261118-0003`."),
-    req("operator", Text, "Operator."),
-    req("product", Text, "Product."),
-    req("product_name", Text, "Product name when the lot was opened."),
-    req("site", Text, "Site."),
-    req("area", Text, "Region code of the site."),
-    req("area_name", Text, "Region in words."),
-    req("quantity", Decimal, "Quantity."),
-    req("unit", Text, "Unit."),
-    req("certified", Decimal, "Quantity on valid certificates."),
-    req("harvested_on", Date, "Day of harvest, slaughter or catch."),
-    req("status", LOT_STATUS, "Status."),
-    opt("status_reason", Text, "Why it is held."),
-    req("opened_at", Time, "When it was opened."),
-]);
+pub const LOT: Schema = shape!(
+    "Lot",
+    "A lot (批次).",
+    [
+        req("id", Text, "Id, `lot_…`."),
+        req("no", Text, "Number, `L20261118-0003`."),
+        req("operator", Text, "Operator."),
+        req("product", Text, "Product."),
+        req("product_name", Text, "Product name when the lot was opened."),
+        req("site", Text, "Site."),
+        req("area", Text, "Region code of the site."),
+        req("area_name", Text, "Region in words."),
+        req("quantity", Decimal, "Quantity."),
+        req("unit", Text, "Unit."),
+        req("certified", Decimal, "Quantity on valid certificates."),
+        req("harvested_on", Date, "Day of harvest, slaughter or catch."),
+        req("status", LOT_STATUS, "Status."),
+        opt("status_reason", Text, "Why it is held."),
+        req("opened_at", Time, "When it was opened."),
+    ]
+);
 
-pub const INPUT_USE: Schema = shape!("InputUse", "What was used, as it stood in the catalogue on that day.", [
-    req("input", Text, "Input."),
-    req("name", Text, "Name."),
-    req("kind", INPUT_KIND, "Kind."),
-    req("substances", List(&Text), "Active substances."),
-    opt("interval_days", Integer, "Interval for this crop; absent when the label has no such use."),
-    opt("dose", Text, "Dose as applied."),
-]);
+pub const INPUT_USE: Schema = shape!(
+    "InputUse",
+    "What was used, as it stood in the catalogue on that day.",
+    [
+        req("input", Text, "Input."),
+        req("name", Text, "Name."),
+        req("kind", INPUT_KIND, "Kind."),
+        req("substances", List(&Text), "Active substances."),
+        opt(
+            "interval_days",
+            Integer,
+            "Interval for this crop; absent when the label has no such use."
+        ),
+        opt("dose", Text, "Dose as applied."),
+    ]
+);
 
-pub const ACTIVITY: Schema = shape!("Activity", "A production record (生产记录).", [
-    req("id", Text, "Id, `act_…`."),
-    req("operator", Text, "Operator."),
-    req("site", Text, "Site."),
-    req("product", Text, "Product."),
-    opt("lot", Text, "Lot, when it belongs to one lot only."),
-    req("area", Text, "Region code."),
-    req("kind", ACTIVITY_KIND, "Kind."),
-    req("date", Date, "First day."),
-    opt("stopped_on", Date, "Last day."),
-    opt("input", Object(&INPUT_USE), "Input used."),
-    opt("note", Text, "Remarks."),
-]);
+pub const ACTIVITY: Schema = shape!(
+    "Activity",
+    "A production record (生产记录).",
+    [
+        req("id", Text, "Id, `act_…`."),
+        req("operator", Text, "Operator."),
+        req("site", Text, "Site."),
+        req("product", Text, "Product."),
+        opt("lot", Text, "Lot, when it belongs to one lot only."),
+        req("area", Text, "Region code."),
+        req("kind", ACTIVITY_KIND, "Kind."),
+        req("date", Date, "First day."),
+        opt("stopped_on", Date, "Last day."),
+        opt("input", Object(&INPUT_USE), "Input used."),
+        opt("note", Text, "Remarks."),
+    ]
+);
 
-pub const DEVICE: Schema = shape!("Device", "An analyzer, scanner or printer.", [
-    req("id", Text, "Id, also its MQTT user name."),
-    req("name", Text, "Name."),
-    req("kind", DEVICE_KIND, "Kind."),
-    opt("model", Text, "Model."),
-    opt("place", Text, "Where it stands."),
-    opt("area", Text, "Region code."),
-    opt("operator", Text, "Operator that owns it; absent for an agency's."),
-    opt("bench", Text, "Bench."),
-    opt("decoder", Text, "Plugin that decodes what it sends on `up/raw`."),
-    opt("address", Text, "Network address of a printer."),
-    opt("dpi", Integer, "Resolution of a printer."),
-    req("status", DEVICE_STATUS, "Status."),
-    req("added_at", Time, "When it was first known."),
-    opt("online", Boolean, "Whether it is connected now."),
-    opt("last_message_at", Time, "When it last sent something."),
-]);
+pub const DEVICE: Schema = shape!(
+    "Device",
+    "An analyzer, scanner or printer.",
+    [
+        req("id", Text, "Id, also its MQTT user name."),
+        req("name", Text, "Name."),
+        req("kind", DEVICE_KIND, "Kind."),
+        opt("model", Text, "Model."),
+        opt("place", Text, "Where it stands."),
+        opt("area", Text, "Region code."),
+        opt("operator", Text, "Operator that owns it; absent for an agency's."),
+        opt("bench", Text, "Bench."),
+        opt("decoder", Text, "Plugin that decodes what it sends on `up/raw`."),
+        opt("address", Text, "Network address of a printer."),
+        opt("dpi", Integer, "Resolution of a printer."),
+        req("status", DEVICE_STATUS, "Status."),
+        req("added_at", Time, "When it was first known."),
+        opt("online", Boolean, "Whether it is connected now."),
+        opt("last_message_at", Time, "When it last sent something."),
+    ]
+);
 
-pub const MESSAGE: Schema = shape!("Message", "A device's message; what it sent is kept raw.", [
-    req("id", Text, "Id, `msg_…`."),
-    req("device", Text, "Device."),
-    req("kind", Choice(&["result", "raw", "scan"]), "Kind, by topic."),
-    req("sha256", Text, "SHA-256 of the bytes, hex."),
-    req("received_at", Time, "Server's time of receipt."),
-    req("status", MESSAGE_STATUS, "Status."),
-    opt("reason", Text, "Code of the reason (dead, conflict)."),
-    opt("detail", Text, "Detail of the reason."),
-    req("problems", List(&Text), "What the decoder stepped over."),
-    req("tests", List(&Text), "Tests made of it."),
-    opt("area", Text, "Region code of the device."),
-    opt("raw", Text, "The bytes, base64; only in the answer for one message."),
-]);
+pub const MESSAGE: Schema = shape!(
+    "Message",
+    "A device's message; what it sent is kept raw.",
+    [
+        req("id", Text, "Id, `msg_…`."),
+        req("device", Text, "Device."),
+        req("kind", Choice(&["result", "raw", "scan"]), "Kind, by topic."),
+        req("sha256", Text, "SHA-256 of the bytes, hex."),
+        req("received_at", Time, "Server's time of receipt."),
+        req("status", MESSAGE_STATUS, "Status."),
+        opt("reason", Text, "Code of the reason (dead, conflict)."),
+        opt("detail", Text, "Detail of the reason."),
+        req("problems", List(&Text), "What the decoder stepped over."),
+        req("tests", List(&Text), "Tests made of it."),
+        opt("area", Text, "Region code of the device."),
+        opt("raw", Text, "The bytes, base64; only in the answer for one message."),
+    ]
+);
 
-pub const FINDING: Schema = shape!("Finding", "One reason of a rule's outcome.", [
-    req("item", Text, "Item of the rule."),
-    req("verdict", VERDICT, "What it alone would lead to."),
-    req("text", Text, "A sentence in Chinese."),
-    opt("evidence", List(&Text), "References such as `activity/act_…`."),
-]);
+pub const FINDING: Schema = shape!(
+    "Finding",
+    "One reason of a rule's outcome.",
+    [
+        req("item", Text, "Item of the rule."),
+        req("verdict", VERDICT, "What it alone would lead to."),
+        req("text", Text, "A sentence in Chinese."),
+        opt("evidence", List(&Text), "References such as `activity/act_…`."),
+    ]
+);
 
-pub const JUDGEMENT: Schema = shape!("Judgement", "What a rule said.", [
-    req("rule", Text, "Rule."),
-    req("revision", Text, "Digest of the rule's script and tables."),
-    req("verdict", VERDICT, "Outcome."),
-    req("findings", List(&Object(&FINDING)), "Reasons."),
-]);
+pub const JUDGEMENT: Schema = shape!(
+    "Judgement",
+    "What a rule said.",
+    [
+        req("rule", Text, "Rule."),
+        req("revision", Text, "Digest of the rule's script and tables."),
+        req("verdict", VERDICT, "Outcome."),
+        req("findings", List(&Object(&FINDING)), "Reasons."),
+    ]
+);
 
-pub const VALUE: Schema = shape!("Value", "A measured value.", [
-    req("num", Text, "Decimal string; `negative`, `positive` or `invalid` for qualitative values."),
-    opt("unit", Text, "Unit, `%` or `mg/kg`."),
-    req("kind", VALUE_KIND, "Kind of number."),
-    opt("op", QUALIFIER, "Qualifier; `=` when absent."),
-]);
+pub const VALUE: Schema = shape!(
+    "Value",
+    "A measured value.",
+    [
+        req(
+            "num",
+            Text,
+            "Decimal string; `negative`, `positive` or `invalid` for qualitative values."
+        ),
+        opt("unit", Text, "Unit, `%` or `mg/kg`."),
+        req("kind", VALUE_KIND, "Kind of number."),
+        opt("op", QUALIFIER, "Qualifier; `=` when absent."),
+    ]
+);
 
-pub const ITEM: Schema = shape!("Item", "What was looked for.", [
-    opt("code", Text, "Code, such as `pesticide_op_carb`."),
-    opt("name", Text, "Name in Chinese."),
-]);
+pub const ITEM: Schema = shape!(
+    "Item",
+    "What was looked for.",
+    [
+        opt("code", Text, "Code, such as `pesticide_op_carb`."),
+        opt("name", Text, "Name in Chinese."),
+    ]
+);
 
-pub const SAMPLE: Schema = shape!("Sample", "The sample as the device knows it.", [
-    opt("no", Text, "Sample number."),
-    opt("name", Text, "Name."),
-    opt("batch_code", Text, "Lot number or trace code."),
-]);
+pub const SAMPLE: Schema = shape!(
+    "Sample",
+    "The sample as the device knows it.",
+    [
+        opt("no", Text, "Sample number."),
+        opt("name", Text, "Name."),
+        opt("batch_code", Text, "Lot number or trace code."),
+    ]
+);
 
-pub const MEASUREMENT: Schema = shape!("Measurement", "What was measured, as the device sent it.", [
-    req("msg_id", Text, "Unique per device."),
-    opt("record_no", Integer, "Record number on the device."),
-    opt("channel", Integer, "Channel."),
-    opt("kind", Choice(&["initial", "retest"]), "First measurement or a repeat."),
-    opt("retest_of", Text, "`msg_id` of the first measurement."),
-    opt("sample", Object(&SAMPLE), "Sample."),
-    req("method", METHOD, "Method."),
-    opt("item", Object(&ITEM), "Item."),
-    req("value", Object(&VALUE), "Value."),
-    opt("limit", Any, "Limit the device used."),
-    opt("device_verdict", Choice(&["pass", "fail", "suspect", "invalid"]), "The device's verdict."),
-    opt("tested_at", Time, "Device time."),
-    opt("blank", Boolean, "A control run."),
-]);
+pub const MEASUREMENT: Schema = shape!(
+    "Measurement",
+    "What was measured, as the device sent it.",
+    [
+        req("msg_id", Text, "Unique per device."),
+        opt("record_no", Integer, "Record number on the device."),
+        opt("channel", Integer, "Channel."),
+        opt("kind", Choice(&["initial", "retest"]), "First measurement or a repeat."),
+        opt("retest_of", Text, "`msg_id` of the first measurement."),
+        opt("sample", Object(&SAMPLE), "Sample."),
+        req("method", METHOD, "Method."),
+        opt("item", Object(&ITEM), "Item."),
+        req("value", Object(&VALUE), "Value."),
+        opt("limit", Any, "Limit the device used."),
+        opt(
+            "device_verdict",
+            Choice(&["pass", "fail", "suspect", "invalid"]),
+            "The device's verdict."
+        ),
+        opt("tested_at", Time, "Device time."),
+        opt("blank", Boolean, "A control run."),
+    ]
+);
 
-pub const TEST: Schema = shape!("Test", "A test (检测) with our verdict.", [
-    req("id", Text, "Id, `tst_…`."),
-    opt("device", Text, "Device; empty when typed."),
-    opt("device_name", Text, "Place and model of the device."),
-    opt("message", Text, "Message it came from."),
-    req("origin", Choice(&["device", "typed"]), "Where the numbers come from."),
-    req("measurement", Object(&MEASUREMENT), "What was measured."),
-    opt("lot", Text, "Lot."),
-    opt("lot_no", Text, "Lot number."),
-    opt("product_name", Text, "Product name."),
-    opt("operator", Text, "Operator."),
-    opt("matched_by", Choice(&["number", "bench", "person"]), "How the lot was found."),
-    opt("conducted_by", Choice(&["own", "commissioned"]), "Who tested for whom."),
-    req("verdict", TEST_VERDICT, "Our verdict."),
-    req("judgement", Object(&JUDGEMENT), "Why."),
-    req("flags", List(&Text), "`clock_none`, `clock_off`."),
-    req("received_at", Time, "Server's time of receipt."),
-    opt("area", Text, "Region code."),
-]);
+pub const TEST: Schema = shape!(
+    "Test",
+    "A test (检测) with our verdict.",
+    [
+        req("id", Text, "Id, `tst_…`."),
+        opt("device", Text, "Device; empty when typed."),
+        opt("device_name", Text, "Place and model of the device."),
+        opt("message", Text, "Message it came from."),
+        req("origin", Choice(&["device", "typed"]), "Where the numbers come from."),
+        req("measurement", Object(&MEASUREMENT), "What was measured."),
+        opt("lot", Text, "Lot."),
+        opt("lot_no", Text, "Lot number."),
+        opt("product_name", Text, "Product name."),
+        opt("operator", Text, "Operator."),
+        opt("matched_by", Choice(&["number", "bench", "person"]), "How the lot was found."),
+        opt("conducted_by", Choice(&["own", "commissioned"]), "Who tested for whom."),
+        req("verdict", TEST_VERDICT, "Our verdict."),
+        req("judgement", Object(&JUDGEMENT), "Why."),
+        req("flags", List(&Text), "`clock_none`, `clock_off`."),
+        req("received_at", Time, "Server's time of receipt."),
+        opt("area", Text, "Region code."),
+    ]
+);
 
-pub const AUTHORISATION: Schema = shape!("Authorisation", "A standing authorisation to issue certificates.", [
-    req("id", Text, "Id, `aut_…`."),
-    req("operator", Text, "Operator that grants it."),
-    opt("product", Text, "Product; every product when absent."),
-    req("granted_by", Text, "Person who granted it."),
-    req("evidence", Text, "Evidence on paper."),
-    req("auto_issue", Boolean, "A passing test issues and prints at once."),
-    opt("printer", Text, "Printer for automatic labels."),
-    req("valid_from", Date, "First day."),
-    opt("valid_to", Date, "Last day; open-ended when absent."),
-    opt("revoked_at", Time, "When it was revoked."),
-    req("area", Text, "Region code."),
-]);
+pub const AUTHORISATION: Schema = shape!(
+    "Authorisation",
+    "A standing authorisation to issue certificates.",
+    [
+        req("id", Text, "Id, `aut_…`."),
+        req("operator", Text, "Operator that grants it."),
+        opt("product", Text, "Product; every product when absent."),
+        req("granted_by", Text, "Person who granted it."),
+        req("evidence", Text, "Evidence on paper."),
+        req("auto_issue", Boolean, "A passing test issues and prints at once."),
+        opt("printer", Text, "Printer for automatic labels."),
+        req("valid_from", Date, "First day."),
+        opt("valid_to", Date, "Last day; open-ended when absent."),
+        opt("revoked_at", Time, "When it was revoked."),
+        req("area", Text, "Region code."),
+    ]
+);
 
-pub const CONTENT: Schema = shape!("CertificateContent", "Public content of a certificate: printed, signed, frozen.", [
-    req("code", Text, "Code."),
-    req("form", Text, "Form, such as `producer-2026`."),
-    req("commitment", Text, "Commitment, byte-exact."),
-    req("basis", List(&BASIS), "Basis (承诺依据)."),
-    req("product", Text, "Product."),
-    req("quantity", Decimal, "Quantity."),
-    req("unit", Text, "Unit."),
-    req("origin", Text, "Origin."),
-    req("producer", Text, "Producer; a natural person's name is masked."),
-    req("contact", Text, "Contact; a natural person's phone is masked."),
-    req("issued_on", Date, "Day of issue."),
-    req("lot_no", Text, "Lot number."),
-    req("county", Text, "County."),
-]);
+pub const CONTENT: Schema = shape!(
+    "CertificateContent",
+    "Public content of a certificate: printed, signed, frozen.",
+    [
+        req("code", Text, "Code."),
+        req("form", Text, "Form, such as `producer-2026`."),
+        req("commitment", Text, "Commitment, byte-exact."),
+        req("basis", List(&BASIS), "Basis (承诺依据)."),
+        req("product", Text, "Product."),
+        req("quantity", Decimal, "Quantity."),
+        req("unit", Text, "Unit."),
+        req("origin", Text, "Origin."),
+        req("producer", Text, "Producer; a natural person's name is masked."),
+        req("contact", Text, "Contact; a natural person's phone is masked."),
+        req("issued_on", Date, "Day of issue."),
+        req("lot_no", Text, "Lot number."),
+        req("county", Text, "County."),
+    ]
+);
 
-pub const CERTIFICATE: Schema = shape!("Certificate", "A commitment certificate (承诺达标合格证).", [
-    req("content", Object(&CONTENT), "Frozen content; its code is the id."),
-    req("proof", Text, "Offline proof `TY1.{fields}.{signature}`."),
-    req("operator", Text, "Operator."),
-    req("lot", Text, "Lot."),
-    req("product", Text, "Product."),
-    req("area", Text, "Region code."),
-    req("tests", List(&Text), "Tests that prove the basis."),
-    req("judgement", Object(&JUDGEMENT), "What the rule said."),
-    opt("authorisation", Text, "Authorisation, when not the producer's own act."),
-    req("issued_by", Text, "Who issued."),
-    req("issued_at", Time, "When."),
-    opt("replaces", Text, "Certificate it replaces."),
-    opt("replaced_by", Text, "Certificate that replaces it."),
-    req("status", CERTIFICATE_STATUS, "Status."),
-    opt("void_reason", Text, "Why it was voided."),
-    opt("voided_at", Time, "When it was voided."),
-]);
+pub const CERTIFICATE: Schema = shape!(
+    "Certificate",
+    "A commitment certificate (承诺达标合格证).",
+    [
+        req("content", Object(&CONTENT), "Frozen content; its code is the id."),
+        req("proof", Text, "Offline proof `TY1.{fields}.{signature}`."),
+        req("operator", Text, "Operator."),
+        req("lot", Text, "Lot."),
+        req("product", Text, "Product."),
+        req("area", Text, "Region code."),
+        req("tests", List(&Text), "Tests that prove the basis."),
+        req("judgement", Object(&JUDGEMENT), "What the rule said."),
+        opt("authorisation", Text, "Authorisation, when not the producer's own act."),
+        req("issued_by", Text, "Who issued."),
+        req("issued_at", Time, "When."),
+        opt("replaces", Text, "Certificate it replaces."),
+        opt("replaced_by", Text, "Certificate that replaces it."),
+        req("status", CERTIFICATE_STATUS, "Status."),
+        opt("void_reason", Text, "Why it was voided."),
+        opt("voided_at", Time, "When it was voided."),
+    ]
+);
 
-pub const PRINT_JOB: Schema = shape!("PrintJob", "A label on its way to a printer.", [
-    req("id", Text, "Id, `job_…`."),
-    req("certificate", Text, "Certificate."),
-    req("printer", Text, "Printer."),
-    req("copies", Integer, "Copies."),
-    req("status", PRINT_STATUS, "Status."),
-    opt("error", Text, "Why it failed: `code` or `code|detail`."),
-    req("queued_at", Time, "When it was queued."),
-    opt("ended_at", Time, "When it was printed or failed."),
-    req("operator", Text, "Operator."),
-    req("area", Text, "Region code."),
-]);
+pub const PRINT_JOB: Schema = shape!(
+    "PrintJob",
+    "A label on its way to a printer.",
+    [
+        req("id", Text, "Id, `job_…`."),
+        req("certificate", Text, "Certificate."),
+        req("printer", Text, "Printer."),
+        req("copies", Integer, "Copies."),
+        req("status", PRINT_STATUS, "Status."),
+        opt("error", Text, "Why it failed: `code` or `code|detail`."),
+        req("queued_at", Time, "When it was queued."),
+        opt("ended_at", Time, "When it was printed or failed."),
+        req("operator", Text, "Operator."),
+        req("area", Text, "Region code."),
+    ]
+);
 
-pub const CODE: Schema = shape!("Code", "What a code stands for.", [
-    req("code", Text, "Code."),
-    req("certificate", Text, "Certificate."),
-    req("lot", Text, "Lot."),
-    req("operator", Text, "Operator."),
-    req("area", Text, "Region code."),
-    req("bound_at", Time, "When it was bound."),
-    req("scans", Integer, "Scans so far."),
-    opt("first_scan_at", Time, "First scan."),
-    req("checks", Integer, "Market checks (查验)."),
-    opt("last_check_at", Time, "Last market check."),
-]);
+pub const CODE: Schema = shape!(
+    "Code",
+    "What a code stands for.",
+    [
+        req("code", Text, "Code."),
+        req("certificate", Text, "Certificate."),
+        req("lot", Text, "Lot."),
+        req("operator", Text, "Operator."),
+        req("area", Text, "Region code."),
+        req("bound_at", Time, "When it was bound."),
+        req("scans", Integer, "Scans so far."),
+        opt("first_scan_at", Time, "First scan."),
+        req("checks", Integer, "Market checks (查验)."),
+        opt("last_check_at", Time, "Last market check."),
+    ]
+);
 
-pub const USER: Schema = shape!("User", "A person who signs in.", [
-    req("id", Text, "Id, `usr_…`."),
-    req("username", Text, "Sign-in name."),
-    req("name", Text, "Name."),
-    req("role", ROLE, "Role."),
-    opt("area", Text, "Region-code prefix of the user's sight; empty is the county."),
-    opt("operator", Text, "Operator the user acts for."),
-    opt("agency", Text, "Agency the user works for."),
-    req("active", Boolean, "Whether the user may sign in."),
-]);
+pub const USER: Schema = shape!(
+    "User",
+    "A person who signs in.",
+    [
+        req("id", Text, "Id, `usr_…`."),
+        req("username", Text, "Sign-in name."),
+        req("name", Text, "Name."),
+        req("role", ROLE, "Role."),
+        opt("area", Text, "Region-code prefix of the user's sight; empty is the county."),
+        opt("operator", Text, "Operator the user acts for."),
+        opt("agency", Text, "Agency the user works for."),
+        req("active", Boolean, "Whether the user may sign in."),
+    ]
+);
 
-pub const COUNTY: Schema = shape!("County", "Settings of the installation.", [
-    req("area", Text, "GB/T 2260 code."),
-    req("name", Text, "Name."),
-    req("full_name", Text, "Province, city and county in words."),
-    req("public_url", Text, "Address in QR codes, scheme included."),
-]);
+pub const COUNTY: Schema = shape!(
+    "County",
+    "Settings of the installation.",
+    [
+        req("area", Text, "GB/T 2260 code."),
+        req("name", Text, "Name."),
+        req("full_name", Text, "Province, city and county in words."),
+        req("public_url", Text, "Address in QR codes, scheme included."),
+    ]
+);

@@ -81,17 +81,21 @@ struct EnterTest {
 }
 
 impl Described for EnterTest {
-    const SCHEMA: Schema = shape!("EnterTest", "A result typed by a person.", [
-        req("lot", Text, "Lot: its id, number or trace code."),
-        req("method", METHOD, "Method."),
-        opt("item", Object(&ITEM), "What was looked for."),
-        req("value", Object(&VALUE), "Value."),
-        opt("standard", Text, "Standard the run followed; the county's default when empty."),
-        opt("sample_no", Text, "Sample number."),
-        opt("device_model", Text, "Model of the device."),
-        opt("tester", Text, "Who measured."),
-        req("tested_at", Time, "When it was measured; not in the future."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "EnterTest",
+        "A result typed by a person.",
+        [
+            req("lot", Text, "Lot: its id, number or trace code."),
+            req("method", METHOD, "Method."),
+            opt("item", Object(&ITEM), "What was looked for."),
+            req("value", Object(&VALUE), "Value."),
+            opt("standard", Text, "Standard the run followed; the county's default when empty."),
+            opt("sample_no", Text, "Sample number."),
+            opt("device_model", Text, "Model of the device."),
+            opt("tester", Text, "Who measured."),
+            req("tested_at", Time, "When it was measured; not in the future."),
+        ]
+    );
 }
 
 /// Whose sample it was.
@@ -101,9 +105,11 @@ struct Assign {
 }
 
 impl Described for Assign {
-    const SCHEMA: Schema = shape!("AssignTest", "Whose sample it was.", [
-        req("lot", Text, "Lot: its id, number or trace code."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "AssignTest",
+        "Whose sample it was.",
+        [req("lot", Text, "Lot: its id, number or trace code."),]
+    );
 }
 
 pub(super) fn routes() -> Vec<Route> {

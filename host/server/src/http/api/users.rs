@@ -42,13 +42,17 @@ struct Add {
 }
 
 impl Described for Add {
-    const SCHEMA: Schema = shape!("AddUser", "A user to add.", [
-        req("username", Text, "2 to 32 of `a-z 0-9 . _ -`."),
-        req("name", Text, "Person's name."),
-        req("role", ROLE, "Role."),
-        opt("operator", Text, "Operator; for producers, and only for them."),
-        req("password", Text, "At least 8 characters."),
-    ]);
+    const SCHEMA: Schema = shape!(
+        "AddUser",
+        "A user to add.",
+        [
+            req("username", Text, "2 to 32 of `a-z 0-9 . _ -`."),
+            req("name", Text, "Person's name."),
+            req("role", ROLE, "Role."),
+            opt("operator", Text, "Operator; for producers, and only for them."),
+            req("password", Text, "At least 8 characters."),
+        ]
+    );
 }
 
 pub(super) fn routes() -> Vec<Route> {

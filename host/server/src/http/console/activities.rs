@@ -6,6 +6,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::routing::get;
+use tianyin_domain::Date;
 use tianyin_domain::Scope;
 use tianyin_domain::activity::{self, Activity, ActivityKind, RecordActivity};
 use tianyin_domain::command::Command;
@@ -15,7 +16,6 @@ use tianyin_domain::operator::Operator;
 use tianyin_domain::product::Product;
 use tianyin_domain::site::Site;
 use tianyin_domain::time::china_date;
-use tianyin_domain::Date;
 
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
@@ -74,9 +74,8 @@ async fn list(
     Query(query): Query<ListQuery>,
 ) -> Answer {
     let part = (activity::BY_OPERATOR, signed.operator().unwrap_or_default());
-    let found = read::rows::<Activity>(
-        &app, &signed.scope(), part, "/activities", query.after.as_deref(),
-    )?;
+    let found =
+        read::rows::<Activity>(&app, &signed.scope(), part, "/activities", query.after.as_deref())?;
     let rows: Result<_, _> = found.items.into_iter().map(|a| named(&app, a)).collect();
     let page = Page::new(&app, &signed, "/activities", "activities.title");
     html(&ListPage { page, rows: rows?, pager: found.pager })
@@ -90,18 +89,14 @@ struct DetailPage {
     lot: Option<Lot>,
 }
 
-async fn detail(
-    State(app): State<Arc<App>>,
-    signed: Signed,
-    Path(id): Path<String>,
-) -> Answer {
+async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
     let activity: Activity = read::one(&app, &signed, "activity", &id)?;
     let lot = match &activity.lot {
         Some(lot) => app.store.get_scoped(lot, &signed.scope())?,
         None => None,
     };
-    let page = Page::new(&app, &signed, "/activities", "activities.title")
-        .titled(activity.kind.word());
+    let page =
+        Page::new(&app, &signed, "/activities", "activities.title").titled(activity.kind.word());
     html(&DetailPage { page, row: named(&app, activity)?, lot })
 }
 
@@ -152,8 +147,7 @@ fn first_values(
     operator: &Operator,
     lot: Option<&Lot>,
 ) -> Result<Form, ConsoleError> {
-    let last: Vec<Activity> =
-        read::newest(app, signed, (activity::BY_OPERATOR, &operator.id), 1)?;
+    let last: Vec<Activity> = read::newest(app, signed, (activity::BY_OPERATOR, &operator.id), 1)?;
     let mut form = Form::default();
     form.set("date", china_date(now()).to_string());
     if let Some(last) = last.first() {
@@ -180,12 +174,15 @@ fn new_page(
     let mut lots = vec![Choice::new("", t("activities.whole_site"))];
     lots.extend(recent.iter().map(|l| Choice::new(&l.id, format!("{} {}", l.no, l.product_name))));
     let catalogue: Vec<Input> = read::newest_in(
-        app, &Scope::everything(), (input::ALL, ""), tianyin_store::PAGE_ITEMS_MAX,
+        app,
+        &Scope::everything(),
+        (input::ALL, ""),
+        tianyin_store::PAGE_ITEMS_MAX,
     )?;
     let mut inputs = none();
-    inputs.extend(catalogue.iter().map(|i| {
-        Choice::new(&i.id, format!("{} ({})", i.name, i.kind.word()))
-    }));
+    inputs.extend(
+        catalogue.iter().map(|i| Choice::new(&i.id, format!("{} ({})", i.name, i.kind.word()))),
+    );
     Ok(NewPage {
         page: Page::new(app, signed, "/activities", "activities.new"),
         kinds: Choice::words(&ActivityKind::ALL),

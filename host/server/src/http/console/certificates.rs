@@ -95,8 +95,7 @@ fn chips(app: &App, signed: &Signed, query: &ListQuery) -> Result<Vec<Chip>, Con
     let count = |n: u64| Some(n).filter(|_| staff);
     let chip = |href: String, text: String, count, on| Chip { href, text, count, on };
     let any_filter = !query.status.is_empty() || !query.day.is_empty();
-    let mut out =
-        vec![chip("/certificates".into(), t("lists.all").to_owned(), None, !any_filter)];
+    let mut out = vec![chip("/certificates".into(), t("lists.all").to_owned(), None, !any_filter)];
     out.push(chip(
         format!("/certificates?day={today}"),
         t("certificates.today").to_owned(),
@@ -135,11 +134,7 @@ impl DetailPage {
     }
 }
 
-async fn detail(
-    State(app): State<Arc<App>>,
-    signed: Signed,
-    Path(code): Path<String>,
-) -> Answer {
+async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(code): Path<String>) -> Answer {
     let print_form = Form::with("print", &[("copies", "1")]);
     html(&shown(&app, &signed, &code, print_form, Form::named("void"))?)
 }

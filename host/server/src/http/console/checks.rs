@@ -153,9 +153,10 @@ fn every_icon_and_file_exists() {
             assert!(assets::has(&name), "{}: file {name}", path.display());
         }
     }
-    for name in ["today", "people", "leaf", "drop", "box", "pen", "flask", "seal", "print",
-        "device", "inbox", "key", "gear", "book"]
-    {
+    for name in [
+        "today", "people", "leaf", "drop", "box", "pen", "flask", "seal", "print", "device",
+        "inbox", "key", "gear", "book",
+    ] {
         assert!(is_icon(name), "menu: icon {name}");
     }
     assert!(assets::has("icons.svg"));
@@ -165,7 +166,9 @@ fn every_icon_and_file_exists() {
 #[test]
 fn no_inline_script_or_style() {
     for (path, text) in templates() {
-        for bad in [" style=", "<style", "javascript:", " onclick=", " onsubmit=", "hx-on", "<script>"] {
+        for bad in
+            [" style=", "<style", "javascript:", " onclick=", " onsubmit=", "hx-on", "<script>"]
+        {
             assert!(!text.contains(bad), "{}: {bad}", path.display());
         }
     }

@@ -107,10 +107,7 @@ async fn pairing(State(app): State<Arc<App>>, signed: Signed) -> Answer {
     html(&PairingBox::of(&app, &signed))
 }
 
-async fn switch_pairing(
-    State(app): State<Arc<App>>,
-    Posted { signed, form }: Posted,
-) -> Answer {
+async fn switch_pairing(State(app): State<Arc<App>>, Posted { signed, form }: Posted) -> Answer {
     signed.administrator_only()?;
     if form.get("on") == "1" {
         app.open_pairing();
@@ -151,9 +148,12 @@ struct Lists {
 
 fn lists(app: &App, signed: &Signed) -> Result<Lists, ConsoleError> {
     let mut decoders = vec![Choice::new("", t("devices.no_decoder"))];
-    decoders.extend(app.plugins.list().into_iter().map(|p| {
-        Choice::new(p.id.clone(), format!("{} ({} {})", p.title, p.id, p.version))
-    }));
+    decoders.extend(
+        app.plugins
+            .list()
+            .into_iter()
+            .map(|p| Choice::new(p.id.clone(), format!("{} ({} {})", p.title, p.id, p.version))),
+    );
     let mut owners = vec![Choice::new("", t("devices.of_agency"))];
     let part = (operator::BY_STATUS, "approved");
     let approved: Vec<Operator> = read::newest(app, signed, part, OWNERS_OFFERED)?;
@@ -169,11 +169,7 @@ fn lists(app: &App, signed: &Signed) -> Result<Lists, ConsoleError> {
     })
 }
 
-async fn detail(
-    State(app): State<Arc<App>>,
-    signed: Signed,
-    Path(id): Path<String>,
-) -> Answer {
+async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
     signed.staff_only()?;
     let device: Device = read::one(&app, &signed, "device", &id)?;
     let form = values_of(&device);
@@ -231,10 +227,7 @@ struct TokenPage {
     broker: String,
 }
 
-async fn approve_new(
-    State(app): State<Arc<App>>,
-    Posted { signed, mut form }: Posted,
-) -> Answer {
+async fn approve_new(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -> Answer {
     signed.administrator_only()?;
     let id = form.text_of("id");
     let state: &dyn tianyin_domain::State = &app.store;

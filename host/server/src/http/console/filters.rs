@@ -86,8 +86,8 @@ pub trait Word: Serialize {
     fn tone(&self) -> &'static str {
         match self.api_word().as_str() {
             "approved" | "pass" | "accepted" | "printed" | "valid" | "own" => "ok",
-            "returned" | "suspended" | "fail" | "deny" | "dead" | "conflict" | "failed" | "void"
-            | "held" | "revoked" => "bad",
+            "returned" | "suspended" | "fail" | "deny" | "dead" | "conflict" | "failed"
+            | "void" | "held" | "revoked" => "bad",
             "submitted" | "pending" | "quarantined" | "suspect" | "hold" | "queued" => "wait",
             "received" | "duplicate" | "invalid" | "commissioned" => "info",
             _ => "",

@@ -312,7 +312,8 @@ mod tests {
 
     #[test]
     fn every_fault_is_told_and_every_value_kept() {
-        let mut form = sent(&[("name", " 示例 "), ("kind", "nobody"), ("date", "31.12."), ("n", "x")]);
+        let mut form =
+            sent(&[("name", " 示例 "), ("kind", "nobody"), ("date", "31.12."), ("n", "x")]);
         form.text_of("name");
         form.text_of("missing");
         assert!(form.choice_of::<OperatorKind>("kind").is_none());

@@ -75,11 +75,7 @@ async fn first(State(app): State<Arc<App>>, signed: Signed) -> Answer {
     shown(&app, &signed, &name)
 }
 
-async fn chapter(
-    State(app): State<Arc<App>>,
-    signed: Signed,
-    Path(name): Path<String>,
-) -> Answer {
+async fn chapter(State(app): State<Arc<App>>, signed: Signed, Path(name): Path<String>) -> Answer {
     if text_of(&name).is_none() {
         return Err(ConsoleError::not_found("chapter", &name));
     }

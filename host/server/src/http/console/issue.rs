@@ -136,8 +136,7 @@ fn preview_of(app: &App, lot: &Lot, form: &Form) -> Result<Preview, ConsoleError
         return Ok(Preview { verdict: None, findings: Findings::from(&[][..]) });
     }
     let quantity = form.get("quantity").parse().unwrap_or(lot.quantity);
-    let request =
-        CertificateRequest { lot: lot.id.clone(), quantity, basis, replaces: None };
+    let request = CertificateRequest { lot: lot.id.clone(), quantity, basis, replaces: None };
     let judgement = app.preview_issue(&request)?;
     Ok(Preview { verdict: Some(judgement.verdict), findings: Findings::of(&judgement) })
 }

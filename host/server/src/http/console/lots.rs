@@ -113,8 +113,7 @@ fn chips(app: &App, signed: &Signed, query: &ListQuery) -> Result<Vec<Chip>, Con
 
 /// Free lots with a passing test and no certificate yet, among the newest.
 pub fn ready(app: &App, scope: &Scope) -> Result<Vec<Lot>, ConsoleError> {
-    let newest: Vec<Lot> =
-        read::newest_in(app, scope, (lot::BY_STATUS, "open"), READY_AMONG)?;
+    let newest: Vec<Lot> = read::newest_in(app, scope, (lot::BY_STATUS, "open"), READY_AMONG)?;
     let state: &dyn tianyin_domain::State = &app.store;
     let mut out = Vec::new();
     for lot in newest {
@@ -263,18 +262,13 @@ impl DetailPage {
     }
 }
 
-async fn detail(
-    State(app): State<Arc<App>>,
-    signed: Signed,
-    Path(id): Path<String>,
-) -> Answer {
+async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
     let lot: Lot = read::one(&app, &signed, "lot", &id)?;
     let operator = read::one(&app, &signed, "operator", &lot.operator)?;
     let part = (activity::BY_SITE, lot.site.as_str());
     let mut activities: Vec<Activity> = read::newest(&app, &signed, part, read::ROWS_WITHIN)?;
     activities.retain(|a| belongs(a, &lot));
-    let tests: Vec<Test> =
-        read::newest(&app, &signed, (test::BY_LOT, &lot.id), read::ROWS_WITHIN)?;
+    let tests: Vec<Test> = read::newest(&app, &signed, (test::BY_LOT, &lot.id), read::ROWS_WITHIN)?;
     let page = Page::new(&app, &signed, "/lots", "lots.title").titled(&lot.no);
     html(&DetailPage {
         page,
@@ -282,9 +276,15 @@ async fn detail(
         product: app.store.get(&lot.product)?,
         site: app.store.get(&lot.site)?,
         activities: activities.into_iter().map(|a| with_interval(a, &lot)).collect(),
-        tests: tests.into_iter().map(|t| Measured { meter: Meter::of(&app, &t), test: t }).collect(),
+        tests: tests
+            .into_iter()
+            .map(|t| Measured { meter: Meter::of(&app, &t), test: t })
+            .collect(),
         certificates: read::newest(
-            &app, &signed, (certificate::BY_LOT, &lot.id), read::ROWS_WITHIN,
+            &app,
+            &signed,
+            (certificate::BY_LOT, &lot.id),
+            read::ROWS_WITHIN,
         )?,
         lot,
     })

@@ -49,7 +49,8 @@ struct Row {
 }
 
 fn row(message: Message) -> Row {
-    let reason = if message.reason.is_empty() { String::new() } else { reason_text(&message.reason) };
+    let reason =
+        if message.reason.is_empty() { String::new() } else { reason_text(&message.reason) };
     let words = || message.detail.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let conflicts_with = words().find(|w| w.starts_with("tst_")).map(str::to_owned);
     Row { reason, conflicts_with, bytes: message.payload.to_bytes().len(), message }
@@ -81,8 +82,7 @@ async fn list(
     chips.insert(0, Chip { href: address(""), text: every, count: None, on: chosen.is_empty() });
     let here = chips.iter().find(|c| c.on).map_or_else(|| address(""), |c| c.href.clone());
     let part = (message::BY_STATUS, chosen);
-    let found =
-        read::rows::<Message>(&app, &signed.scope(), part, &here, query.after.as_deref())?;
+    let found = read::rows::<Message>(&app, &signed.scope(), part, &here, query.after.as_deref())?;
     html(&ListPage {
         page: Page::new(&app, &signed, "/messages", "messages.title"),
         rows: found.items.into_iter().map(row).collect(),
@@ -104,27 +104,20 @@ struct DetailPage {
 
 impl DetailPage {
     fn may_replay(&self) -> bool {
-        let waits = matches!(
-            self.row.message.status,
-            MessageStatus::Dead | MessageStatus::Quarantined
-        );
+        let waits =
+            matches!(self.row.message.status, MessageStatus::Dead | MessageStatus::Quarantined);
         waits && self.page.administrator()
     }
 }
 
-async fn detail(
-    State(app): State<Arc<App>>,
-    signed: Signed,
-    Path(id): Path<String>,
-) -> Answer {
+async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
     signed.staff_only()?;
     let message: Message = read::one(&app, &signed, "message", &id)?;
     let bytes = message.payload.to_bytes();
     let cut = bytes.len() > SHOWN_BYTES_MAX;
     let is_text = matches!(&message.payload, Payload::Text(text) if is_readable(text));
     let shown = &bytes[..bytes.len().min(SHOWN_BYTES_MAX)];
-    let payload =
-        if is_text { String::from_utf8_lossy(shown).into_owned() } else { dump(shown) };
+    let payload = if is_text { String::from_utf8_lossy(shown).into_owned() } else { dump(shown) };
     let page = Page::new(&app, &signed, "/messages", "messages.one");
     html(&DetailPage { page, row: row(message), payload, is_text, cut })
 }

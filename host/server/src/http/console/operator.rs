@@ -8,9 +8,7 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use tianyin_domain::authorisation::{
-    self, Authorisation, GrantAuthorisation, RevokeAuthorisation,
-};
+use tianyin_domain::authorisation::{self, Authorisation, GrantAuthorisation, RevokeAuthorisation};
 use tianyin_domain::certificate::{self, Certificate};
 use tianyin_domain::command::Command;
 use tianyin_domain::lot::{self, Lot};
@@ -106,11 +104,7 @@ struct Granted {
     in_force: bool,
 }
 
-async fn detail(
-    State(app): State<Arc<App>>,
-    signed: Signed,
-    Path(id): Path<String>,
-) -> Answer {
+async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
     html(&shown(&app, &signed, &id, Forms::default())?)
 }
 

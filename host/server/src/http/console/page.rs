@@ -156,23 +156,15 @@ pub struct Menu {
 }
 
 fn menu(app: &App, person: &Person, section: &str) -> Vec<Group> {
-    let entry = |href, text, icon, count, foot| Item {
-        href,
-        text,
-        icon,
-        count,
-        on: href == section,
-        foot,
-    };
+    let entry =
+        |href, text, icon, count, foot| Item { href, text, icon, count, on: href == section, foot };
     // Producers see their own rows only; county-wide counts would tell of others.
     let waiting = |index: Index, part: &str| match person.staff {
         true => app.store.count(index, part).unwrap_or(0),
         false => 0,
     };
-    let mut groups = vec![Group {
-        title: "",
-        items: vec![entry("/", "nav.today", "today", 0, true)],
-    }];
+    let mut groups =
+        vec![Group { title: "", items: vec![entry("/", "nav.today", "today", 0, true)] }];
     let mut register = Vec::new();
     if person.staff {
         let submitted = waiting(operator::BY_STATUS, "submitted");

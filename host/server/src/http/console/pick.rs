@@ -34,7 +34,13 @@ pub fn operator_of(
 }
 
 /// The page that asks for it; a choice leads to `address` with the operator named.
-pub fn ask(app: &App, signed: &Signed, query: &ListQuery, page: Page, address: &'static str) -> Answer {
+pub fn ask(
+    app: &App,
+    signed: &Signed,
+    query: &ListQuery,
+    page: Page,
+    address: &'static str,
+) -> Answer {
     let hits = read::search_operators(app, &signed.scope(), &query.q, OFFERED_MAX)?;
     html(&PickPage { page, address, q: query.q.clone(), hits })
 }

@@ -19,9 +19,7 @@ use crate::app::{App, AppError};
 use crate::texts::{has, t, tf};
 
 pub fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/print-jobs", get(list))
-        .route("/print-jobs/{id}/again", post(again))
+    Router::new().route("/print-jobs", get(list)).route("/print-jobs/{id}/again", post(again))
 }
 
 /// A job with the name of its printer and the sentence of its error.

@@ -38,9 +38,8 @@ async fn list(
     Query(query): Query<ListQuery>,
 ) -> Answer {
     let part = (product::BY_OPERATOR, signed.operator().unwrap_or_default());
-    let found = read::rows::<Product>(
-        &app, &signed.scope(), part, "/products", query.after.as_deref(),
-    )?;
+    let found =
+        read::rows::<Product>(&app, &signed.scope(), part, "/products", query.after.as_deref())?;
     let mut rows = Vec::with_capacity(found.items.len());
     for product in found.items {
         let operator = read::operator_name(&app, &product.operator)?;

@@ -52,9 +52,7 @@ pub fn one<E: Entity>(
     noun: &'static str,
     id: &str,
 ) -> Result<E, ConsoleError> {
-    app.store
-        .get_scoped(id, &signed.scope())?
-        .ok_or_else(|| ConsoleError::not_found(noun, id))
+    app.store.get_scoped(id, &signed.scope())?.ok_or_else(|| ConsoleError::not_found(noun, id))
 }
 
 /// A page of a list, newest first. `address` is the list's own, filters included.

@@ -139,10 +139,16 @@ struct Made {
 
 async fn everything(browser: &Browser<'_>) -> Made {
     let operator = browser
-        .done("/operators", &[
-            ("kind", "cooperative"), ("name", "示例合作社"), ("uscc", "91110000600037341L"),
-            ("area", "430321103"), ("contact_phone", "0731-57000000"),
-        ])
+        .done(
+            "/operators",
+            &[
+                ("kind", "cooperative"),
+                ("name", "示例合作社"),
+                ("uscc", "91110000600037341L"),
+                ("area", "430321103"),
+                ("contact_phone", "0731-57000000"),
+            ],
+        )
         .await;
     browser.done(&format!("{operator}/review"), &[("status", "approved")]).await;
     let site = [("name", "一号地"), ("size_mu", "12.5"), ("area", "430321103")];
@@ -158,23 +164,42 @@ async fn everything(browser: &Browser<'_>) -> Made {
     let today = tianyin_domain::time::china_date(crate::edge::now()).to_string();
     let (product, site) = (chosen("product"), chosen("site"));
     let lot = browser
-        .done("/lots", &[
-            ("operator", &id), ("product", &product), ("site", &site), ("quantity", "100"),
-            ("harvested_on", &today),
-        ])
+        .done(
+            "/lots",
+            &[
+                ("operator", &id),
+                ("product", &product),
+                ("site", &site),
+                ("quantity", "100"),
+                ("harvested_on", &today),
+            ],
+        )
         .await;
     browser
-        .done("/activities", &[
-            ("operator", &id), ("product", &product), ("site", &site), ("kind", "harvest"),
-            ("date", &today),
-        ])
+        .done(
+            "/activities",
+            &[
+                ("operator", &id),
+                ("product", &product),
+                ("site", &site),
+                ("kind", "harvest"),
+                ("date", &today),
+            ],
+        )
         .await;
     let test = browser
-        .done(&format!("{lot}/tests/new"), &[
-            ("method", "enzyme_inhibition"), ("value_kind", "inhibition_rate"),
-            ("item", "有机磷和氨基甲酸酯类农药"), ("qualifier", "="), ("value", "16.54"),
-            ("unit", "%"), ("tested_on", &today),
-        ])
+        .done(
+            &format!("{lot}/tests/new"),
+            &[
+                ("method", "enzyme_inhibition"),
+                ("value_kind", "inhibition_rate"),
+                ("item", "有机磷和氨基甲酸酯类农药"),
+                ("qualifier", "="),
+                ("value", "16.54"),
+                ("unit", "%"),
+                ("tested_on", &today),
+            ],
+        )
         .await;
     let grant = [("granted_by", "示例代表"), ("evidence", "授权书 1"), ("valid_from", &today)];
     browser.done(&format!("{operator}/authorisations"), &grant).await;
@@ -201,8 +226,12 @@ async fn set_up_by_form_signs_in_and_closes_the_door() {
     let world = bare();
     let token = new_setup_token(&world.app.config.data).unwrap();
     let mut fields = vec![
-        ("token", token.as_str()), ("county", "湘潭县"), ("public_url", "http://10.0.0.8:8080"),
-        ("name", "示例管理员"), ("username", "admin"), ("password", PASSWORD),
+        ("token", token.as_str()),
+        ("county", "湘潭县"),
+        ("public_url", "http://10.0.0.8:8080"),
+        ("name", "示例管理员"),
+        ("username", "admin"),
+        ("password", PASSWORD),
         ("password_again", "something else"),
     ];
     let refused = world.post("/setup", &fields, "").await;
@@ -218,7 +247,10 @@ async fn set_up_by_form_signs_in_and_closes_the_door() {
     }));
     assert_eq!(world.app.county().unwrap().unwrap().area, "430321");
     assert_eq!(world.see(&format!("/setup?token={token}")).await.goes_to(), "/sign-in");
-    assert_eq!(world.see("/lots?status=held").await.goes_to(), "/sign-in?next=%2Flots%3Fstatus%3Dheld");
+    assert_eq!(
+        world.see("/lots?status=held").await.goes_to(),
+        "/sign-in?next=%2Flots%3Fstatus%3Dheld"
+    );
 }
 
 #[tokio::test]
@@ -228,26 +260,53 @@ async fn every_page_shows_what_was_made() {
     let made = everything(&admin).await;
     let code = made.certificate.rsplit('/').next().unwrap().to_owned();
     let job = admin
-        .post("/devices", &[
-            ("id", "printer-1"), ("name", "示例打印机"), ("kind", "printer"),
-            ("address", "127.0.0.1:9"), ("dpi", "203"),
-        ])
+        .post(
+            "/devices",
+            &[
+                ("id", "printer-1"),
+                ("name", "示例打印机"),
+                ("kind", "printer"),
+                ("address", "127.0.0.1:9"),
+                ("dpi", "203"),
+            ],
+        )
         .await;
     assert_eq!(job.goes_to(), "/devices/printer-1", "{}", job.text);
     let print = [("printer", "printer-1"), ("copies", "2")];
     admin.done(&format!("{}/print", made.certificate), &print).await;
     let pages = [
-        ("/", "湘莲"), ("/operators", "示例合作社"), (&made.operator, "一号地"),
-        ("/operators?q=示例", "示例合作社"), ("/operators/new", "name=\"uscc\""),
-        ("/products", "湘莲"), ("/inputs", ""), ("/inputs/new", "name=\"crop_0\""),
-        ("/lots", "示例合作社"), (&made.lot, "16.54"), ("/lots/new", "示例合作社"),
-        ("/lots?status=held", ""), ("/lots?status=ready", ""), ("/activities", "一号地"),
-        ("/activities/new", "示例合作社"), ("/tests", "16.54"), (&made.test, "testing/judge"),
-        ("/tests?status=unmatched", ""), ("/devices", "printer-1"), ("/devices/new", "name=\"id\""),
-        ("/devices/printer-1", "127.0.0.1:9"), ("/messages", ""), ("/messages?status=dead", ""),
-        ("/certificates", "湘莲"), (&made.certificate, "示例打印机"), ("/print-jobs", "示例打印机"),
-        ("/users", "admin"), ("/users/new", "name=\"role\""), ("/settings", "ty.example.test"),
-        ("/help", ""), ("/live/menu", "href=\"/lots\""), ("/today/work", "id=\"work\""),
+        ("/", "湘莲"),
+        ("/operators", "示例合作社"),
+        (&made.operator, "一号地"),
+        ("/operators?q=示例", "示例合作社"),
+        ("/operators/new", "name=\"uscc\""),
+        ("/products", "湘莲"),
+        ("/inputs", ""),
+        ("/inputs/new", "name=\"crop_0\""),
+        ("/lots", "示例合作社"),
+        (&made.lot, "16.54"),
+        ("/lots/new", "示例合作社"),
+        ("/lots?status=held", ""),
+        ("/lots?status=ready", ""),
+        ("/activities", "一号地"),
+        ("/activities/new", "示例合作社"),
+        ("/tests", "16.54"),
+        (&made.test, "testing/judge"),
+        ("/tests?status=unmatched", ""),
+        ("/devices", "printer-1"),
+        ("/devices/new", "name=\"id\""),
+        ("/devices/printer-1", "127.0.0.1:9"),
+        ("/messages", ""),
+        ("/messages?status=dead", ""),
+        ("/certificates", "湘莲"),
+        (&made.certificate, "示例打印机"),
+        ("/print-jobs", "示例打印机"),
+        ("/users", "admin"),
+        ("/users/new", "name=\"role\""),
+        ("/settings", "ty.example.test"),
+        ("/help", ""),
+        ("/live/menu", "href=\"/lots\""),
+        ("/today/work", "id=\"work\""),
     ];
     for (path, holds) in pages {
         let path = path.replace("示例", &encode("示例"));
@@ -258,7 +317,9 @@ async fn every_page_shows_what_was_made() {
         let caching = reply.headers[header::CACHE_CONTROL].to_str().unwrap();
         assert!(caching.contains("private") || caching.contains("no-"), "{path}: {caching}");
     }
-    for (path, kind) in [("paper.pdf", "application/pdf"), ("paper.png", "image/png"), ("label.png", "image/png")] {
+    for (path, kind) in
+        [("paper.pdf", "application/pdf"), ("paper.png", "image/png"), ("label.png", "image/png")]
+    {
         let reply = admin.see(&format!("{}/{path}", made.certificate)).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}");
         assert_eq!(reply.headers[header::CONTENT_TYPE], kind);
@@ -306,16 +367,23 @@ async fn producers_see_their_own_and_nothing_else() {
     let admin = world.browser("admin").await;
     let made = everything(&admin).await;
     let other = admin
-        .done("/operators", &[
-            ("kind", "farmer"), ("name", "李示例"), ("area", "430321103"),
-            ("contact_phone", "13812345678"),
-        ])
+        .done(
+            "/operators",
+            &[
+                ("kind", "farmer"),
+                ("name", "李示例"),
+                ("area", "430321103"),
+                ("contact_phone", "13812345678"),
+            ],
+        )
         .await;
     assert!(!admin.see(&other).await.text.contains("13812345678"), "masked on every page");
     let other_id = other.rsplit('/').next().unwrap().to_owned();
     world.add_user("farmer", Role::Producer, Some(other_id)).await;
     let farmer = world.browser("farmer").await;
-    for path in ["/", "/lots", "/activities", "/tests", "/certificates", "/products", "/inputs", &other] {
+    for path in
+        ["/", "/lots", "/activities", "/tests", "/certificates", "/products", "/inputs", &other]
+    {
         let reply = farmer.see(path).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}");
         assert!(!reply.text.contains("示例合作社"), "{path} shows another operator");
@@ -328,10 +396,22 @@ async fn producers_see_their_own_and_nothing_else() {
     assert_eq!(farmer.see(&pdf).await.status, StatusCode::NOT_FOUND);
     let preview = format!("{}/issue/preview?basis=commissioned_test", made.lot);
     assert_eq!(farmer.see(&preview).await.status, StatusCode::NOT_FOUND);
-    for path in ["/devices", "/devices/new", "/messages", "/users", "/users/new", "/settings", "/operators/new", "/inputs/new"] {
+    for path in [
+        "/devices",
+        "/devices/new",
+        "/messages",
+        "/users",
+        "/users/new",
+        "/settings",
+        "/operators/new",
+        "/inputs/new",
+    ] {
         let reply = farmer.see(path).await;
         assert_eq!(reply.status, StatusCode::FORBIDDEN, "{path}");
-        assert!(reply.text.contains("href=\"/help\""), "{path}: the error page is a page of the console");
+        assert!(
+            reply.text.contains("href=\"/help\""),
+            "{path}: the error page is a page of the console"
+        );
     }
     let void = farmer.post(&format!("{}/void", made.certificate), &[("reason", "x")]).await;
     assert_eq!(void.status, StatusCode::NOT_FOUND);
@@ -376,8 +456,11 @@ async fn a_wrong_credit_code_asks_for_a_reason() {
     let world = world().await;
     let admin = world.browser("admin").await;
     let mut fields = vec![
-        ("kind", "enterprise"), ("name", "示例公司"), ("uscc", "91350211M00013FA1N"),
-        ("area", "430321103"), ("contact_phone", "0731-57000000"),
+        ("kind", "enterprise"),
+        ("name", "示例公司"),
+        ("uscc", "91350211M00013FA1N"),
+        ("area", "430321103"),
+        ("contact_phone", "0731-57000000"),
     ];
     let refused = admin.post("/operators", &fields).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);

@@ -242,12 +242,9 @@ fn flash_of(jar: &CookieJar) -> Option<Flash> {
 /// Forgets the message once a whole page has shown it, and keeps answers out of shared caches.
 pub fn settle(request: &HeaderMap, response: &mut Response) {
     let headers = response.headers_mut();
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("private, no-cache"));
-    let is_page = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|v| v.as_bytes().starts_with(b"text/html"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
+    let is_page =
+        headers.get(header::CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"text/html"));
     let has_flash = CookieJar::from_headers(request).get(FLASH_COOKIE).is_some();
     if is_page && has_flash && !is_fragment(request) {
         let gone = HeaderValue::from_static("tianyin_flash=; Path=/; Max-Age=0; SameSite=Lax");

@@ -61,7 +61,8 @@ async fn save(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) 
     let public_url = form.text_of("public_url");
     if form.is_good() {
         let County { area, name, full_name, .. } = county.clone();
-        let command = Command::ConfigureCounty(ConfigureCounty { area, name, full_name, public_url });
+        let command =
+            Command::ConfigureCounty(ConfigureCounty { area, name, full_name, public_url });
         match app.submit_keyed(signed.actor(), command, form.once()).await {
             Ok(_) => return Ok(done("/settings", "settings.saved")),
             Err(error) => form.refused(error)?,

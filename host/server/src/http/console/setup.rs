@@ -25,9 +25,7 @@ use axum::response::IntoResponse as _;
 const COUNTIES_MAX: usize = 8;
 
 pub fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/setup", get(page).post(set_up))
-        .route("/setup/counties", get(counties))
+    Router::new().route("/setup", get(page).post(set_up)).route("/setup/counties", get(counties))
 }
 
 #[derive(Deserialize, Default)]
@@ -67,11 +65,7 @@ struct Counties {
     asked: bool,
 }
 
-async fn page(
-    State(app): State<Arc<App>>,
-    Query(link): Query<Link>,
-    headers: HeaderMap,
-) -> Answer {
+async fn page(State(app): State<Arc<App>>, Query(link): Query<Link>, headers: HeaderMap) -> Answer {
     if app.is_set_up()? {
         return Ok(done("/sign-in", "setup.already"));
     }

@@ -22,9 +22,7 @@ use crate::app::{App, AppError};
 use crate::http::ClientAddr;
 
 pub fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/sign-in", get(page).post(sign_in))
-        .route("/sign-out", post(sign_out))
+    Router::new().route("/sign-in", get(page).post(sign_in)).route("/sign-out", post(sign_out))
 }
 
 #[derive(Deserialize, Default)]

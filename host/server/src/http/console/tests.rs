@@ -129,20 +129,11 @@ impl DetailPage {
     }
 }
 
-async fn detail(
-    State(app): State<Arc<App>>,
-    signed: Signed,
-    Path(id): Path<String>,
-) -> Answer {
+async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
     html(&shown(&app, &signed, &id, Form::default())?)
 }
 
-fn shown(
-    app: &App,
-    signed: &Signed,
-    id: &str,
-    form: Form,
-) -> Result<DetailPage, ConsoleError> {
+fn shown(app: &App, signed: &Signed, id: &str, form: Form) -> Result<DetailPage, ConsoleError> {
     let test: Test = read::one(app, signed, "test", id)?;
     let flags = test.flags.iter().map(|f| t(&format!("test_flag.{f}")).to_owned()).collect();
     let sample = &test.measurement.sample;

@@ -145,30 +145,43 @@ fn facts(app: &App, signed: &Signed) -> Result<Vec<Fact>, ConsoleError> {
     let today = china_date(now());
     let submitted = count(operator::BY_STATUS, "submitted")?;
     Ok(vec![
+        fact("/operators?status=submitted", "today.review", "today.review_note", submitted, "wait"),
         fact(
-            "/operators?status=submitted", "today.review", "today.review_note", submitted, "wait",
-        ),
-        fact(
-            "/tests?status=unmatched", "today.unmatched", "today.unmatched_note",
-            count(test::UNMATCHED, "")?, "wait",
+            "/tests?status=unmatched",
+            "today.unmatched",
+            "today.unmatched_note",
+            count(test::UNMATCHED, "")?,
+            "wait",
         ),
         ready,
         fact(
-            "/lots?status=held", "today.held", "today.held_note",
-            count(lot::BY_STATUS, "held")?, "bad",
+            "/lots?status=held",
+            "today.held",
+            "today.held_note",
+            count(lot::BY_STATUS, "held")?,
+            "bad",
         ),
         fact(
-            "/print-jobs?status=failed", "today.failed_prints", "today.failed_prints_note",
-            count(print_job::BY_STATUS, "failed")?, "bad",
+            "/print-jobs?status=failed",
+            "today.failed_prints",
+            "today.failed_prints_note",
+            count(print_job::BY_STATUS, "failed")?,
+            "bad",
         ),
         fact("/messages?status=dead", "today.dead", "today.dead_note", dead, "bad"),
         fact(
-            "/devices", "today.pending", "today.pending_note",
-            count(device::BY_STATUS, "pending")?, "wait",
+            "/devices",
+            "today.pending",
+            "today.pending_note",
+            count(device::BY_STATUS, "pending")?,
+            "wait",
         ),
         fact(
-            &format!("/certificates?day={today}"), "today.issued", "today.issued_note",
-            issued_on(app, today)?, "ok",
+            &format!("/certificates?day={today}"),
+            "today.issued",
+            "today.issued_note",
+            issued_on(app, today)?,
+            "ok",
         ),
     ])
 }
@@ -181,7 +194,12 @@ fn steps(app: &App, signed: &Signed) -> Result<Vec<Step>, ConsoleError> {
     let any = |index, part: &str| app.store.count(index, part).map(|n| n > 0);
     let step = |href, text, note, done| Step { href, text, note, done };
     let mut steps = vec![
-        step("/operators/new", "start.operator", "start.operator_note", any(operator::BY_STATUS, "")?),
+        step(
+            "/operators/new",
+            "start.operator",
+            "start.operator_note",
+            any(operator::BY_STATUS, "")?,
+        ),
         step("/operators", "start.product", "start.product_note", any(product::BY_OPERATOR, "")?),
     ];
     if signed.is_administrator() {
@@ -191,7 +209,12 @@ fn steps(app: &App, signed: &Signed) -> Result<Vec<Step>, ConsoleError> {
     steps.extend([
         step("/lots/new", "start.lot", "start.lot_note", any(lot::BY_OPERATOR, "")?),
         step("/tests", "start.test", "start.test_note", any(test::BY_VERDICT, "")?),
-        step("/lots", "start.certificate", "start.certificate_note", any(certificate::BY_OPERATOR, "")?),
+        step(
+            "/lots",
+            "start.certificate",
+            "start.certificate_note",
+            any(certificate::BY_OPERATOR, "")?,
+        ),
     ]);
     Ok(steps)
 }

@@ -110,7 +110,11 @@ fn read_measurement(form: &mut Form, lot: &Lot) -> Option<Measurement> {
         channel: None,
         kind: Default::default(),
         retest_of: None,
-        sample: Sample { name: lot.product_name.clone(), batch_code: lot.no.clone(), ..Sample::default() },
+        sample: Sample {
+            name: lot.product_name.clone(),
+            batch_code: lot.no.clone(),
+            ..Sample::default()
+        },
         method: method?,
         item: Item { code: String::new(), name: item },
         value: Value { num, unit, kind: kind?, op },

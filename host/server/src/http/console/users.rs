@@ -142,11 +142,7 @@ struct PasswordPage {
     form: Form,
 }
 
-async fn password(
-    State(app): State<Arc<App>>,
-    signed: Signed,
-    Path(id): Path<String>,
-) -> Answer {
+async fn password(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
     signed.administrator_only()?;
     let user = read::one(&app, &signed, "user", &id)?;
     let page = Page::new(&app, &signed, "/users", "users.password");

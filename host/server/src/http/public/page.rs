@@ -71,11 +71,15 @@ pub(super) fn scan(view: &ScanView) -> Result<String, Problem> {
     let split = view.activities.partition_point(|a| a.date <= lot.harvested_on);
     let (before, after) = view.activities.split_at(split);
     let void_date = view.certificate.voided_on.map(|d| d.to_string()).unwrap_or_default();
-    let params = [("area", lot.area_name.as_str()), ("quantity", &lot.quantity), ("unit", &lot.unit)];
+    let params =
+        [("area", lot.area_name.as_str()), ("quantity", &lot.quantity), ("unit", &lot.unit)];
     let page = ScanPage {
         style: STYLE,
         view,
-        title: tf("public.title_scan", [("product", view.certificate.product.as_str()), ("status", t(word))]),
+        title: tf(
+            "public.title_scan",
+            [("product", view.certificate.product.as_str()), ("status", t(word))],
+        ),
         heading: tf("public.one_code", [("county", view.county.as_str())]),
         tone,
         seal: (t(seal.0), t(seal.1)),
@@ -222,8 +226,7 @@ fn answer(
     let (heading, foot) = around(app);
     let title = t_of(code, "");
     let hint = t_of(code, "_hint");
-    let page =
-        MissPage { style: STYLE, heading, title, note, hint, sign, asked, foot };
+    let page = MissPage { style: STYLE, heading, title, note, hint, sign, asked, foot };
     html(status, &page)
 }
 

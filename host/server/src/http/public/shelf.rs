@@ -99,7 +99,10 @@ impl Made {
             return false;
         }
         let unchanged = self.applied_seq == app.store.applied_seq()
-            || self.based_on.iter().all(|(root, v)| app.store.version(root).is_ok_and(|now| now == *v));
+            || self
+                .based_on
+                .iter()
+                .all(|(root, v)| app.store.version(root).is_ok_and(|now| now == *v));
         unchanged && (age < COUNT_GOOD_FOR || app.scan_numbers(&self.code).count == self.scans)
     }
 

@@ -277,8 +277,11 @@ pub fn certificate_of(app: &App, code: &str) -> Result<Option<Certificate>, Prob
 /// Roots of the records a code shows, with their versions: when none moved, the page is the same.
 pub fn roots_of(app: &App, code: &Code) -> Result<Vec<(String, u64)>, Problem> {
     let site = app.store.get::<Lot>(&code.lot)?.map(|lot| lot.site).unwrap_or_default();
-    let roots =
-        [format!("lot/{}", code.lot), format!("site/{site}"), format!("operator/{}", code.operator)];
+    let roots = [
+        format!("lot/{}", code.lot),
+        format!("site/{site}"),
+        format!("operator/{}", code.operator),
+    ];
     let mut versions = Vec::with_capacity(roots.len());
     for root in roots {
         let version = app.store.version(&root)?;
@@ -332,9 +335,9 @@ fn activities(app: &App, lot: &Lot) -> Result<Vec<ActivityView>, Problem> {
 fn activity_view(a: Activity) -> ActivityView {
     let last_day = a.stopped_on.unwrap_or(a.date);
     let input = a.input.map(|i| InputView {
-        harvest_from: i.interval_days.and_then(|days| {
-            last_day.checked_add(jiff::Span::new().try_days(days).ok()?).ok()
-        }),
+        harvest_from: i
+            .interval_days
+            .and_then(|days| last_day.checked_add(jiff::Span::new().try_days(days).ok()?).ok()),
         name: i.name,
         dose: i.dose,
         interval_days: i.interval_days,
@@ -348,11 +351,8 @@ fn activity_view(a: Activity) -> ActivityView {
 }
 
 fn tests(app: &App, lot: &Lot) -> Result<Vec<TestView>, Problem> {
-    let query = PageQuery {
-        limit: TESTS_MAX,
-        newest_first: true,
-        ..PageQuery::new(test::BY_LOT, &lot.id)
-    };
+    let query =
+        PageQuery { limit: TESTS_MAX, newest_first: true, ..PageQuery::new(test::BY_LOT, &lot.id) };
     let page = app.store.page::<Test>(&query, &Scope::everything())?;
     let methods = if page.items.is_empty() { None } else { methods(app) };
     Ok(page.items.into_iter().map(|test| test_view(app, methods.as_ref(), test)).collect())
@@ -369,9 +369,7 @@ fn test_view(app: &App, methods: Option<&Methods>, test: Test) -> TestView {
         Qualifier::Greater => "> ",
     };
     let value = match m.value.kind {
-        ValueKind::Qualitative => {
-            t(&format!("qualitative.{}", m.value.num)).to_owned()
-        }
+        ValueKind::Qualitative => t(&format!("qualitative.{}", m.value.num)).to_owned(),
         _ if m.value.num.is_empty() => String::new(),
         _ => format!("{sign}{}", m.value.num),
     };

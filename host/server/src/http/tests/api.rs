@@ -133,7 +133,8 @@ async fn everybody_sees_their_own() {
     assert_eq!(lots["items"].as_array().unwrap().len(), 1);
     let sites = world.get("/sites").await.expect(200);
     assert_eq!(sites["items"].as_array().unwrap().len(), 1);
-    let foreign = json!({ "product": product, "site": site, "quantity": "1", "harvested_on": today() });
+    let foreign =
+        json!({ "product": product, "site": site, "quantity": "1", "harvested_on": today() });
     assert_eq!(world.post("/lots", foreign).await.problem().0, 404);
     let foreign = json!({ "lot": lot, "quantity": "1", "basis": ["self_test"] });
     assert_eq!(world.post("/certificates", foreign.clone()).await.problem().0, 404);
@@ -151,7 +152,8 @@ async fn everybody_sees_their_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_begin_and_end() {
     let mut world = world().await;
-    let wrong = world.post("/session", json!({ "username": "admin", "password": "nope-nope" })).await;
+    let wrong =
+        world.post("/session", json!({ "username": "admin", "password": "nope-nope" })).await;
     assert_eq!(wrong.problem(), (401, "wrong_password".into()));
     assert_eq!(wrong.header("www-authenticate"), "Bearer");
     assert_eq!(world.call(Method::DELETE, "/session", None, "").await.status, 204);
@@ -175,7 +177,10 @@ async fn devices_are_paired_and_approved() {
     let printer = json!({ "name": "x", "kind": "printer", "dpi": 600 });
     let bad = world.post("/devices/pr-1/approve", printer).await;
     assert_eq!(bad.problem(), (422, "invalid_fields".into()));
-    assert_eq!(world.post("/devices/an-1/disable", json!({})).await.expect(200)["status"], "disabled");
+    assert_eq!(
+        world.post("/devices/an-1/disable", json!({})).await.expect(200)["status"],
+        "disabled"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,7 +211,11 @@ async fn shapes_keep_step_with_records() {
     use tianyin_domain::{certificate::Certificate, code::Code, lot::Lot};
     use tianyin_domain::{operator::Operator, product::Product, site::Site};
     let cases = [
-        (format!("/operators/{operator}"), raw(Operator::TABLE, &operator), &["contact_secret"][..]),
+        (
+            format!("/operators/{operator}"),
+            raw(Operator::TABLE, &operator),
+            &["contact_secret"][..],
+        ),
         (format!("/sites/{site}"), raw(Site::TABLE, &site), &[]),
         (format!("/products/{product}"), raw(Product::TABLE, &product), &[]),
         (format!("/lots/{lot}"), raw(Lot::TABLE, &lot), &[]),
@@ -215,7 +224,8 @@ async fn shapes_keep_step_with_records() {
     ];
     for (path, record, hidden) in cases {
         let shown = world.get(&path).await.expect(200);
-        let keys = |v: &Value| -> BTreeSet<String> { v.as_object().unwrap().keys().cloned().collect() };
+        let keys =
+            |v: &Value| -> BTreeSet<String> { v.as_object().unwrap().keys().cloned().collect() };
         let missing: Vec<_> = keys(&record).difference(&keys(&shown)).cloned().collect();
         assert_eq!(missing, hidden, "{path}");
     }

@@ -15,7 +15,11 @@ async fn operations_answer_before_set_up() {
     let metrics = world.see("/metrics").await;
     assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
     let text = metrics.text();
-    for name in ["tianyin_build_info{version=", "tianyin_journal_lines_total ", "tianyin_messages{status=\"dead\"} 0"] {
+    for name in [
+        "tianyin_build_info{version=",
+        "tianyin_journal_lines_total ",
+        "tianyin_messages{status=\"dead\"} 0",
+    ] {
         assert!(text.contains(name), "{name} in {text}");
     }
     assert!(text.contains("tianyin_http_requests_total{class=\"5xx\"} 1"), "{text}");
@@ -42,7 +46,10 @@ async fn every_rejection_is_a_problem() {
             .header(header::CONTENT_TYPE, kind);
         world.send(request.body(Body::from(body)).unwrap())
     };
-    assert_eq!(post("text/plain", b"{}".to_vec()).await.problem(), (415, "unsupported_media".into()));
+    assert_eq!(
+        post("text/plain", b"{}".to_vec()).await.problem(),
+        (415, "unsupported_media".into())
+    );
     assert_eq!(post("application/json", b"{".to_vec()).await.problem(), (400, "bad_json".into()));
     let huge = vec![b' '; super::super::BODY_BYTES_MAX + 1];
     assert_eq!(post("application/json", huge).await.problem(), (413, "body_too_large".into()));

@@ -64,7 +64,10 @@ impl Reply {
         let body = self.json();
         assert_eq!(body["request_id"], self.header("x-request-id"));
         assert_eq!(body["status"], self.status.as_u16());
-        assert!(body["detail"].as_str().is_some_and(|d| !d.is_empty() && !d.contains('{')), "{body}");
+        assert!(
+            body["detail"].as_str().is_some_and(|d| !d.is_empty() && !d.contains('{')),
+            "{body}"
+        );
         (self.status.as_u16(), body["code"].as_str().unwrap().to_owned())
     }
 }

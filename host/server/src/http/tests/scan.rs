@@ -44,19 +44,38 @@ async fn a_valid_code_shows_certificate_trace_and_test() {
     assert_strict(&page);
     let text = page.text();
     let shown = [
-        "真实有效", "湘潭湘莲(干莲)", "示例莲业专业合作社", "500 公斤", "委托检测合格",
-        "使用的常规农药、兽药残留不超标", "示例辛硫磷", "2026-03-15", "16.54 %", "限值 50 %",
-        "GB/T 5009.199-2003", "第 1 次查询", "<svg class=\"meter\"", &code::grouped(&code),
+        "真实有效",
+        "湘潭湘莲(干莲)",
+        "示例莲业专业合作社",
+        "500 公斤",
+        "委托检测合格",
+        "使用的常规农药、兽药残留不超标",
+        "示例辛硫磷",
+        "2026-03-15",
+        "16.54 %",
+        "限值 50 %",
+        "GB/T 5009.199-2003",
+        "第 1 次查询",
+        "<svg class=\"meter\"",
+        &code::grouped(&code),
     ];
     for one in shown {
         assert!(text.contains(one), "{one} in {text}");
     }
-    assert!(text.contains(&format!("<link rel=\"canonical\" href=\"https://ty.example.test/t/{code}\">")));
+    assert!(
+        text.contains(&format!(
+            "<link rel=\"canonical\" href=\"https://ty.example.test/t/{code}\">"
+        ))
+    );
     // Remarks are free text and may hold anything.
     assert!(!text.contains("13900000000"));
 
     // Lower case and groups are the same code; the QR's path is upper case.
-    for path in [format!("/t/{}", code.to_lowercase()), format!("/T/{code}"), format!("/t/{}", code::grouped(&code))] {
+    for path in [
+        format!("/t/{}", code.to_lowercase()),
+        format!("/T/{code}"),
+        format!("/t/{}", code::grouped(&code)),
+    ] {
         assert_eq!(world.see(&path).await.status, 200, "{path}");
     }
     let json = world.see(&format!("/t/{code}.json")).await.expect(200);
@@ -155,7 +174,10 @@ async fn a_compressed_page_is_the_same_page() {
     flate2::read::GzDecoder::new(&small.body[..]).read_to_string(&mut text).unwrap();
     let plain = world.visit(Method::GET, &path, &[]).await;
     assert_eq!((plain.header("content-encoding"), plain.header("vary")), ("", "accept-encoding"));
-    assert_eq!(text.replace("第 1 次", ""), plain.text().replace("第 1 次", "").replace("第 2 次", ""));
+    assert_eq!(
+        text.replace("第 1 次", ""),
+        plain.text().replace("第 1 次", "").replace("第 2 次", "")
+    );
     assert!(small.body.len() < plain.body.len() / 2);
 }
 
