@@ -103,7 +103,7 @@ impl DeviceVerb {
                 let first =
                     record.unwrap_or_else(|| (now.as_second() % 65_000).unsigned_abs() as u16);
                 let mut device =
-                    AnalyzerSim::new(now.as_second().unsigned_abs(), &link.device, first.into());
+                    AnalyzerSim::new(now.as_second().unsigned_abs(), &link.device, first);
                 let (kind, payload) = match model {
                     Model::Json => (UpKind::Result, device.json(&spec, now)?),
                     Model::Lz4000t => (UpKind::Raw, device.lz4000t(&[spec], now)?),
