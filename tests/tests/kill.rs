@@ -207,12 +207,10 @@ fn certificates_are_whole(appliance: &Appliance, lists: &BTreeMap<&'static str, 
             assert_eq!(appliance.get(&format!("/t/{code}")).unwrap().status, 200);
         }
     }
+    let messages: BTreeSet<&str> =
+        lists["/messages"].iter().filter_map(|message| message["id"].as_str()).collect();
     for test in &lists["/tests"] {
-        let message = test["message"].as_str().unwrap();
-        assert!(lists["/messages"].iter().any(|m| m["id"] == message), "{test} has no message");
-        if lists["/tests"].len() > 2_000 {
-            break;
-        }
+        assert!(messages.contains(test["message"].as_str().unwrap()), "{test} has no message");
     }
 }
 
