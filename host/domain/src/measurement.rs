@@ -1,5 +1,6 @@
 //! The canonical result message of analyzers (`up/result`, and what a decoder plugin returns).
-//! Empty means unknown: nothing is invented. Source: domain/testing, section 8.
+//! Empty means unknown: nothing is invented. An unknown key is an error that names it: a misspelt
+//! one would otherwise lose a reading in silence. Source: domain/testing, section 8.
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use crate::time::Time;
 
 /// Which device spoke, as it says itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct DeviceInfo {
     /// Serial number.
     pub sn: String,
@@ -33,7 +34,7 @@ pub enum ResultKind {
 
 /// The sample as the device knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Sample {
     /// Sample number.
     pub no: String,
@@ -63,7 +64,7 @@ pub enum Method {
 
 /// What was looked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Item {
     /// Code, such as `pesticide_op_carb`; empty when the device has none.
     pub code: String,
@@ -100,6 +101,7 @@ pub enum Qualifier {
 
 /// A measured value. `num` is a decimal string, or a word where `kind` is qualitative.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Value {
     /// Decimal string, never a binary float; empty when the device gave no number.
     pub num: String,
@@ -122,7 +124,7 @@ impl Value {
 
 /// Readings behind the value, kept as strings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct RawReadings {
     /// Absorbance.
     pub absorbance: String,
@@ -136,7 +138,7 @@ pub struct RawReadings {
 
 /// The limit the device used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct DeviceLimit {
     /// Decimal string.
     pub num: String,
@@ -162,7 +164,7 @@ pub enum DeviceVerdict {
 
 /// State of the device's clock.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct DeviceClock {
     /// Whether it says it is synchronised.
     pub synced: bool,
@@ -172,7 +174,7 @@ pub struct DeviceClock {
 
 /// Who measured.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Person {
     /// Id on the device.
     pub id: String,
@@ -182,6 +184,7 @@ pub struct Person {
 
 /// One result of one sample and item, version 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Measurement {
     /// Format version, 1.
     pub v: u32,
@@ -259,5 +262,18 @@ mod without_floats {
             Value::Object(fields) => fields.into_iter().map(|(k, v)| (k, spelt(v))).collect(),
             other => other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let json = r#"{"v":1,"msg_id":"1","method":"elisa","sample":{"numer":"7"},
+            "value":{"num":"1","kind":"concentration"}}"#;
+        let told = serde_json::from_str::<Measurement>(json).map_err(|e| e.to_string());
+        assert!(told.is_err_and(|e| e.contains("numer")));
     }
 }
