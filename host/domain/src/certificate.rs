@@ -251,11 +251,9 @@ pub fn compose(
     code: &str,
     time: Time,
 ) -> Result<Content, DomainError> {
-    let missing = |noun, id: &str| DomainError::NotFound { noun, id: id.into() };
-    let lot: Lot = state.get(&request.lot)?.ok_or_else(|| missing("lot", &request.lot))?;
-    let operator: Operator =
-        state.get(&lot.operator)?.ok_or_else(|| missing("operator", &lot.operator))?;
-    let county: County = state.get(COUNTY_ID)?.ok_or_else(|| missing("county", COUNTY_ID))?;
+    let lot: Lot = state.require("lot", &request.lot)?;
+    let operator: Operator = state.require("operator", &lot.operator)?;
+    let county: County = state.require("county", COUNTY_ID)?;
     let issued_on = china_date(time);
     let form = form_on(issued_on)
         .ok_or_else(|| DomainError::refused("no_form", &[("day", &issued_on.to_string())]))?;
@@ -349,9 +347,7 @@ fn check_replaces(
     lot: &Lot,
 ) -> Result<(), DomainError> {
     let Some(code) = &request.replaces else { return Ok(()) };
-    let old: Certificate = state
-        .get(code)?
-        .ok_or_else(|| DomainError::NotFound { noun: "certificate", id: code.clone() })?;
+    let old: Certificate = state.require("certificate", code)?;
     let good =
         old.lot == lot.id && old.status == CertificateStatus::Void && old.replaced_by.is_none();
     if good { Ok(()) } else { Err(DomainError::field("replaces", "not_replaceable")) }

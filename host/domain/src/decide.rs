@@ -31,9 +31,7 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// Reads a record that must exist.
     pub fn require<E: Entity>(&self, noun: &'static str, id: &str) -> Result<E, DomainError> {
-        self.state
-            .get(id)?
-            .ok_or_else(|| DomainError::NotFound { noun, id: id.chars().take(64).collect() })
+        self.state.require(noun, id)
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::error::DomainError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -99,6 +100,12 @@ impl dyn State + '_ {
     pub fn get<E: Entity>(&self, id: &str) -> Result<Option<E>, StateError> {
         let Some(raw) = self.raw(E::TABLE, id)? else { return Ok(None) };
         parse(E::TABLE, id, &raw).map(Some)
+    }
+
+    /// Reads a record that must exist.
+    pub fn require<E: Entity>(&self, noun: &'static str, id: &str) -> Result<E, DomainError> {
+        self.get(id)?
+            .ok_or_else(|| DomainError::NotFound { noun, id: id.chars().take(64).collect() })
     }
 
     /// The first record in a part of an index: look-up by a unique key.

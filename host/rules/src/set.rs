@@ -127,6 +127,11 @@ impl RuleSet {
         self.limits
     }
 
+    /// The table of rapid methods that the rules look up, if the pack has one.
+    pub fn methods(&self) -> Option<&crate::tables::Methods> {
+        self.tables.methods.as_ref()
+    }
+
     pub(crate) fn case_files(&self) -> impl Iterator<Item = (&str, &[CaseFile])> {
         self.rules.iter().map(|(id, rule)| (id.as_str(), rule.cases.as_slice()))
     }
@@ -155,7 +160,6 @@ impl RuleSet {
             Ok(()) => None,
         };
         if let Some(failure) = &error {
-            tracing::warn!(target: "rules", rule = rule_id, ?failure, "rule failed");
             findings.push(error_finding(&rule.metadata.title, failure));
         }
         let judgement = Judgement {

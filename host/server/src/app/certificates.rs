@@ -88,18 +88,16 @@ impl App {
 
     fn dossier(&self, lot: &str) -> Result<Dossier, AppError> {
         let state: &dyn State = &self.store;
-        let missing = |noun, id: &str| DomainError::NotFound { noun, id: id.to_owned() };
         // Versions are read before the records: what changes in between is noticed.
         let lot_root = format!("lot/{lot}");
         let lot_version = state.version(&lot_root)?;
-        let lot: Lot = state.get(lot)?.ok_or_else(|| missing("lot", lot))?;
+        let lot: Lot = state.require("lot", lot)?;
         let mut based_on = vec![(lot_root, lot_version)];
         for root in [format!("operator/{}", lot.operator), format!("site/{}", lot.site)] {
             based_on.push((root.clone(), state.version(&root)?));
         }
-        let operator =
-            state.get(&lot.operator)?.ok_or_else(|| missing("operator", &lot.operator))?;
-        let product = state.get(&lot.product)?.ok_or_else(|| missing("product", &lot.product))?;
+        let operator = state.require("operator", &lot.operator)?;
+        let product = state.require("product", &lot.product)?;
         let mut activities: Vec<Activity> =
             state.list(activity::BY_SITE, &lot.site, RECORDS_MAX)?;
         activities.retain(|a| belongs(a, &lot));

@@ -106,6 +106,17 @@ impl App {
         answer.blocking_recv().map_err(|_| AppError::ReadOnly("the writer ended".into()))?
     }
 
+    /// Submits a command of the appliance itself, from a thread that may block.
+    fn system(&self, job: &str, command: Command) -> Result<Outcome, AppError> {
+        self.submit_blocking(Envelope {
+            actor: Actor::system(job),
+            command,
+            time: crate::edge::now(),
+            idempotency_key: None,
+            based_on: Vec::new(),
+        })
+    }
+
     /// Settings of the county; `None` before set-up.
     pub fn county(&self) -> Result<Option<County>, AppError> {
         self.store.get(COUNTY_ID).map_err(AppError::internal)

@@ -1,15 +1,15 @@
 //! From a durable message to a judged test: decode, match, judge, record, answer the device, and
 //! issue where a standing authorisation says so. Work of one device stays in order.
 
+use std::sync::Weak;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Weak};
 
 use serde_json::json;
 use tianyin_domain::actor::Actor;
 use tianyin_domain::authorisation::covering;
 use tianyin_domain::certificate::{Basis, CertificateRequest};
 use tianyin_domain::code::CodeChecked;
-use tianyin_domain::command::{Command, Envelope, Outcome};
+use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::device::{Device, ScanLot};
 use tianyin_domain::error::DomainError;
 use tianyin_domain::lot::Lot;
@@ -445,16 +445,6 @@ impl App {
         Ok(())
     }
 
-    fn system(&self, job: &str, command: Command) -> Result<Outcome, AppError> {
-        self.submit_blocking(Envelope {
-            actor: Actor::system(job),
-            command,
-            time: now(),
-            idempotency_key: None,
-            based_on: Vec::new(),
-        })
-    }
-
     fn receipt(
         &self,
         device: &Device,
@@ -483,9 +473,4 @@ impl App {
             tracing::warn!(device = %device.id, error = %e, "receipt not sent");
         }
     }
-}
-
-/// Keeps the application alive no longer than its work.
-pub fn weak(app: &Arc<App>) -> Weak<App> {
-    Arc::downgrade(app)
 }

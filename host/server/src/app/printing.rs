@@ -6,16 +6,14 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use tianyin_devices::transport::tcp::{PrintError, TcpPrinter};
 use tianyin_devices::tspl::{LabelJob, encode};
-use tianyin_domain::actor::Actor;
 use tianyin_domain::certificate::{Certificate, CertificateStatus};
-use tianyin_domain::command::{Command, Envelope};
+use tianyin_domain::command::Command;
 use tianyin_domain::device::Device;
 use tianyin_domain::print_job::{self, EndPrint, PrintJob, PrintStatus};
 use tianyin_domain::{Scope, State};
 
 use super::certificates::dpi_of;
 use super::{App, AppError};
-use crate::edge::now;
 
 /// Jobs that may wait here; then the tailer waits.
 const JOBS_MAX: usize = 1024;
@@ -125,13 +123,7 @@ impl App {
     }
 
     fn end_print(&self, job: &str, error: String) -> Result<(), AppError> {
-        self.submit_blocking(Envelope {
-            actor: Actor::system("printing"),
-            command: Command::EndPrint(EndPrint { job: job.to_owned(), error }),
-            time: now(),
-            idempotency_key: None,
-            based_on: Vec::new(),
-        })
-        .map(|_| ())
+        let ended = EndPrint { job: job.to_owned(), error };
+        self.system("printing", Command::EndPrint(ended)).map(|_| ())
     }
 }

@@ -66,7 +66,7 @@ impl App {
 
     fn start_threads(self: &Arc<Self>, reader: Reader) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Handle::try_current().context("needs a tokio runtime")?;
-        let weak = pipeline::weak(self);
+        let weak = Arc::downgrade(self);
         self.pipeline.start(&weak, &runtime)?;
         self.printing.start(&weak)?;
         let committed = self.writer.committed();

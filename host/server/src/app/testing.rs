@@ -5,7 +5,6 @@ use tianyin_domain::actor::{Actor, Scope};
 use tianyin_domain::code::{self, Code, CodeText};
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::device::{Bench, Device};
-use tianyin_domain::error::DomainError;
 use tianyin_domain::finding::Judgement;
 use tianyin_domain::lot::{self, Lot};
 use tianyin_domain::measurement::Measurement;
@@ -113,9 +112,8 @@ impl App {
         idempotency_key: Option<String>,
     ) -> Result<Outcome, AppError> {
         let state: &dyn State = &self.store;
-        let missing = |noun, id: &str| DomainError::NotFound { noun, id: id.to_owned() };
-        let found: Test = state.get(test)?.ok_or_else(|| missing("test", test))?;
-        let target: Lot = state.get(lot)?.ok_or_else(|| missing("lot", lot))?;
+        let found: Test = state.require("test", test)?;
+        let target: Lot = state.require("lot", lot)?;
         let product: Option<Product> = state.get(&target.product)?;
         let judgement = self.judge(&found.measurement, product.as_ref(), found.received_at);
         let command = AssignTest { test: found.id, lot: target.id, judgement };
@@ -131,9 +129,7 @@ impl App {
         idempotency_key: Option<String>,
     ) -> Result<Outcome, AppError> {
         let state: &dyn State = &self.store;
-        let target: Lot = state
-            .get(lot)?
-            .ok_or_else(|| DomainError::NotFound { noun: "lot", id: lot.to_owned() })?;
+        let target: Lot = state.require("lot", lot)?;
         let product: Option<Product> = state.get(&target.product)?;
         let received_at = now();
         measurement.v = 1;

@@ -4,10 +4,10 @@ use askama::Template;
 use tianyin_domain::Decimal;
 use tianyin_domain::measurement::{Measurement, Qualifier, ValueKind};
 use tianyin_domain::test::{Test, TestVerdict};
-use tianyin_rules::tables::Methods;
 
 use super::filters;
 use crate::app::App;
+use crate::http::public::meter::Limit;
 
 /// Width of the drawing.
 const WIDTH: i64 = 200;
@@ -35,7 +35,7 @@ impl Meter {
     /// The drawing for a test; without a number or limit only the words.
     pub fn of(app: &App, test: &Test) -> Self {
         let m = &test.measurement;
-        let limit = limit_of(app, test);
+        let limit = Limit::of(app, test).map(|l| l.num).filter(|l| *l > Decimal::ZERO);
         let bar = match (m.value.decimal(), limit) {
             (Some(value), Some(limit)) => bar(value, limit, m.value.kind),
             _ => None,
@@ -47,20 +47,6 @@ impl Meter {
             bad: test.verdict == TestVerdict::Fail,
         }
     }
-}
-
-/// The limit a test was judged by: that of its method's standard, as long as the rule is the same as
-/// then. Other limits depend on product and day and stand in the finding's words.
-fn limit_of(app: &App, test: &Test) -> Option<Decimal> {
-    let m = &test.measurement;
-    let same_rule = app.rules.revision(&test.judgement.rule) == Some(&test.judgement.revision);
-    if m.value.kind != ValueKind::InhibitionRate || !same_rule {
-        return None;
-    }
-    let methods: Methods = toml::from_str(app.rules.files().get("data/methods.toml")?).ok()?;
-    let named = methods.standard("enzyme_inhibition", &m.limit.basis);
-    let standard = named.or_else(|| methods.standard("enzyme_inhibition", ""))?;
-    Some(standard.positive_from).filter(|l| *l > Decimal::ZERO)
 }
 
 /// The value as people read it: `< 0.05 mg/kg`, or a word.

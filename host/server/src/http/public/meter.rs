@@ -4,7 +4,6 @@ use serde::Serialize;
 use tianyin_domain::Decimal;
 use tianyin_domain::measurement::{Value, ValueKind};
 use tianyin_domain::test::Test;
-use tianyin_rules::tables::Methods;
 
 use crate::app::App;
 
@@ -25,13 +24,13 @@ pub struct Limit {
 impl Limit {
     /// The limit a test was judged by. Only inhibition rates have one that the shipped tables hold;
     /// when the table has changed since, nothing is drawn rather than another limit.
-    pub fn of(app: &App, methods: Option<&Methods>, test: &Test) -> Option<Self> {
+    pub fn of(app: &App, test: &Test) -> Option<Self> {
         let m = &test.measurement;
         let same_table = app.rules.revision(&test.judgement.rule) == Some(&test.judgement.revision);
         if m.value.kind != ValueKind::InhibitionRate || !same_table {
             return None;
         }
-        let methods = methods?;
+        let methods = app.rules.methods()?;
         let known = methods.standard("enzyme_inhibition", &m.limit.basis);
         let standard = known.or_else(|| methods.standard("enzyme_inhibition", ""))?;
         Some(Self {
@@ -40,11 +39,6 @@ impl Limit {
             source: standard.id.clone(),
         })
     }
-}
-
-/// The table of methods that the rules in force use.
-pub fn methods(app: &App) -> Option<Methods> {
-    toml::from_str(app.rules.files().get("data/methods.toml")?).ok()
 }
 
 /// Positions of value and limit on a bar, in units of [`Meter::width`].

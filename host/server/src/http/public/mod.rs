@@ -1,6 +1,6 @@
 //! What everybody may see: the scan page of a code, as page, JSON and label, and the county's key.
 
-mod meter;
+pub mod meter;
 mod page;
 mod shelf;
 mod view;

@@ -11,10 +11,9 @@ use tianyin_domain::operator::Operator;
 use tianyin_domain::test::{self, Test};
 use tianyin_domain::time::{china_date, china_minute};
 use tianyin_domain::{Date, Scope, State, Time};
-use tianyin_rules::tables::Methods;
 use tianyin_store::PageQuery;
 
-use super::meter::{Limit, Meter, methods};
+use super::meter::{Limit, Meter};
 use crate::app::App;
 use crate::app::certificates::belongs;
 use crate::http::Problem;
@@ -354,13 +353,12 @@ fn tests(app: &App, lot: &Lot) -> Result<Vec<TestView>, Problem> {
     let query =
         PageQuery { limit: TESTS_MAX, newest_first: true, ..PageQuery::new(test::BY_LOT, &lot.id) };
     let page = app.store.page::<Test>(&query, &Scope::everything())?;
-    let methods = if page.items.is_empty() { None } else { methods(app) };
-    Ok(page.items.into_iter().map(|test| test_view(app, methods.as_ref(), test)).collect())
+    Ok(page.items.into_iter().map(|test| test_view(app, test)).collect())
 }
 
-fn test_view(app: &App, methods: Option<&Methods>, test: Test) -> TestView {
+fn test_view(app: &App, test: Test) -> TestView {
     let tested_at = china_minute(test.tested_at());
-    let limit = Limit::of(app, methods, &test);
+    let limit = Limit::of(app, &test);
     let m = test.measurement;
     let meter = limit.as_ref().and_then(|limit| Meter::of(&m.value, limit));
     let sign = match m.value.op {
