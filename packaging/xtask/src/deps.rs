@@ -9,7 +9,9 @@ use anyhow::{Result, bail, ensure};
 type Package = (&'static str, &'static str);
 
 /// To compile the few dependencies that hold C.
-pub(crate) const BUILD: &[Package] = &[("gcc", "gcc"), ("libc6-dev", "/usr/include/stdio.h"),
+pub(crate) const BUILD: &[Package] = &[
+    ("gcc", "gcc"),
+    ("libc6-dev", "/usr/include/stdio.h"),
     // Benches put SQLite beside the journal.
     ("libsqlite3-dev", "/usr/include/sqlite3.h"),
 ];
