@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::attachment::{self, Attachment};
 use crate::check::Check;
 use crate::decide::Context;
 use crate::error::DomainError;
@@ -105,12 +106,17 @@ pub struct Activity {
     /// Remarks.
     #[serde(default)]
     pub note: String,
+    /// Photos and documents. Lines written before there were any have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
 }
 
 /// By site, sorted by date.
 pub const BY_SITE: Index = Index("activity.site");
 /// By operator, newest last; part `""` holds all.
 pub const BY_OPERATOR: Index = Index("activity.operator");
+/// By digest of an attachment, sorted by date: who may see a blob is who may see a record with it.
+pub const BY_ATTACHMENT: Index = Index("activity.attachment");
 
 impl Entity for Activity {
     const TABLE: Table = Table("activity");
@@ -118,11 +124,15 @@ impl Entity for Activity {
         &self.id
     }
     fn entries(&self) -> Vec<Entry> {
-        vec![
-            Entry::new(BY_SITE, &self.site, self.date.to_string()),
-            Entry::new(BY_OPERATOR, &self.operator, self.date.to_string()),
-            Entry::new(BY_OPERATOR, "", self.date.to_string()),
-        ]
+        let date = self.date.to_string();
+        let mut entries = vec![
+            Entry::new(BY_SITE, &self.site, &date),
+            Entry::new(BY_OPERATOR, &self.operator, &date),
+            Entry::new(BY_OPERATOR, "", &date),
+        ];
+        entries
+            .extend(self.attachments.iter().map(|one| Entry::new(BY_ATTACHMENT, &one.hash, &date)));
+        entries
     }
     fn area(&self) -> &str {
         &self.area
@@ -159,6 +169,10 @@ pub struct RecordActivity {
     /// Remarks.
     #[serde(default)]
     pub note: String,
+    /// Photos and documents, each uploaded before; at most
+    /// [`ATTACHMENTS_MAX`](crate::attachment::ATTACHMENTS_MAX).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
 }
 
 pub(crate) fn record(ctx: &mut Context<'_>, c: RecordActivity) -> Result<Activity, DomainError> {
@@ -185,6 +199,7 @@ pub(crate) fn record(ctx: &mut Context<'_>, c: RecordActivity) -> Result<Activit
         // The product's crop picks the interval: another product's would be the wrong one.
         check.ensure(lot.product == product.id, "product", "bad_choice");
     }
+    attachment::check(&mut check, &c.attachments);
     check.done()?;
     let input = input.map(|i| InputUse {
         interval_days: i.interval_days(&product.crop),
@@ -206,5 +221,6 @@ pub(crate) fn record(ctx: &mut Context<'_>, c: RecordActivity) -> Result<Activit
         stopped_on: c.stopped_on,
         input,
         note: c.note,
+        attachments: c.attachments,
     })
 }

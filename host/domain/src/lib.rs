@@ -25,6 +25,7 @@ pub use time::{Date, Time};
 pub mod activity;
 pub mod agency;
 pub mod apply;
+pub mod attachment;
 pub mod authorisation;
 pub mod authorise;
 pub mod certificate;

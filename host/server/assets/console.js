@@ -1,5 +1,5 @@
-// The one script of our own: live pages, the scanner, questions before grave acts, small comforts.
-// Every page works without it.
+// The one script of our own: live pages, the scanner, questions before grave acts, photos, small
+// comforts. Every page works without it, but for photos.
 "use strict";
 
 const $$ = (selector, root = document) => Array.from(root.querySelectorAll(selector));
@@ -122,6 +122,12 @@ document.addEventListener("keydown", (event) => {
 // ---- a question before a grave act, and no second press
 document.addEventListener("submit", (event) => {
   const form = event.target;
+  const sending = form.querySelector("[data-photos]");
+  if (sending && Number(sending.dataset.busy)) {
+    event.preventDefault();
+    photoNote(sending, sending.dataset.wait);
+    return;
+  }
   const dialog = document.getElementById("ask");
   if (form.dataset.ask && !form.dataset.sure && dialog && dialog.showModal) {
     event.preventDefault();
@@ -203,6 +209,68 @@ setInterval(() => {
     } else clock.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
   }
 }, 1000);
+
+// ---- photos: each is uploaded as soon as it is chosen, the form then sends only what it is called
+function photoNote(box, text) {
+  box.querySelector(".note").textContent = text;
+}
+
+function photoItem(box, file, blob) {
+  const item = document.createElement("li");
+  const field = Object.assign(document.createElement("input"), { type: "hidden", name: "attachment" });
+  field.value = JSON.stringify({ ...blob, name: file.name.slice(0, 128) });
+  const shown = document.createElement(blob.kind === "pdf" ? "span" : "img");
+  if (blob.kind === "pdf") Object.assign(shown, { className: "file", textContent: `PDF ${file.name}` });
+  else Object.assign(shown, { src: `${box.dataset.photos}/${blob.hash}`, alt: file.name, width: 96, height: 96 });
+  const remove = Object.assign(document.createElement("button"), { type: "button", className: "remove", textContent: "×" });
+  remove.setAttribute("aria-label", `${box.dataset.remove} ${file.name}`);
+  item.append(field, shown, remove);
+  return item;
+}
+
+async function sendPhoto(box, file) {
+  const answer = await fetch(box.dataset.photos, {
+    method: "POST",
+    headers: { "X-Form-Token": document.body.dataset.token, "Content-Type": "application/octet-stream", Accept: "application/json" },
+    body: file,
+  });
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok || !told.hash) throw new Error(told.detail || box.dataset.failed);
+  return told;
+}
+
+async function sendPhotos(box, input) {
+  const list = box.querySelector(".thumbs");
+  const files = Array.from(input.files);
+  input.value = "";
+  box.dataset.busy = String(Number(box.dataset.busy || 0) + 1);
+  let fault = "";
+  for (const file of files) {
+    if (list.children.length >= Number(box.dataset.max)) {
+      fault = box.dataset.full;
+      break;
+    }
+    photoNote(box, `${box.dataset.sending} ${file.name}`);
+    try {
+      const blob = await sendPhoto(box, file);
+      const known = $$("input", list).some((field) => JSON.parse(field.value).hash === blob.hash);
+      if (!known) list.append(photoItem(box, file, blob));
+    } catch (error) {
+      fault = `${file.name}: ${error instanceof TypeError ? box.dataset.failed : error.message}`;
+    }
+  }
+  photoNote(box, fault);
+  box.dataset.busy = String(Number(box.dataset.busy) - 1);
+}
+
+document.addEventListener("change", (event) => {
+  const box = event.target.closest("[data-photos]");
+  if (box && event.target.type === "file" && event.target.files.length) sendPhotos(box, event.target);
+});
+document.addEventListener("click", (event) => {
+  const remove = event.target.closest("[data-photos] .remove");
+  if (remove) remove.closest("li").remove();
+});
 
 // ---- faults first
 const fault = document.querySelector("[data-focus]");

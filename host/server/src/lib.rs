@@ -3,6 +3,7 @@
 //! `app` is what the appliance does, whoever asks; `http` and `cli` are how people and programs ask.
 
 pub mod app;
+pub mod blobs;
 pub mod cli;
 pub mod config;
 pub mod demo;

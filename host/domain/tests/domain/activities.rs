@@ -1,7 +1,8 @@
 //! Production records: the interval comes from the registered use on the product's crop.
 
 use tianyin_domain::Command;
-use tianyin_domain::activity::{Activity, ActivityKind, RecordActivity};
+use tianyin_domain::activity::{self, Activity, ActivityKind, RecordActivity};
+use tianyin_domain::attachment::{Attachment, BlobKind};
 use tianyin_domain::input::RegisteredUse;
 
 use crate::farm::{
@@ -75,12 +76,47 @@ fn refused_activities() {
         // Rice's interval on a lot of lotus would be the wrong one.
         (RecordActivity { product: rice, ..with_lot(&farm.lot) }, "product:bad_choice"),
         (RecordActivity { note: "长".repeat(257), ..good.clone() }, "note:too_long"),
+        (
+            RecordActivity { attachments: vec![photo(0), photo(0)], ..good.clone() },
+            "attachments[1].hash:repeated_file",
+        ),
+        (
+            RecordActivity { attachments: (0..10).map(photo).collect(), ..good.clone() },
+            "attachments:too_many_files",
+        ),
     ];
     for (command, expected) in cases {
         let case = format!("{command:?}");
         let told = farm.world.no(&clerk(), Command::RecordActivity(command));
         assert_eq!(told, expected, "{case}");
     }
+}
+
+fn photo(n: u8) -> Attachment {
+    Attachment {
+        hash: format!("{n:064x}"),
+        kind: BlobKind::Jpeg,
+        bytes: 3_400_000,
+        name: "莲田.jpg".into(),
+    }
+}
+
+#[test]
+fn photos_are_found_by_their_digest_and_old_lines_have_none() {
+    let mut farm = Farm::new();
+    let photos: Vec<_> = (1..=9).map(photo).collect();
+    let command = RecordActivity { attachments: photos.clone(), ..farm.treatment() };
+    let id = farm.world.ok(&farm.producer(), Command::RecordActivity(command));
+    assert_eq!(farm.world.get::<Activity>(&id).attachments, photos);
+    for photo in &photos {
+        let found = farm.world.state().ids(activity::BY_ATTACHMENT, &photo.hash, 9).unwrap();
+        assert_eq!(found, [id.clone()]);
+    }
+
+    let plain = farm.world.ok(&farm.producer(), Command::RecordActivity(farm.treatment()));
+    let line = farm.world.lines.last().unwrap();
+    assert!(!line.events.contains("attachments"), "a line without photos is written as before");
+    assert_eq!(farm.world.get::<Activity>(&plain).attachments, []);
 }
 
 #[test]

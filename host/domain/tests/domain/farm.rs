@@ -274,6 +274,7 @@ impl Farm {
             input: Some(self.input.clone()),
             dose: "30 毫升/亩".into(),
             note: String::new(),
+            attachments: Vec::new(),
         }
     }
 }

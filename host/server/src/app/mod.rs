@@ -2,6 +2,7 @@
 //! pure kernel.
 
 pub mod accounts;
+pub mod activities;
 pub mod certificates;
 pub mod devices;
 pub mod error;
@@ -29,6 +30,7 @@ use tianyin_store::Store;
 
 pub use error::{AppError, field_text};
 
+use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::keys::SignatureProvider;
 use crate::vault::Vault;
@@ -54,6 +56,8 @@ pub struct App {
     pub signer: Box<dyn SignatureProvider>,
     /// Secrets.
     pub vault: Vault,
+    /// Photos and documents.
+    pub blobs: Blobs,
     /// Sessions, throttles, set-up.
     pub accounts: accounts::Accounts,
     /// Pairing and presence of devices.

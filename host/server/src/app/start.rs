@@ -12,7 +12,8 @@ use tianyin_store::{Options as StoreOptions, Store};
 
 use super::ingest::Intake;
 use super::writer::{Writer, replay};
-use super::{App, accounts, devices, live, pipeline, plugins, printing, scans, tail};
+use super::{App, accounts, activities, devices, live, pipeline, plugins, printing, scans, tail};
+use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::edge::now;
 use crate::keys::SoftwareSm2;
@@ -35,6 +36,7 @@ impl App {
         let keys = data.join("keys");
         let signer = Box::new(SoftwareSm2::open(&keys)?);
         let vault = Vault::open(&data.join("vault"), &keys)?;
+        let blobs = Blobs::open(&data.join("blobs"))?;
         let plugins = plugins::Plugins::open(&data.join("plugins"))?;
         let documents = Renderer::new(fonts(&data))?;
         let rules =
@@ -50,6 +52,7 @@ impl App {
             documents,
             signer,
             vault,
+            blobs,
             accounts: accounts::Accounts::default(),
             devices: devices::Devices::default(),
             scans: scans::Scans::default(),
@@ -72,6 +75,7 @@ impl App {
         let committed = self.writer.committed();
         tail::start(weak.clone(), reader, committed, runtime.clone())?;
         runtime.spawn(scans::run(weak.clone()));
+        runtime.spawn(activities::sweep(weak.clone()));
         std::thread::Builder::new().name("catch-up".into()).spawn(move || {
             let Some(app) = weak.upgrade() else { return };
             let done = app.fail_interrupted_prints().and_then(|()| app.catch_up());

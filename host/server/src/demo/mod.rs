@@ -270,6 +270,7 @@ impl Demo<'_> {
             input,
             dose: dose.into(),
             note: note.into(),
+            attachments: Vec::new(),
         }))
         .await?;
         Ok(())

@@ -13,6 +13,7 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
+use super::blobs::UPLOAD_TIME;
 use super::cross_site::is_cross_site;
 use super::ops::HttpStats;
 use super::problem::Problem;
@@ -72,6 +73,8 @@ pub(super) async fn frame(
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let form = Form::of(uri.path(), request.headers());
+    let is_upload = method == axum::http::Method::POST && uri.path().ends_with("/blobs");
+    let time = if is_upload { UPLOAD_TIME } else { REQUEST_TIME };
     let started = Instant::now();
     let mut response = if is_cross_site(&method, request.headers()) {
         problem_response(Problem::new(StatusCode::FORBIDDEN, "cross_site"))
@@ -80,7 +83,7 @@ pub(super) async fn frame(
         run(next.run(request)).await
     } else {
         let span = tracing::info_span!("request", id = text(&id), %method, path = uri.path());
-        let answer = tokio::time::timeout(REQUEST_TIME, run(next.run(request))).instrument(span);
+        let answer = tokio::time::timeout(time, run(next.run(request))).instrument(span);
         answer.await.unwrap_or_else(|_| {
             problem_response(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout"))
         })

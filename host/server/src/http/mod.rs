@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod assets;
+pub mod blobs;
 pub mod client;
 pub mod console;
 pub mod cross_site;

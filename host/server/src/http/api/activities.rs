@@ -5,15 +5,14 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use tianyin_domain::activity::{self, Activity, RecordActivity};
-use tianyin_domain::command::Command;
 
 use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, shown};
-use super::schema::Kind::{Date, Text};
+use super::schema::Kind::{Date, List, Object, Text};
 use super::schema::{Described, Schema, opt, req};
-use super::shapes::{ACTIVITY_KIND, shape};
+use super::shapes::{ACTIVITY_KIND, ATTACHMENT, shape};
 use crate::app::App;
 
 const LISTING: Listing = Listing {
@@ -55,6 +54,7 @@ impl Described for RecordActivity {
             opt("input", Text, "Input of the catalogue; must be given for a treatment."),
             opt("dose", Text, "Dose as applied."),
             opt("note", Text, "Remarks."),
+            opt("attachments", List(&Object(&ATTACHMENT)), "Files uploaded before, at most 9."),
         ]
     );
 }
@@ -98,6 +98,6 @@ async fn add(
     Key(key): Key,
     Body(command): Body<RecordActivity>,
 ) -> Answer {
-    let outcome = app.submit_keyed(caller.actor(), Command::RecordActivity(command), key).await?;
+    let outcome = app.record_activity(caller.actor(), command, key).await?;
     made::<Activity>(&app, &caller, &outcome)
 }

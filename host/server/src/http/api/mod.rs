@@ -3,6 +3,7 @@
 
 mod activities;
 mod authorisations;
+mod blobs;
 mod certificates;
 mod codes;
 mod county;
@@ -51,6 +52,7 @@ fn routes() -> Vec<Route> {
         inputs::routes(),
         lots::routes(),
         activities::routes(),
+        blobs::routes(),
         devices::routes(),
         messages::routes(),
         tests::routes(),
@@ -179,6 +181,7 @@ mod keeps_step {
         words::<tianyin_domain::input::InputKind>(s::INPUT_KIND);
         words::<tianyin_domain::lot::LotStatus>(s::LOT_STATUS);
         words::<tianyin_domain::activity::ActivityKind>(s::ACTIVITY_KIND);
+        words::<tianyin_domain::attachment::BlobKind>(s::BLOB_KIND);
         words::<tianyin_domain::device::DeviceKind>(s::DEVICE_KIND);
         words::<tianyin_domain::device::DeviceStatus>(s::DEVICE_STATUS);
         words::<tianyin_domain::message::MessageStatus>(s::MESSAGE_STATUS);

@@ -98,6 +98,13 @@ fn operation(route: &Route) -> Operation {
         let body = RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True));
         operation = operation.request_body(Some(body.build()));
     }
+    if !route.raw.is_empty() {
+        let body = RequestBodyBuilder::new().required(Some(Required::True));
+        let body = route.raw.iter().fold(body, |body, media| {
+            body.content(*media, ContentBuilder::new().schema(Some(binary())).build())
+        });
+        operation = operation.request_body(Some(body.build()));
+    }
     for (status, response) in good(&route.good) {
         operation = operation.response(status, response);
     }
@@ -145,15 +152,19 @@ fn good(good: &Good) -> Vec<(&'static str, Response)> {
         ],
         Good::Page(schema) => vec![("200", json("A page.", page_of(reference(schema))))],
         Good::File(media) => {
-            let binary = ObjectBuilder::new()
-                .schema_type(Type::String)
-                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
-            let content = ContentBuilder::new().schema(Some(binary)).build();
+            let content = ContentBuilder::new().schema(Some(binary())).build();
             let response = ResponseBuilder::new().description("The file.").content(*media, content);
             vec![("200", response.build())]
         }
         Good::Nothing => vec![("204", ResponseBuilder::new().description("Done.").build())],
     }
+}
+
+fn binary() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+        .build()
 }
 
 fn page_of(item: RefOr<Shape>) -> RefOr<Shape> {
@@ -185,11 +196,11 @@ fn bad(route: &Route) -> Vec<&'static str> {
     if writes && !route.open {
         statuses.push("409");
     }
-    if route.body.is_some() {
+    if route.body.is_some() || !route.raw.is_empty() {
         statuses.extend(["413", "415", "422"]);
     }
-    if route.open {
-        // Sign-in waits after failures.
+    if route.open || !route.raw.is_empty() {
+        // Sign-in waits after failures, uploads are counted.
         statuses.push("429");
     }
     statuses.extend(["500", "503"]);
@@ -204,7 +215,7 @@ fn problem(status: &str) -> Response {
         "404" => "No such record, or it is out of sight.",
         "409" => "The record's state does not allow it.",
         "413" => "The body is too large.",
-        "415" => "The body is not JSON.",
+        "415" => "The body is of a kind that is not taken in.",
         "422" => "Fields are missing or wrong, or a rule refused; every reason is listed.",
         "429" => "Too many attempts; see `Retry-After`.",
         "503" => "Read-only or overloaded.",

@@ -58,6 +58,8 @@ pub struct Route {
     pub query: Vec<Parameter>,
     /// Body.
     pub body: Option<Schema>,
+    /// Media types of a raw body.
+    pub raw: &'static [&'static str],
     /// Whether it is for everybody.
     pub open: bool,
     /// What serves it.
@@ -72,7 +74,8 @@ impl Route {
         good: Good,
         handler: MethodRouter<Arc<App>>,
     ) -> Self {
-        Self { verb, path, summary, good, query: Vec::new(), body: None, open: false, handler }
+        let (query, body, raw, open) = (Vec::new(), None, &[][..], false);
+        Self { verb, path, summary, good, query, body, raw, open, handler }
     }
 
     /// A `GET`; `handler` must be made with `axum::routing::get`.
@@ -118,6 +121,12 @@ impl Route {
     /// Takes a body of the type's shape.
     pub fn body<T: Described>(mut self) -> Self {
         self.body = Some(T::SCHEMA);
+        self
+    }
+
+    /// Takes a raw body of one of these media types.
+    pub fn raw(mut self, media: &'static [&'static str]) -> Self {
+        self.raw = media;
         self
     }
 

@@ -72,6 +72,7 @@ pub const PRODUCT_CLASS: Kind =
 pub const INPUT_KIND: Kind =
     Choice(&["pesticide", "veterinary_drug", "fertiliser", "feed", "other"]);
 pub const LOT_STATUS: Kind = Choice(&["open", "held"]);
+pub const BLOB_KIND: Kind = Choice(&["jpeg", "png", "webp", "pdf"]);
 pub const ACTIVITY_KIND: Kind = Choice(&[
     "planting",
     "fertilising",
@@ -206,6 +207,27 @@ pub const INPUT_USE: Schema = shape!(
     ]
 );
 
+pub const BLOB: Schema = shape!(
+    "Blob",
+    "An uploaded file.",
+    [
+        req("hash", Text, "SM3 of the content, 64 lower-case hex digits; its name."),
+        req("kind", BLOB_KIND, "What it is, by its first bytes."),
+        req("bytes", Integer, "Size, at most 8388608."),
+    ]
+);
+
+pub const ATTACHMENT: Schema = shape!(
+    "Attachment",
+    "A photo or document of a record; `hash`, `kind` and `bytes` as the upload answered.",
+    [
+        req("hash", Text, "Digest of the uploaded file."),
+        req("kind", BLOB_KIND, "What it is."),
+        req("bytes", Integer, "Size."),
+        opt("name", Text, "Name of the file."),
+    ]
+);
+
 pub const ACTIVITY: Schema = shape!(
     "Activity",
     "A production record (生产记录).",
@@ -221,6 +243,7 @@ pub const ACTIVITY: Schema = shape!(
         opt("stopped_on", Date, "Last day."),
         opt("input", Object(&INPUT_USE), "Input used."),
         opt("note", Text, "Remarks."),
+        opt("attachments", List(&Object(&ATTACHMENT)), "Photos and documents."),
     ]
 );
 

@@ -9,7 +9,6 @@ use axum::routing::get;
 use tianyin_domain::Date;
 use tianyin_domain::Scope;
 use tianyin_domain::activity::{self, Activity, ActivityKind, RecordActivity};
-use tianyin_domain::command::Command;
 use tianyin_domain::input::{self, Input};
 use tianyin_domain::lot::{self, Lot};
 use tianyin_domain::operator::Operator;
@@ -17,6 +16,7 @@ use tianyin_domain::product::Product;
 use tianyin_domain::site::Site;
 use tianyin_domain::time::china_date;
 
+use super::blobs::{self, Waiting};
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
@@ -111,6 +111,7 @@ struct NewPage {
     products: Vec<Choice>,
     lots: Vec<Choice>,
     inputs: Vec<Choice>,
+    waiting: Vec<Waiting>,
 }
 
 async fn new(
@@ -189,6 +190,7 @@ fn new_page(
         sites: site_choices(app, signed, &operator.id)?,
         products: product_choices(app, signed, &operator.id)?,
         operator,
+        waiting: blobs::waiting(&form),
         form: form.of("activity"),
         lots,
         inputs,
@@ -200,13 +202,14 @@ async fn record(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted
     let kind: Option<ActivityKind> = form.choice_of("kind");
     let stopped_on = form.optional_date("stopped_on");
     let date = form.date_of("date");
+    let attachments = blobs::attachments_of(&mut form);
     if let (Some(kind), Some(date), true) = (kind, date, form.is_good()) {
         let lot = form.optional("lot");
         let to = match &lot {
             Some(lot) => format!("/lots/{lot}"),
             None => "/activities".to_owned(),
         };
-        let command = Command::RecordActivity(RecordActivity {
+        let command = RecordActivity {
             site,
             product,
             lot,
@@ -216,10 +219,11 @@ async fn record(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted
             input: form.optional("input"),
             dose: form.get("dose").to_owned(),
             note: form.get("note").to_owned(),
-        });
-        match app.submit_keyed(signed.actor(), command, form.once()).await {
+            attachments,
+        };
+        match app.record_activity(signed.actor(), command, form.once()).await {
             Ok(_) => return Ok(done(&to, "activities.recorded")),
-            Err(error) => form.refused(error)?,
+            Err(error) => form.refused(blobs::gather_faults(error))?,
         }
     }
     form.summarise();

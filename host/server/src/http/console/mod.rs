@@ -13,6 +13,7 @@ mod read;
 mod session;
 
 mod activities;
+mod blobs;
 mod certificates;
 mod devices;
 mod handbook;
@@ -63,6 +64,7 @@ pub fn router() -> Router<Arc<App>> {
         .merge(issue::router())
         .merge(typed_test::router())
         .merge(activities::router())
+        .merge(blobs::router())
         .merge(tests::router())
         .merge(devices::router())
         .merge(messages::router())

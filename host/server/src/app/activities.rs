@@ -1,0 +1,230 @@
+//! Production records with their photos: what a record refers to is on disk before the record is
+//! decided, what nobody refers to is swept away after a day.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use tianyin_domain::activity::{self, Activity, RecordActivity};
+use tianyin_domain::attachment::Attachment;
+use tianyin_domain::command::{Command, Outcome};
+use tianyin_domain::{Actor, DomainError, FieldError, Scope};
+use tianyin_journal::Reader;
+use tianyin_store::PageQuery;
+
+use super::{App, AppError};
+use crate::blobs::{Blob, BlobError, ORPHAN, Upload};
+
+/// Orphans are looked for this often.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// Orphans removed in one sweep; the rest goes with the next.
+const SWEEP_MAX: usize = 1000;
+
+impl App {
+    /// Records an activity. Every attachment must be a blob that the actor uploaded just now or sees
+    /// on another record, and be what the command says it is.
+    pub async fn record_activity(
+        &self,
+        actor: &Actor,
+        command: RecordActivity,
+        idempotency_key: Option<String>,
+    ) -> Result<Outcome, AppError> {
+        let attachments = command.attachments.clone();
+        self.check_attachments(actor, &attachments)?;
+        let command = Command::RecordActivity(command);
+        let outcome = self.submit_keyed(actor, command, idempotency_key).await?;
+        for one in &attachments {
+            self.blobs.settle(&one.hash, &actor.name());
+        }
+        Ok(outcome)
+    }
+
+    fn check_attachments(&self, actor: &Actor, list: &[Attachment]) -> Result<(), AppError> {
+        let mut faults = Vec::new();
+        // More than the domain allows are not looked at: it refuses them all.
+        for (i, one) in list.iter().take(tianyin_domain::attachment::ATTACHMENTS_MAX).enumerate() {
+            let known = match self.may_see_blob(actor, &one.hash)? {
+                true => self.blobs.look(&one.hash).map_err(AppError::internal)?,
+                false => None,
+            };
+            let code = match known {
+                None => "file_not_uploaded",
+                Some(blob) if (blob.kind, blob.bytes) != (one.kind, one.bytes) => "file_differs",
+                Some(_) => continue,
+            };
+            let field = format!("attachments[{i}]");
+            faults.push(FieldError { field, code: code.into(), params: Default::default() });
+        }
+        if faults.is_empty() { Ok(()) } else { Err(DomainError::Invalid(faults).into()) }
+    }
+
+    /// Whether a blob is on a record in the actor's sight, or was uploaded by the actor just now.
+    pub fn may_see_blob(&self, actor: &Actor, hash: &str) -> Result<bool, AppError> {
+        let scope = match actor {
+            Actor::User { scope, .. } => scope.clone(),
+            Actor::System { .. } => Scope::everything(),
+            Actor::Device { .. } => return Ok(false),
+        };
+        if self.blobs.is_fresh(hash, &actor.name()) {
+            return Ok(true);
+        }
+        let mut query = PageQuery::new(activity::BY_ATTACHMENT, hash);
+        query.limit = 1;
+        let found = self.store.page::<Activity>(&query, &scope).map_err(AppError::internal)?;
+        Ok(!found.items.is_empty())
+    }
+
+    /// Makes an upload durable; its uploader may refer to it for an hour. Blocks.
+    pub fn keep_blob(&self, actor: &Actor, upload: Upload) -> Result<Blob, AppError> {
+        upload.finish(&self.blobs, &actor.name()).map_err(AppError::from)
+    }
+
+    /// Removes blobs that have been on no record for a day. Blocks.
+    ///
+    /// The store says which are on no record, and the journal is asked again before anything is
+    /// removed: the store can be built anew, a photo cannot.
+    fn sweep_orphans(&self) -> anyhow::Result<usize> {
+        let mut orphans = Vec::new();
+        for hash in self.blobs.older_than(ORPHAN, usize::MAX)? {
+            if self.store.count(activity::BY_ATTACHMENT, &hash)? == 0 {
+                orphans.push(hash);
+            }
+            if orphans.len() == SWEEP_MAX {
+                break;
+            }
+        }
+        if orphans.is_empty() {
+            return Ok(0);
+        }
+        let mut reader = Reader::new(&self.config.data.join("journal"), 1);
+        for line in reader.lines_up_to(self.store.applied_seq()) {
+            let line = line?;
+            if line.events.get().contains("\"attachments\"") {
+                orphans.retain(|hash| !line.events.get().contains(hash.as_str()));
+            }
+        }
+        let mut removed = 0;
+        for hash in orphans {
+            removed += usize::from(self.blobs.remove_orphan(&hash, ORPHAN)?);
+        }
+        Ok(removed)
+    }
+}
+
+/// Sweeps now and then, as long as the appliance runs.
+pub async fn sweep(app: Weak<App>) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let Some(app) = app.upgrade() else { return };
+        let swept = tokio::task::spawn_blocking(move || app.sweep_orphans()).await;
+        match swept {
+            Ok(Ok(0)) => {}
+            Ok(Ok(removed)) => tracing::info!(removed, "uploads that nobody used are removed"),
+            Ok(Err(e)) => tracing::error!(error = %e, "unused uploads could not be removed"),
+            Err(e) => tracing::error!(error = %e, "the sweep of unused uploads ended"),
+        }
+    }
+}
+
+impl From<BlobError> for AppError {
+    fn from(error: BlobError) -> Self {
+        let code = match error {
+            BlobError::Kind => "blob_kind",
+            BlobError::Empty => "blob_empty",
+            BlobError::TooLarge => "blob_too_large",
+            BlobError::TooMany => "blob_too_many",
+            BlobError::Io(e) => return Self::internal(e),
+        };
+        Self::refused(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::blobs::path_of;
+    use crate::config::Config;
+    use tianyin_domain::Event;
+
+    fn upload(app: &App, content: &[u8]) -> Blob {
+        let mut upload = app.blobs.begin().unwrap();
+        upload.write(content).unwrap();
+        app.keep_blob(&Actor::system("test"), upload).unwrap()
+    }
+
+    fn age(app: &App, blob: &Blob) {
+        let path = path_of(&app.config.data.join("blobs"), &blob.hash);
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - 2 * ORPHAN).unwrap();
+        app.blobs.settle(&blob.hash, &Actor::system("test").name());
+    }
+
+    async fn open() -> (Arc<App>, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config { data: dir.path().join("data"), ..Config::default() };
+        (App::open(config).unwrap(), dir)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_sweep_takes_what_no_record_has() {
+        let (app, _dir) = open().await;
+        crate::demo::fill(&app, "correct-horse-9", "http://127.0.0.1:8080", "127.0.0.1:9100")
+            .await
+            .unwrap();
+        let mut query = PageQuery::new(activity::BY_OPERATOR, "");
+        query.limit = 1;
+        let page = app.store.page::<Activity>(&query, &Scope::everything()).unwrap();
+        let model = page.items.first().unwrap();
+        let kept = upload(&app, b"\xff\xd8\xff on a record");
+        let photo = |blob: &Blob| Attachment {
+            hash: blob.hash.clone(),
+            kind: blob.kind,
+            bytes: blob.bytes,
+            name: "a.jpg".into(),
+        };
+        let command = |photo: Attachment| RecordActivity {
+            site: model.site.clone(),
+            product: model.product.clone(),
+            lot: None,
+            kind: activity::ActivityKind::Other,
+            date: model.date,
+            stopped_on: None,
+            input: None,
+            dose: String::new(),
+            note: String::new(),
+            attachments: vec![photo],
+        };
+        let actor = Actor::system("test");
+        let recorded = app.record_activity(&actor, command(photo(&kept)), None).await.unwrap();
+        assert!(recorded.written);
+
+        // What is not there, or is something else than said, is refused.
+        let mut wrong = photo(&kept);
+        wrong.bytes += 1;
+        for (wrong, code) in [
+            (wrong, "file_differs"),
+            (Attachment { hash: "0".repeat(64), ..photo(&kept) }, "file_not_uploaded"),
+            (Attachment { hash: "../x".into(), ..photo(&kept) }, "file_not_uploaded"),
+        ] {
+            let refused = app.record_activity(&actor, command(wrong), None).await.unwrap_err();
+            assert_eq!(refused.fields()[0].code, code);
+            assert_eq!(refused.fields()[0].field, "attachments[0]");
+        }
+
+        let unused = upload(&app, b"\xff\xd8\xff never used");
+        let young = upload(&app, b"\xff\xd8\xff just now");
+        age(&app, &kept);
+        age(&app, &unused);
+        assert_eq!(app.sweep_orphans().unwrap(), 1);
+        assert_eq!(app.blobs.look(&unused.hash).unwrap(), None);
+        assert!(app.blobs.look(&kept.hash).unwrap().is_some());
+        assert!(app.blobs.look(&young.hash).unwrap().is_some());
+        assert_eq!(app.sweep_orphans().unwrap(), 0);
+        // Every event with attachments says so by this word: the sweep relies on it.
+        let event = Event::ActivityRecorded(app.store.get(&recorded.id).unwrap().unwrap());
+        assert!(serde_json::to_string(&event).unwrap().contains("\"attachments\":[{\"hash\":\""));
+    }
+}
