@@ -6,9 +6,9 @@ use std::path::PathBuf;
 pub struct Damage {
     /// The segment's file.
     pub segment: PathBuf,
-    /// Line in the file, from 1; 0 when only the end of the file was read.
+    /// Line in the file, from 1; 0 when it is not about one line.
     pub line: u64,
-    /// Byte at which that line begins.
+    /// Byte at which that line begins, counted in the plain lines; in a seal the byte that differs.
     pub offset: u64,
     /// What is wrong.
     pub reason: String,
@@ -51,7 +51,7 @@ pub enum JournalError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The group is empty or larger than a segment; nothing was written.
+    /// The group is empty or larger than is allowed; nothing was written.
     #[error(
         "group of {lines} lines, {bytes} bytes: must hold 1 line or more and at most {max} bytes"
     )]
@@ -60,8 +60,16 @@ pub enum JournalError {
         lines: usize,
         /// Bytes as encoded.
         bytes: usize,
-        /// The limit, [`Options::segment_bytes_max`](crate::Options::segment_bytes_max).
+        /// The limit, [`Options::group_bytes_max`](crate::Options::group_bytes_max).
         max: u64,
+    },
+    /// The folder of the second copy holds something else; nothing was touched.
+    #[error("{} is not used for the copy of the journal: {reason}", target.display())]
+    Refused {
+        /// The folder.
+        target: PathBuf,
+        /// Why not.
+        reason: String,
     },
     /// An option is out of its range.
     #[error("journal option {0}")]

@@ -1,37 +1,47 @@
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::disk::{Disk, FileDisk, SegmentFile};
 use crate::error::{JournalError, io_error};
+use crate::gz::SEGMENT_BYTES_CEILING;
 use crate::hash::Hash;
 use crate::line::{LINE_BYTES_CEILING, NewLine, Place, encode};
-use crate::recover::{Recovery, recover};
-use crate::segment;
+use crate::lock::FolderLock;
+use crate::recover::{Recovery, Torn, examine};
+use crate::seal::clean_parts;
+use crate::sealer::Sealer;
+use crate::segment::{Kind, file_name};
 
-const LOCK_FILE: &str = "lock";
-const SEGMENT_BYTES_RANGE: std::ops::RangeInclusive<u64> = 1024..=(1 << 30);
+const SEGMENT_BYTES_RANGE: std::ops::RangeInclusive<u64> = 1024..=SEGMENT_BYTES_CEILING;
 
 /// Limits of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// A new segment begins before a group that would make the current one larger. Also the largest
-    /// group. 1 KiB to 1 GiB, by default 64 MiB.
+    /// A new segment begins before a group that would make the current one larger; a group that is
+    /// larger by itself has a segment of its own. 1 KiB to 1 GiB, by default 64 MiB.
     pub segment_bytes_max: u64,
+    /// Largest group. 1 KiB to 1 GiB, by default 64 MiB.
+    pub group_bytes_max: u64,
     /// Largest line. At most [`LINE_BYTES_CEILING`], by default 4 MiB.
     pub line_bytes_max: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes_max: 64 << 20, line_bytes_max: 4 << 20 }
+        Self { segment_bytes_max: 64 << 20, group_bytes_max: 64 << 20, line_bytes_max: 4 << 20 }
     }
 }
 
 impl Options {
     fn check(&self) -> Result<(), JournalError> {
-        if !SEGMENT_BYTES_RANGE.contains(&self.segment_bytes_max) {
-            let text = format!("segment_bytes_max: must be in {SEGMENT_BYTES_RANGE:?}");
-            return Err(JournalError::BadOption(text));
+        for (name, bytes) in [
+            ("segment_bytes_max", self.segment_bytes_max),
+            ("group_bytes_max", self.group_bytes_max),
+        ] {
+            if !SEGMENT_BYTES_RANGE.contains(&bytes) {
+                let text = format!("{name}: must be in {SEGMENT_BYTES_RANGE:?}");
+                return Err(JournalError::BadOption(text));
+            }
         }
         if self.line_bytes_max == 0 || self.line_bytes_max > LINE_BYTES_CEILING {
             let text = format!("line_bytes_max: must be in 1..={LINE_BYTES_CEILING}");
@@ -70,13 +80,14 @@ pub struct Journal {
     poisoned: Option<String>,
     data_syncs: u64,
     buf: Vec<u8>,
-    _lock: File,
+    lock: Arc<FolderLock>,
 }
 
 impl Journal {
     /// Opens the journal in `dir`, which is created when missing, for writing. Verifies the last
-    /// segment fully and the links between the others, and cuts off a torn last group; damage anywhere
-    /// else is [`JournalError::Damaged`] and changes nothing.
+    /// segment fully, unless it is sealed, and the links between the others, by their seals as far as
+    /// there are any, and cuts off a torn last group; damage anywhere else is
+    /// [`JournalError::Damaged`] and changes nothing.
     pub fn open(dir: &Path, options: Options) -> Result<(Self, Recovery), JournalError> {
         Self::open_on(Box::new(FileDisk), dir, options)
     }
@@ -89,12 +100,17 @@ impl Journal {
     ) -> Result<(Self, Recovery), JournalError> {
         options.check()?;
         std::fs::create_dir_all(dir).map_err(io_error("create", dir))?;
-        let lock = lock(dir)?;
-        let segments = segment::list(dir)?;
-        let (chain, segment_bytes, recovery) = recover(dir, &segments)?;
-        let file = match segments.last() {
-            Some(last) => Some(disk.append(&last.path).map_err(io_error("open", &last.path))?),
-            None => None,
+        let lock = Arc::new(FolderLock::take(dir)?);
+        clean_parts(dir)?;
+        let examined = examine(dir)?;
+        let head = examined.chain.head;
+        let (append, recovery) = examined.repair(dir, Torn::Keep)?;
+        let (file, segment_bytes) = match append {
+            Some(end) => {
+                let file = disk.append(&end.path).map_err(io_error("open", &end.path))?;
+                (Some(file), end.bytes)
+            }
+            None => (None, 0),
         };
         let journal = Self {
             dir: dir.into(),
@@ -102,11 +118,11 @@ impl Journal {
             disk,
             file,
             segment_bytes,
-            head: chain.head,
+            head,
             poisoned: None,
             data_syncs: 0,
             buf: Vec::new(),
-            _lock: lock,
+            lock,
         };
         Ok((journal, recovery))
     }
@@ -145,7 +161,7 @@ impl Journal {
                 return Err(bad(format!("{bytes} bytes, at most {max} are allowed")));
             }
         }
-        let (bytes, max) = (self.buf.len(), self.options.segment_bytes_max);
+        let (bytes, max) = (self.buf.len(), self.options.group_bytes_max);
         if lines.is_empty() || bytes as u64 > max {
             return Err(JournalError::BadGroup { lines: lines.len(), bytes, max });
         }
@@ -172,7 +188,7 @@ impl Journal {
     }
 
     fn create_segment(&mut self) -> Result<Box<dyn SegmentFile>, JournalError> {
-        let path = self.dir.join(segment::file_name(self.head.seq + 1));
+        let path = self.dir.join(file_name(self.head.seq + 1, Kind::Plain));
         self.segment_bytes = 0;
         self.disk.create(&path).map_err(io_error("create", path))
     }
@@ -180,6 +196,11 @@ impl Journal {
     /// Sequence number that the next line will get.
     pub fn next_seq(&self) -> u64 {
         self.head.seq + 1
+    }
+
+    /// What seals this journal's full segments, beside this writer.
+    pub fn sealer(&self) -> Sealer {
+        Sealer::new(&self.dir, &self.lock)
     }
 
     /// The last acknowledged line.
@@ -206,16 +227,5 @@ impl std::fmt::Debug for Journal {
             .field("head", head)
             .field("poisoned", poisoned)
             .finish_non_exhaustive()
-    }
-}
-
-fn lock(dir: &Path) -> Result<File, JournalError> {
-    let path = dir.join(LOCK_FILE);
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(io_error("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(JournalError::Locked(dir.into())),
-        Err(TryLockError::Error(e)) => Err(io_error("lock", path)(e)),
     }
 }

@@ -1,7 +1,8 @@
 //! Append-only, hash-chained, fsynced event log.
 //!
 //! The crate knows files and nothing of what the events mean. [`Journal`] is the one writer,
-//! [`Reader`] follows it, [`verify`] recomputes the whole chain.
+//! [`Reader`] follows it, [`verify`] recomputes the whole chain. Beside the writer [`Sealer`] seals and
+//! compresses full segments, and [`SecondCopy`] keeps a copy in another folder.
 //!
 //! # Format, version 1
 //!
@@ -38,6 +39,37 @@
 //! A verifier checks for each line: the hash, `prev` = hash of the line before, `seq` = that of the
 //! line before + 1, the segment's name = `seq` of its first line, `group`/`size` as in the table.
 //!
+//! `packaging/verify_journal.py` is such a verifier, and shares no code with this crate.
+//!
+//! # Sealed segments
+//!
+//! A segment that is not the last is full and never written again. Then it gets a *seal* beside it,
+//! `0000000000000001.seal`: one line of JSON with its members in this order and no space between them,
+//!
+//! ```text
+//! {"v":1,"first":1,"last":812,"group":811,"prev":"…","hash":"…","bytes":1048021,"gz":{"bytes":91377,"sm3":"…","members":[[1,0,0],…]}}
+//! ```
+//!
+//! | member | meaning |
+//! |---|---|
+//! | `v` | version of the seal's format, 1 |
+//! | `first`, `last` | `seq` of the first and last line |
+//! | `group` | `group` of the last line |
+//! | `prev` | `prev` of the first line, so that seals form the chain, too |
+//! | `hash` | `hash` of the last line. It fixes every byte of the segment, as the chain leads to it |
+//! | `bytes` | size of all lines, at most 1 GiB |
+//! | `gz` | of the compressed file, when there is one: its size, the SM3 of its bytes, its members |
+//!
+//! A compressed segment, `0000000000000001.jsonl.gz`, holds the same bytes and takes the place of the
+//! plain one. It is a row of gzip members (RFC 1952), each of at least 1 MiB of whole lines but for the
+//! last; `zcat` and every gzip library read it as one. `members` says of each the `seq` of its first
+//! line, its byte in the plain lines and its byte in the file, so that a reader can begin there. The
+//! SM3 of the file makes also those bits count that a decompressor does not look at.
+//!
+//! Opening reads the seals, and the lines of the last segment only. A plain file wins over a compressed
+//! one beside it. A seal that is missing is made anew; one that says something else than its segment, or
+//! whose segment is missing, is damage. `….part` is a file that was not finished: it counts for nothing.
+//!
 //! # What survives
 //!
 //! [`Journal::append_group`] returns after one write and one fdatasync. What a crash leaves behind
@@ -45,15 +77,24 @@
 //! whole and keeps the bytes beside in `….jsonl.cut-1`. `size` tells a torn group from a whole one
 //! even when it broke between two lines. Damage anywhere else is an error that names segment, line,
 //! byte and reason, and nothing is changed.
+//!
+//! A compressed file is written, synced and read back line by line before it is named and sealed, and
+//! only then the plain one goes: an interrupted sealing is finished by the next.
 
 mod disk;
 mod error;
+mod gz;
 mod hash;
 mod journal;
 mod line;
+mod lines;
+mod lock;
 mod reader;
 mod recover;
 mod scan;
+mod seal;
+mod sealer;
+mod second_copy;
 mod segment;
 mod verify;
 
@@ -64,4 +105,6 @@ pub use journal::{Head, Journal, Options, Seqs};
 pub use line::{LINE_BYTES_CEILING, Line, NewLine};
 pub use reader::Reader;
 pub use recover::{Cut, Recovery};
+pub use sealer::{Pace, SealStep, Sealed, Sealer};
+pub use second_copy::SecondCopy;
 pub use verify::{Progress, VerifyReport, verify};

@@ -3,10 +3,22 @@ use std::path::{Path, PathBuf};
 use crate::error::{Damage, JournalError};
 use crate::hash::Hash;
 use crate::line::{self, Line, LineRef};
-use crate::segment::{self, LineReader, Piece, Segment};
+use crate::lines::{LineReader, Piece};
+use crate::seal::Seal;
+use crate::segment::{self, Segment};
 
 /// Below this many bytes a segment is searched line by line.
 const NEAR_BYTES: u64 = 64 << 10;
+
+/// A line in the reader's buffer.
+#[derive(Debug)]
+pub(crate) struct RawLine<'a> {
+    pub line: LineRef<'a>,
+    /// Its bytes, without the `\n`.
+    pub text: &'a [u8],
+    /// First line of the segment it stands in.
+    pub segment: u64,
+}
 
 /// Follows a journal, also while it is being written. Has file handles of its own.
 #[derive(Debug)]
@@ -41,26 +53,42 @@ impl Reader {
     /// again once more is committed. The caller names what is committed, because what stands in the
     /// file beyond may be an unfinished write.
     pub fn read_up_to(&mut self, committed_seq: u64) -> Result<Option<Line>, JournalError> {
+        self.next_with(committed_seq, |raw| raw.line.to_line())
+    }
+
+    /// The same for who wants the bytes.
+    pub(crate) fn next_with<T>(
+        &mut self,
+        committed_seq: u64,
+        take: impl FnOnce(&RawLine<'_>) -> T,
+    ) -> Result<Option<T>, JournalError> {
         if self.next_seq > committed_seq {
             return Ok(None);
         }
+        let mut take = Some(take);
         loop {
             let mut file = match self.open.take() {
                 Some(file) => file,
                 None => self.open_segment()?,
             };
-            if let Some(line) = self.read_from(&mut file)? {
+            if let Some(taken) = self.read_from(&mut file, &mut take)? {
                 self.open = Some(file);
-                return Ok(Some(line));
+                return Ok(Some(taken));
             }
             // The segment has no more lines, so the next one begins a segment; if there is none,
             // what was committed is gone.
-            let path = self.dir.join(segment::file_name(self.next_seq));
-            if path == file.path || !path.exists() {
+            let next = Segment::at(&self.dir, self.next_seq)?;
+            let Some(next) = next.filter(|_| file.first_seq != self.next_seq) else {
                 return Err(self.damage(&file, "the file ends before a committed line"));
-            }
-            self.open = Some(LineReader::open(&path)?);
+            };
+            self.open = Some(LineReader::open(&next)?);
         }
+    }
+
+    /// Also checks that the first line follows a line with this hash.
+    pub(crate) fn after(mut self, hash: Hash) -> Self {
+        self.prev = Some(hash);
+        self.checking_hashes()
     }
 
     /// All lines from the next one to `committed_seq`; ends after an error.
@@ -80,9 +108,13 @@ impl Reader {
     }
 
     /// The line `next_seq`, lines before it skipped; `None` at the end of the file.
-    fn read_from(&mut self, file: &mut LineReader) -> Result<Option<Line>, JournalError> {
+    fn read_from<T>(
+        &mut self,
+        file: &mut LineReader,
+        take: &mut Option<impl FnOnce(&RawLine<'_>) -> T>,
+    ) -> Result<Option<T>, JournalError> {
         loop {
-            let begin = file.offset;
+            let (begin, segment) = (file.offset, file.first_seq);
             let text = match file.next_piece()? {
                 None => return Ok(None),
                 Some(Piece::Line(text)) => text,
@@ -94,7 +126,8 @@ impl Reader {
             return match self.check(text) {
                 Ok(line) => {
                     (self.next_seq, self.prev) = (line.seq + 1, Some(line.hash));
-                    Ok(Some(line.to_line()))
+                    let raw = RawLine { line, text, segment };
+                    Ok(take.take().map(|take| take(&raw)))
                 }
                 Err(reason) => {
                     file.offset = begin;
@@ -128,8 +161,14 @@ impl Reader {
             let reason = format!("no segment holds the committed line {}", self.next_seq);
             return Err(JournalError::Damaged(Damage { segment, line, offset, reason }));
         };
-        let mut file = LineReader::open(&segment.path)?;
-        seek_near(&mut file, segment, self.next_seq)?;
+        let mut file = LineReader::open(segment)?;
+        if !file.is_gz() {
+            seek_near(&mut file, segment, self.next_seq)?;
+        } else if let Some(seal) = Seal::load(&self.dir, segment.first_seq)?
+            && let Some(start) = seal.gz.and_then(|gz| gz.member_of(self.next_seq))
+        {
+            file.seek_member(start)?;
+        }
         Ok(file)
     }
 

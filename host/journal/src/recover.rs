@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::disk::sync_dir;
 use crate::error::{Damage, JournalError, io_error};
 use crate::line;
+use crate::lines::{LineReader, Piece};
 use crate::scan::{Chain, Scan, scan};
-use crate::segment::{LineReader, Piece, Segment};
+use crate::seal::Seal;
+use crate::segment::{self, Form, Segment};
 
 const CUT_FILES_MAX: u32 = 9999;
 
@@ -38,36 +40,100 @@ pub struct Cut {
     pub kept_in: PathBuf,
 }
 
-/// Checks the segments, repairs the tail and makes sure that everything accepted is on disk, because
-/// what is accepted now counts as acknowledged. Gives the chain and the size of the last segment.
-pub(crate) fn recover(
-    dir: &Path,
-    segments: &[Segment],
-) -> Result<(Chain, u64, Recovery), JournalError> {
-    let mut recovery = Recovery { segments: segments.len(), ..Recovery::default() };
-    let Some((last, sealed)) = segments.split_last() else {
-        return Ok((Chain::start(), 0, recovery));
-    };
+/// A journal as it was found; nothing is changed yet.
+#[derive(Debug)]
+pub(crate) struct Examined {
+    pub segments: usize,
+    /// After the last whole group.
+    pub chain: Chain,
+    /// The last segment, if it is to be continued. A sealed one is not: the next line begins another.
+    pub open: Option<OpenEnd>,
+}
+
+/// A last segment that more lines can be appended to.
+#[derive(Debug)]
+pub(crate) struct OpenEnd {
+    segment: Segment,
+    found: Scan,
+}
+
+/// Checks the links between the segments, by their seals as far as there are any, and every line of
+/// the last one if it has no seal.
+pub(crate) fn examine(dir: &Path) -> Result<Examined, JournalError> {
+    let list = segment::list(dir)?;
+    let segments = list.len();
     let mut chain = Chain::start();
-    for segment in sealed {
-        check_name(segment, &chain)?;
-        check_first_line(segment, chain)?;
-        chain = Chain::at_end_of(segment)?;
+    let Some((last, others)) = list.split_last() else {
+        return Ok(Examined { segments, chain, open: None });
+    };
+    for segment in others {
+        chain = pass(dir, segment, chain)?;
+    }
+    if last.is_sealed || last.form == Form::Gz {
+        chain = pass(dir, last, chain)?;
+        return Ok(Examined { segments, chain, open: None });
     }
     check_name(last, &chain)?;
-    let found = scan(last, chain, u64::MAX, &mut |_, _| {})?;
-    let mut bytes = found.whole.offset;
+    let found = scan(&mut LineReader::open(last)?, chain, u64::MAX)?;
     if let Some(bad) = &found.bad {
-        check_torn(last, &found, bad)?;
-        recovery.cut = Some(cut(dir, last, &found, bad)?);
-    } else if found.newline_missing {
-        add_newline(&last.path).map_err(io_error("repair", &last.path))?;
-        recovery.newline_added = true;
-        bytes += 1;
+        check_torn(&found, bad)?;
     }
-    let synced = File::open(&last.path).and_then(|f| f.sync_all()).and_then(|()| sync_dir(dir));
-    synced.map_err(io_error("sync", &last.path))?;
-    Ok((found.whole.chain, bytes, recovery))
+    chain = found.whole.chain;
+    Ok(Examined { segments, chain, open: Some(OpenEnd { segment: last.clone(), found }) })
+}
+
+/// The chain after a segment that is not read as a whole.
+fn pass(dir: &Path, segment: &Segment, chain: Chain) -> Result<Chain, JournalError> {
+    check_name(segment, &chain)?;
+    if let Some(seal) = Seal::load(dir, segment.first_seq)? {
+        return seal.follow(segment, &chain);
+    }
+    check_first_line(segment, chain)?;
+    Chain::at_end_of(segment, chain)
+}
+
+/// What becomes of a torn end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Torn {
+    /// Its bytes are kept in a file beside.
+    Keep,
+    /// They are dropped: the journal this is a copy of has them all.
+    Drop,
+}
+
+/// The file that is continued.
+#[derive(Debug)]
+pub(crate) struct Append {
+    pub path: PathBuf,
+    pub bytes: u64,
+}
+
+impl Examined {
+    /// Repairs the end and makes sure that everything accepted is on disk, because what is accepted
+    /// now counts as acknowledged.
+    pub(crate) fn repair(
+        self,
+        dir: &Path,
+        torn: Torn,
+    ) -> Result<(Option<Append>, Recovery), JournalError> {
+        let mut recovery = Recovery { segments: self.segments, ..Recovery::default() };
+        let Some(OpenEnd { segment, found }) = self.open else { return Ok((None, recovery)) };
+        let path = segment.path;
+        let mut bytes = found.whole.offset;
+        if let Some(bad) = &found.bad {
+            match torn {
+                Torn::Keep => recovery.cut = Some(cut(dir, &path, &found, bad)?),
+                Torn::Drop => truncate(&path, bytes)?,
+            }
+        } else if found.newline_missing {
+            add_newline(&path).map_err(io_error("repair", &path))?;
+            recovery.newline_added = true;
+            bytes += 1;
+        }
+        let synced = File::open(&path).and_then(|f| f.sync_all()).and_then(|()| sync_dir(dir));
+        synced.map_err(io_error("sync", &path))?;
+        Ok((Some(Append { path, bytes }), recovery))
+    }
 }
 
 /// The segment must begin where the one before ends.
@@ -85,7 +151,7 @@ pub(crate) fn check_name(segment: &Segment, before: &Chain) -> Result<(), Journa
 }
 
 fn check_first_line(segment: &Segment, mut chain: Chain) -> Result<(), JournalError> {
-    let mut reader = LineReader::open(&segment.path)?;
+    let mut reader = LineReader::open(segment)?;
     let reason = match reader.next_piece()? {
         Some(Piece::Line(text)) => match chain.accept(text) {
             Ok(_) => return Ok(()),
@@ -99,18 +165,14 @@ fn check_first_line(segment: &Segment, mut chain: Chain) -> Result<(), JournalEr
 /// Whether what is bad at the end of the last segment is a torn write of its last group. Lines of
 /// that group may have reached the disk in any order; any other whole line was acknowledged, or is
 /// something this program does not understand, and must not be cut.
-pub(crate) fn check_torn(
-    segment: &Segment,
-    found: &Scan,
-    bad: &Damage,
-) -> Result<(), JournalError> {
+pub(crate) fn check_torn(found: &Scan, bad: &Damage) -> Result<(), JournalError> {
     let mut tail = Vec::new();
     let mut read = || -> io::Result<()> {
-        let mut file = File::open(&segment.path)?;
+        let mut file = File::open(&found.path)?;
         file.seek(SeekFrom::Start(bad.offset))?;
         file.read_to_end(&mut tail).map(drop)
     };
-    read().map_err(io_error("read", &segment.path))?;
+    read().map_err(io_error("read", &found.path))?;
     let torn_group = found.whole.chain.open_group();
     let Some((at, text)) = whole_lines(&tail)
         .find(|(_, text)| !line::parse(text).is_ok_and(|line| line.group == torn_group))
@@ -139,15 +201,13 @@ fn whole_lines(tail: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-fn cut(dir: &Path, segment: &Segment, found: &Scan, bad: &Damage) -> Result<Cut, JournalError> {
+fn cut(dir: &Path, segment: &Path, found: &Scan, bad: &Damage) -> Result<Cut, JournalError> {
     let offset = found.whole.offset;
     let (kept_in, bytes) = keep(segment, offset)?;
     sync_dir(dir).map_err(io_error("sync", dir))?;
-    let file = OpenOptions::new().write(true).open(&segment.path);
-    let cut = file.and_then(|f| f.set_len(offset).and_then(|()| f.sync_all()));
-    cut.map_err(io_error("cut the torn end off", &segment.path))?;
+    truncate(segment, offset)?;
     let cut = Cut {
-        segment: segment.path.clone(),
+        segment: segment.into(),
         offset,
         bytes,
         first_seq: found.whole.chain.head.seq + 1,
@@ -162,10 +222,16 @@ fn cut(dir: &Path, segment: &Segment, found: &Scan, bad: &Damage) -> Result<Cut,
     Ok(cut)
 }
 
+pub(crate) fn truncate(path: &Path, bytes: u64) -> Result<(), JournalError> {
+    let file = OpenOptions::new().write(true).open(path);
+    let cut = file.and_then(|f| f.set_len(bytes).and_then(|()| f.sync_all()));
+    cut.map_err(io_error("cut the torn end off", path))
+}
+
 /// Copies everything from `offset` on into a new file beside the segment.
-fn keep(segment: &Segment, offset: u64) -> Result<(PathBuf, u64), JournalError> {
+fn keep(segment: &Path, offset: u64) -> Result<(PathBuf, u64), JournalError> {
     for n in 1..=CUT_FILES_MAX {
-        let mut name = segment.path.clone().into_os_string();
+        let mut name = segment.as_os_str().to_owned();
         name.push(format!(".cut-{n}"));
         let path = PathBuf::from(name);
         let mut copy = match OpenOptions::new().write(true).create_new(true).open(&path) {
@@ -174,7 +240,7 @@ fn keep(segment: &Segment, offset: u64) -> Result<(PathBuf, u64), JournalError> 
             Err(e) => return Err(io_error("create", path)(e)),
         };
         let mut write = || -> io::Result<u64> {
-            let mut file = File::open(&segment.path)?;
+            let mut file = File::open(segment)?;
             file.seek(SeekFrom::Start(offset))?;
             let bytes = io::copy(&mut file, &mut copy)?;
             copy.sync_all()?;
@@ -184,7 +250,7 @@ fn keep(segment: &Segment, offset: u64) -> Result<(PathBuf, u64), JournalError> 
         return Ok((path, bytes));
     }
     let full = io::Error::other(format!("{CUT_FILES_MAX} cut files are there already"));
-    Err(io_error("keep the torn end of", &segment.path)(full))
+    Err(io_error("keep the torn end of", segment)(full))
 }
 
 fn add_newline(path: &Path) -> io::Result<()> {

@@ -2,9 +2,11 @@ use std::path::Path;
 
 use crate::error::{Damage, JournalError};
 use crate::journal::Head;
+use crate::lines::LineReader;
 use crate::recover::{check_name, check_torn};
-use crate::scan::{Chain, Scan, scan};
-use crate::segment::{self, Segment};
+use crate::scan::{Chain, Scan, scan_each};
+use crate::seal::Seal;
+use crate::segment::{self, Form, Segment};
 
 /// Lines between two reports of progress.
 const REPORT_EVERY_LINES: u64 = 1024;
@@ -16,7 +18,7 @@ pub struct Progress {
     pub seq: u64,
     /// Bytes checked.
     pub done_bytes: u64,
-    /// Bytes of all segments.
+    /// Bytes of the lines of all segments, uncompressed.
     pub total_bytes: u64,
 }
 
@@ -27,7 +29,7 @@ pub struct VerifyReport {
     pub segments: usize,
     /// Groups found whole.
     pub groups: u64,
-    /// Bytes found whole.
+    /// Bytes of lines found whole, uncompressed.
     pub bytes: u64,
     /// The last whole line; its `seq` is the number of lines.
     pub head: Head,
@@ -36,7 +38,7 @@ pub struct VerifyReport {
     pub torn: Option<Damage>,
 }
 
-/// Recomputes the whole chain. Takes no lock and writes nothing: beside a running writer, `until`
+/// Recomputes the whole chain and compares the seals with it, one line in memory at a time. Takes no lock and writes nothing: beside a running writer, `until`
 /// names the last acknowledged line, and what follows is not looked at; `None` reads to the end.
 pub fn verify(
     dir: &Path,
@@ -44,7 +46,7 @@ pub fn verify(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<VerifyReport, JournalError> {
     let segments = segment::list(dir)?;
-    let total_bytes = segments.iter().map(|s| s.bytes).sum();
+    let total_bytes = segments.iter().map(|s| plain_bytes(dir, s)).sum();
     let mut report =
         VerifyReport { segments: 0, groups: 0, bytes: 0, head: Chain::start().head, torn: None };
     let mut chain = Chain::start();
@@ -54,18 +56,25 @@ pub fn verify(
         }
         check_name(segment, &chain)?;
         let before_bytes = report.bytes;
-        let found = scan(segment, chain, until.unwrap_or(u64::MAX), &mut |line, begin| {
-            report.groups += u64::from(line.seq == line.group + (line.size - 1));
-            if line.seq.is_multiple_of(REPORT_EVERY_LINES) {
-                let done_bytes = before_bytes + begin;
-                progress(Progress { seq: line.seq, done_bytes, total_bytes });
-            }
-        })?;
-        let may_be_torn = index + 1 == segments.len() && until.is_none();
-        chain = found.whole.chain;
+        let mut reader = LineReader::open_with(segment, true)?;
+        // Loaded after the file was opened: a compressed one has its seal by then.
+        let seal = Seal::load(dir, segment.first_seq)?;
+        let found =
+            scan_each(&mut reader, chain, until.unwrap_or(u64::MAX), &mut |line, begin| {
+                report.groups += u64::from(line.seq == line.group + (line.size - 1));
+                if line.seq.is_multiple_of(REPORT_EVERY_LINES) {
+                    let done_bytes = before_bytes + begin;
+                    progress(Progress { seq: line.seq, done_bytes, total_bytes });
+                }
+            })?;
+        let is_last = index + 1 == segments.len() && until.is_none();
+        let before = std::mem::replace(&mut chain, found.whole.chain);
         report.segments += 1;
         report.bytes += found.whole.offset;
-        report.torn = check_end(segment, found, may_be_torn)?;
+        match seal {
+            Some(seal) => check_seal(dir, &mut reader, found, &before, &seal)?,
+            None => report.torn = check_end(found, is_last && !reader.is_gz())?,
+        }
     }
     report.head = chain.head;
     progress(Progress { seq: chain.head.seq, done_bytes: report.bytes, total_bytes });
@@ -75,26 +84,47 @@ pub fn verify(
     }
 }
 
-/// Only the very end of the last segment may be torn, and nothing before an acknowledged line.
-fn check_end(
-    segment: &Segment,
+fn plain_bytes(dir: &Path, segment: &Segment) -> u64 {
+    let seal = match segment.form {
+        Form::Plain => None,
+        // What is wrong with a seal is told when its segment is read.
+        Form::Gz => Seal::load(dir, segment.first_seq).ok().flatten(),
+    };
+    seal.map_or(segment.bytes, |seal| seal.bytes)
+}
+
+/// Compares a sealed segment with its seal, if it was read to its end.
+fn check_seal(
+    dir: &Path,
+    reader: &mut LineReader,
     found: Scan,
-    may_be_torn: bool,
-) -> Result<Option<Damage>, JournalError> {
-    match &found.bad {
-        Some(bad) if !may_be_torn => Err(JournalError::Damaged(bad.clone())),
-        Some(bad) => {
-            check_torn(segment, &found, bad)?;
-            Ok(found.bad)
-        }
-        None if found.newline_missing && !may_be_torn => Err(JournalError::Damaged(Damage {
-            segment: segment.path.clone(),
-            line: found.whole.lines,
-            offset: found.whole.offset,
-            reason: "the last line has no line break".into(),
-        })),
-        None => Ok(None),
+    before: &Chain,
+    seal: &Seal,
+) -> Result<(), JournalError> {
+    let end = found.into_whole()?;
+    if reader.next_piece()?.is_some() {
+        return Ok(());
     }
+    let gz = match reader.gz_seal() {
+        Some(Ok(gz)) => Some(gz),
+        Some(Err(reason)) => {
+            let (segment, reason) = (reader.path.clone(), reason.into());
+            return Err(JournalError::Damaged(Damage { segment, line: 0, offset: 0, reason }));
+        }
+        None => seal.gz.clone(),
+    };
+    seal.compare(&Seal::new(before, &end, reader.offset, gz), dir, &reader.path)
+}
+
+/// Only the very end of the last segment may be torn, and nothing before an acknowledged line.
+fn check_end(found: Scan, may_be_torn: bool) -> Result<Option<Damage>, JournalError> {
+    if !may_be_torn {
+        return found.into_whole().map(|_| None);
+    }
+    if let Some(bad) = &found.bad {
+        check_torn(&found, bad)?;
+    }
+    Ok(found.bad)
 }
 
 fn ends_early(dir: &Path, seq: u64, until: u64) -> JournalError {

@@ -1,11 +1,8 @@
-use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
-use tianyin_journal::{
-    Disk, FileDisk, Hash, Journal, JournalError, NewLine, Options, SegmentFile, verify,
-};
+use tianyin_journal::{Hash, Journal, JournalError, NewLine, Options, verify};
 
+use crate::faults::{Fault, FaultyDisk, State, calls};
 use crate::{TIME, append, open, raw, read_all, segment, segments, small};
 
 #[test]
@@ -101,81 +98,8 @@ fn what_breaks_a_limit_is_refused_and_harms_nothing() {
     }
 }
 
-/// What the next call to the disk does.
-#[derive(Clone, Copy, PartialEq)]
-enum Fault {
-    None,
-    Create,
-    Write,
-    ShortWrite,
-    Sync,
-    SyncDir,
-}
-
-#[derive(Default)]
-struct Calls {
-    creates: u64,
-    writes: u64,
-    syncs: u64,
-    dir_syncs: u64,
-}
-
-struct FaultyDisk(Arc<Mutex<(Fault, Calls)>>);
-
-struct FaultyFile {
-    file: Box<dyn SegmentFile>,
-    state: Arc<Mutex<(Fault, Calls)>>,
-}
-
-fn failed() -> io::Error {
-    io::Error::other("injected")
-}
-
-impl FaultyDisk {
-    fn wrap(&self, file: Box<dyn SegmentFile>) -> Box<dyn SegmentFile> {
-        Box::new(FaultyFile { file, state: self.0.clone() })
-    }
-}
-
-impl Disk for FaultyDisk {
-    fn create(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        let mut state = self.0.lock().unwrap();
-        state.1.creates += 1;
-        if state.0 == Fault::Create { Err(failed()) } else { Ok(self.wrap(FileDisk.create(path)?)) }
-    }
-    fn append(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        Ok(self.wrap(FileDisk.append(path)?))
-    }
-    fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
-        let mut state = self.0.lock().unwrap();
-        state.1.dir_syncs += 1;
-        if state.0 == Fault::SyncDir { Err(failed()) } else { FileDisk.sync_dir(dir) }
-    }
-}
-
-impl SegmentFile for FaultyFile {
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut state = self.state.lock().unwrap();
-        state.1.writes += 1;
-        match state.0 {
-            Fault::Write => Err(failed()),
-            Fault::ShortWrite => {
-                self.file.write_all(&bytes[..bytes.len() / 2])?;
-                Err(failed())
-            }
-            _ => self.file.write_all(bytes),
-        }
-    }
-    fn sync_data(&mut self) -> io::Result<()> {
-        let mut state = self.state.lock().unwrap();
-        state.1.syncs += 1;
-        if state.0 == Fault::Sync { Err(failed()) } else { self.file.sync_data() }
-    }
-}
-
-fn open_faulty(dir: &Path) -> (Journal, Arc<Mutex<(Fault, Calls)>>) {
-    let state = Arc::new(Mutex::new((Fault::None, Calls::default())));
-    let disk = Box::new(FaultyDisk(state.clone()));
+fn open_faulty(dir: &Path) -> (Journal, State) {
+    let (disk, state) = FaultyDisk::new();
     (Journal::open_on(disk, dir, small()).unwrap().0, state)
 }
 
@@ -218,10 +142,6 @@ fn poisoned_after_a_failed_write_or_sync() {
         let error = append(&mut journal, &["lost", "lost"]).unwrap_err();
         assert!(matches!(error, JournalError::Io { .. }), "{error}");
         state.lock().unwrap().0 = Fault::None;
-        let calls = |state: &Mutex<(Fault, Calls)>| {
-            let calls = &state.lock().unwrap().1;
-            calls.writes + calls.syncs + calls.dir_syncs + calls.creates
-        };
         let before_retry = calls(&state);
         let error = append(&mut journal, &["later"]).unwrap_err();
         assert!(matches!(error, JournalError::Poisoned(_)), "{error}");

@@ -2,14 +2,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod append;
+mod copy;
+mod faults;
 mod property;
+mod python;
 mod read;
 mod recovery;
+mod sealing;
 
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde_json::value::RawValue;
-use tianyin_journal::{Journal, JournalError, NewLine, Options, Reader, Recovery, Seqs};
+use tianyin_journal::{
+    Damage, Journal, JournalError, NewLine, Options, Reader, Recovery, Sealed, Sealer, Seqs,
+};
 
 const TIME: &str = "2026-03-01T08:00:00.000Z";
 
@@ -17,8 +25,13 @@ fn raw(json: &str) -> Box<RawValue> {
     RawValue::from_string(json.into()).unwrap()
 }
 
+/// A folder in memory, if there is one, where a sync takes no time.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 fn small() -> Options {
-    Options { segment_bytes_max: 2048, line_bytes_max: 1024 }
+    Options { segment_bytes_max: 2048, group_bytes_max: 2048, line_bytes_max: 1024 }
 }
 
 fn open(dir: &Path) -> (Journal, Recovery) {
@@ -59,4 +72,34 @@ fn segments(dir: &Path) -> Vec<PathBuf> {
 /// Byte at which line `line` (from 1) of a file begins.
 fn offset_of_line(bytes: &[u8], line: usize) -> usize {
     bytes.split_inclusive(|c| *c == b'\n').take(line - 1).map(<[u8]>::len).sum()
+}
+
+/// Seals whatever can be sealed.
+fn seal_all(sealer: &Sealer, compress: bool) -> Vec<Sealed> {
+    let next = || sealer.seal_next(compress, &mut |_| ControlFlow::Continue(())).unwrap();
+    std::iter::from_fn(next).collect()
+}
+
+/// Names and bytes of all files of a folder but its lock.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap());
+    let files = entries.map(|e| (e.file_name().into_string().unwrap(), e.path()));
+    files.filter(|(name, _)| name != "lock").map(|(n, p)| (n, std::fs::read(p).unwrap())).collect()
+}
+
+/// The files of a folder made anew in another.
+fn restore(dir: &Path, files: &BTreeMap<String, Vec<u8>>) {
+    std::fs::remove_dir_all(dir).unwrap();
+    std::fs::create_dir(dir).unwrap();
+    for (name, bytes) in files {
+        std::fs::write(dir.join(name), bytes).unwrap();
+    }
+}
+
+/// The damage that a result tells.
+fn damage(result: Result<impl Sized, JournalError>) -> Damage {
+    match result.err() {
+        Some(JournalError::Damaged(damage)) => damage,
+        other => panic!("damage expected, got {other:?}"),
+    }
 }

@@ -27,7 +27,7 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let segment_bytes_max = if small { 8192 } else { 1 << 20 };
-        let options = Options { segment_bytes_max, line_bytes_max: 2048 };
+        let options = Options { segment_bytes_max, line_bytes_max: 2048, ..Options::default() };
         let (mut journal, _) = Journal::open(dir, options.clone()).unwrap();
         // (segment, its bytes, lines so far) after each group
         let mut ends = Vec::new();

@@ -28,7 +28,7 @@ fn follows_a_live_journal_up_to_what_is_committed() {
 #[test]
 fn begins_anywhere() {
     let dir = tempfile::tempdir().unwrap();
-    let options = Options { segment_bytes_max: 600_000, line_bytes_max: 20_000 };
+    let options = Options { segment_bytes_max: 600_000, ..Options::default() };
     let (mut journal, _) = Journal::open(dir.path(), options).unwrap();
     for n in 0..1500u64 {
         let text = "田".repeat((n * 7919 % 600) as usize);

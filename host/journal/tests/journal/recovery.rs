@@ -1,8 +1,8 @@
 use std::path::Path;
 
-use tianyin_journal::{Damage, Journal, JournalError, verify};
+use tianyin_journal::{Journal, verify};
 
-use crate::{append, offset_of_line, open, read_all, segment, segments, small};
+use crate::{append, damage, offset_of_line, open, read_all, segment, segments, small};
 
 /// Lines 1 to 7 in the groups [1, 2], [3], [4, 5, 6], [7], in one segment.
 fn fill(dir: &Path) -> Vec<u8> {
@@ -126,13 +126,6 @@ fn a_second_cut_is_kept_beside_the_first() {
         let cut = open(dir.path()).1.cut.unwrap();
         assert_eq!(cut.kept_in, dir.path().join(format!("0000000000000001.jsonl.cut-{n}")));
         assert_eq!(std::fs::read_to_string(cut.kept_in).unwrap(), format!("garbage {n}"));
-    }
-}
-
-fn damage(result: Result<impl Sized, JournalError>) -> Damage {
-    match result.err() {
-        Some(JournalError::Damaged(damage)) => damage,
-        other => panic!("damage expected, got {other:?}"),
     }
 }
 
