@@ -104,8 +104,18 @@ impl Setting {
             http: place::local(place::free_port()?),
             mqtt: place::local(place::free_port()?),
             printer: place::local(place::free_port()?),
-            environment: Vec::new(),
+            // Many at a time on one disk.
+            environment: vec![("TIANYIN_DISK_BALLAST_MIB".into(), "1".into())],
         })
+    }
+
+    /// Sets a setting, such as `DISK_FREE_MIN_MIB`.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+        let name = format!("TIANYIN_{name}");
+        self.environment.retain(|(known, _)| *known != name);
+        self.environment.push((name, value.to_string()));
+        self
     }
 }
 
@@ -149,6 +159,11 @@ impl Appliance {
 
     /// Starts the service and waits until it is ready.
     pub fn serve(&mut self) -> Result<()> {
+        self.serve_until_ready_is(200)
+    }
+
+    /// Starts the service and waits until `/readyz` answers with a status: 503 when it is read-only.
+    pub fn serve_until_ready_is(&mut self, status: u16) -> Result<()> {
         ensure!(self.running.is_none(), "it serves already");
         let program = place::binary()?;
         let listen = self.setting.http.to_string();
@@ -159,7 +174,7 @@ impl Appliance {
         let ready = until("the service to be ready", READY_TIMEOUT, || {
             ensure!(running.is_running(), "the service ended");
             let answer = http::get(self.setting.http, "/readyz");
-            Ok(answer.ok().filter(|answer| answer.status == 200).map(|_| ()))
+            Ok(answer.ok().filter(|answer| answer.status == status).map(|_| ()))
         });
         ready.with_context(|| format!("its output:\n{}", running.output()))?;
         self.running = Some(running);

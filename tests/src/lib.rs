@@ -8,6 +8,7 @@ pub mod device;
 pub mod http;
 pub mod journey;
 pub mod place;
+pub mod tmpfs;
 pub mod tools;
 pub mod wait;
 pub mod webdriver;

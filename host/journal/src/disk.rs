@@ -10,7 +10,7 @@ pub trait SegmentFile: Send {
     fn sync_data(&mut self) -> io::Result<()>;
 }
 
-/// The three things the journal's writer does to a disk, so that a test can make each of them fail.
+/// What the journal's writer does to a disk, so that a test can make each of them fail.
 pub trait Disk: Send {
     /// Creates a segment; it must not exist.
     fn create(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
@@ -18,6 +18,10 @@ pub trait Disk: Send {
     fn append(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
     /// Makes a new file's name survive a power cut: fsync(2) of the folder.
     fn sync_dir(&mut self, dir: &Path) -> io::Result<()>;
+    /// Shortens a segment to `bytes`; what was cut is gone once the segment is synced.
+    fn shorten(&mut self, path: &Path, bytes: u64) -> io::Result<()> {
+        OpenOptions::new().write(true).open(path)?.set_len(bytes)
+    }
 }
 
 /// The real file system.

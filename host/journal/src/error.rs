@@ -81,6 +81,11 @@ impl JournalError {
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged(_))
     }
+
+    /// Whether the disk, or what this user may have of it, is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_full(source))
+    }
 }
 
 /// Adds to an I/O error what was tried, on which file.
@@ -90,4 +95,9 @@ pub(crate) fn io_error(
 ) -> impl FnOnce(io::Error) -> JournalError {
     let path = path.into();
     move |source| JournalError::Io { action, path, source }
+}
+
+/// Whether the disk, or what this user may have of it, is full.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

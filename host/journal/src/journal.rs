@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::{Disk, FileDisk, SegmentFile};
-use crate::error::{JournalError, io_error};
+use crate::error::{JournalError, io_error, is_full};
 use crate::gz::SEGMENT_BYTES_CEILING;
 use crate::hash::Hash;
 use crate::line::{LINE_BYTES_CEILING, NewLine, Place, encode};
@@ -11,6 +11,7 @@ use crate::recover::{Recovery, Torn, examine};
 use crate::seal::clean_parts;
 use crate::sealer::Sealer;
 use crate::segment::{Kind, file_name};
+use crate::take_back::FailedWrite;
 
 const SEGMENT_BYTES_RANGE: std::ops::RangeInclusive<u64> = 1024..=SEGMENT_BYTES_CEILING;
 
@@ -71,13 +72,15 @@ pub struct Seqs {
 
 /// The one writer of a journal; a lock on the folder keeps a second one out.
 pub struct Journal {
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
     options: Options,
-    disk: Box<dyn Disk>,
-    file: Option<Box<dyn SegmentFile>>,
-    segment_bytes: u64,
+    pub(crate) disk: Box<dyn Disk>,
+    pub(crate) file: Option<Box<dyn SegmentFile>>,
+    segment: PathBuf,
+    pub(crate) segment_bytes: u64,
     head: Head,
-    poisoned: Option<String>,
+    pub(crate) poisoned: Option<String>,
+    pub(crate) failed_write: Option<FailedWrite>,
     data_syncs: u64,
     buf: Vec<u8>,
     lock: Arc<FolderLock>,
@@ -105,21 +108,23 @@ impl Journal {
         let examined = examine(dir)?;
         let head = examined.chain.head;
         let (append, recovery) = examined.repair(dir, Torn::Keep)?;
-        let (file, segment_bytes) = match append {
+        let (file, segment, segment_bytes) = match append {
             Some(end) => {
                 let file = disk.append(&end.path).map_err(io_error("open", &end.path))?;
-                (Some(file), end.bytes)
+                (Some(file), end.path, end.bytes)
             }
-            None => (None, 0),
+            None => (None, PathBuf::new(), 0),
         };
         let journal = Self {
             dir: dir.into(),
             options,
             disk,
             file,
+            segment,
             segment_bytes,
             head,
             poisoned: None,
+            failed_write: None,
             data_syncs: 0,
             buf: Vec::new(),
             lock,
@@ -133,7 +138,8 @@ impl Journal {
     /// A line or group that breaks a limit is refused before anything is written. After a write or
     /// sync that failed nothing is known about the disk, and a sync that is tried again may claim
     /// success without having written the pages, so every later call fails with
-    /// [`JournalError::Poisoned`]; opening the journal again finds out what is there.
+    /// [`JournalError::Poisoned`]; opening the journal again finds out what is there. After a write
+    /// that the full disk refused, [`Journal::take_back`] can do without.
     pub fn append_group(&mut self, lines: &[NewLine<'_>]) -> Result<Seqs, JournalError> {
         if let Some(reason) = &self.poisoned {
             return Err(JournalError::Poisoned(reason.clone()));
@@ -176,7 +182,10 @@ impl Journal {
             Some(file) => (file, false),
             None => (self.create_segment()?, true),
         };
-        file.write_all(&self.buf).map_err(io_error("write to the journal in", &self.dir))?;
+        if let Err(error) = file.write_all(&self.buf) {
+            self.note_failed_write(&error);
+            return Err(io_error("write to the journal in", &self.dir)(error));
+        }
         self.data_syncs += 1;
         file.sync_data().map_err(io_error("sync the journal in", &self.dir))?;
         if is_new {
@@ -190,7 +199,20 @@ impl Journal {
     fn create_segment(&mut self) -> Result<Box<dyn SegmentFile>, JournalError> {
         let path = self.dir.join(file_name(self.head.seq + 1, Kind::Plain));
         self.segment_bytes = 0;
-        self.disk.create(&path).map_err(io_error("create", path))
+        self.segment.clone_from(&path);
+        self.disk.create(&path).map_err(|error| {
+            self.note_failed_write(&error);
+            io_error("create", path)(error)
+        })
+    }
+
+    /// Notes what a write that the full disk refused may have left behind.
+    fn note_failed_write(&mut self, error: &std::io::Error) {
+        if !is_full(error) {
+            return;
+        }
+        let left = FailedWrite { path: self.segment.clone(), keep_bytes: self.segment_bytes };
+        self.failed_write = Some(left);
     }
 
     /// Sequence number that the next line will get.

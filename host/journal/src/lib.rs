@@ -75,7 +75,8 @@
 //! [`Journal::append_group`] returns after one write and one fdatasync. What a crash leaves behind
 //! an unfinished write is a torn last group: it was never acknowledged, so [`Journal::open`] cuts it
 //! whole and keeps the bytes beside in `….jsonl.cut-1`. `size` tells a torn group from a whole one
-//! even when it broke between two lines. Damage anywhere else is an error that names segment, line,
+//! even when it broke between two lines. A write that the full disk refused is no such riddle: no sync
+//! was asked for, so [`Journal::take_back`] cuts what it left and the journal goes on. Damage anywhere else is an error that names segment, line,
 //! byte and reason, and nothing is changed.
 //!
 //! A compressed file is written, synced and read back line by line before it is named and sealed, and
@@ -96,6 +97,7 @@ mod seal;
 mod sealer;
 mod second_copy;
 mod segment;
+mod take_back;
 mod verify;
 
 pub use disk::{Disk, FileDisk, SegmentFile};

@@ -20,6 +20,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// `[store]`.
     pub store: StoreConfig,
+    /// `[disk]`.
+    pub disk: Disk,
     /// `[log]`.
     pub log: Log,
 }
@@ -50,6 +52,16 @@ pub struct StoreConfig {
     pub cache_mib: u64,
 }
 
+/// `[disk]`: what is kept free.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Disk {
+    /// Size of the ballast file in MiB, given back when the disk is full; 0 for none.
+    pub ballast_mib: u64,
+    /// Below this many free MiB the appliance is read-only; 0 waits until a write fails.
+    pub free_min_mib: u64,
+}
+
 /// `[log]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -67,6 +79,7 @@ impl Default for Config {
             http: Http::default(),
             mqtt: Mqtt::default(),
             store: StoreConfig::default(),
+            disk: Disk::default(),
             log: Log::default(),
         }
     }
@@ -90,17 +103,28 @@ impl Default for StoreConfig {
     }
 }
 
+impl Default for Disk {
+    fn default() -> Self {
+        Self { ballast_mib: 64, free_min_mib: 256 }
+    }
+}
+
 impl Default for Log {
     fn default() -> Self {
         Self { format: "text".into(), filter: "info,rmqtt=warn".into() }
     }
 }
 
-const KEYS: [&str; 6] = [
+/// A terabyte.
+const MIB_MAX: u64 = 1 << 20;
+
+const KEYS: [&str; 8] = [
     "http.listen",
     "http.trusted_proxies",
     "mqtt.listen",
     "store.cache_mib",
+    "disk.ballast_mib",
+    "disk.free_min_mib",
     "log.format",
     "log.filter",
 ];
@@ -133,6 +157,11 @@ impl Config {
             (8..=4096).contains(&config.store.cache_mib),
             "settings: store.cache_mib must be 8 to 4096"
         );
+        for (key, mib) in
+            [("ballast_mib", config.disk.ballast_mib), ("free_min_mib", config.disk.free_min_mib)]
+        {
+            anyhow::ensure!(mib <= MIB_MAX, "settings: disk.{key} must be 0 to {MIB_MAX}");
+        }
         Ok(config)
     }
 }
@@ -157,7 +186,9 @@ fn merge_environment(
             "environment variable {name}: no such setting {dotted}"
         );
         let value = match (dotted.as_str(), value.parse::<i64>()) {
-            ("store.cache_mib", Ok(number)) => toml::Value::Integer(number),
+            ("store.cache_mib" | "disk.ballast_mib" | "disk.free_min_mib", Ok(number)) => {
+                toml::Value::Integer(number)
+            }
             ("http.trusted_proxies", _) => toml::Value::Array(
                 value.split(',').map(|v| toml::Value::String(v.trim().into())).collect(),
             ),

@@ -56,7 +56,10 @@ impl SoftwareSm2 {
             .public_key()
             .to_public_key_pem(LineEnding::LF)
             .map_err(|e| anyhow::anyhow!("encode public key: {e}"))?;
-        std::fs::write(dir.join("county.pem"), &public_pem).context("write county.pem")?;
+        let public = dir.join("county.pem");
+        if std::fs::read(&public).ok().as_deref() != Some(public_pem.as_bytes()) {
+            write_private(&public, public_pem.as_bytes())?;
+        }
         let key =
             SigningKey::new(DISTID, &secret).map_err(|e| anyhow::anyhow!("signing key: {e}"))?;
         Ok(Self { key, public_pem })

@@ -43,6 +43,17 @@ impl StoreError {
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged(_))
     }
+
+    /// Whether the disk, or what this user may have of it, is full.
+    pub fn is_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        match self {
+            Self::Io { source, .. } => matches!(source.kind(), StorageFull | QuotaExceeded),
+            // sled tells some of its errors only by their words.
+            Self::Damaged(text) => text.contains("No space left") || text.contains("StorageFull"),
+            _ => false,
+        }
+    }
 }
 
 impl From<StoreError> for StateError {

@@ -74,7 +74,7 @@ impl Store {
         let (low, high) = list.range(query)?;
         let mut rows = Vec::new();
         let (mut shown, mut examined) = (None, None);
-        for (n, entry) in directed(self.tree().range(low..high), query.newest_first).enumerate() {
+        for (n, entry) in directed(self.tree()?.range(low..high), query.newest_first).enumerate() {
             let (key, value) = entry?;
             if n == PAGE_ROWS_MAX {
                 return Ok((rows, examined.map(|key| list.cursor(key))));

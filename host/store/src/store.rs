@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sled::Batch;
 use tianyin_domain::state::{Index, Table, parse};
@@ -21,11 +21,24 @@ pub struct Store {
 }
 
 struct Inner {
-    tree: sled::Tree,
-    db: sled::Db,
+    dir: PathBuf,
+    /// `None` when it could not be opened anew.
+    sled: RwLock<Option<Handles>>,
     /// Bytes handed to sled since the last flush; also the lock of the one writer.
     unflushed_bytes: Mutex<usize>,
     applied_seq: AtomicU64,
+}
+
+struct Handles {
+    /// The default tree, without the Db around it that would also reach the others.
+    tree: sled::Tree,
+    db: sled::Db,
+}
+
+impl Handles {
+    fn of(db: sled::Db) -> Self {
+        Self { tree: sled::Tree::clone(&db), db }
+    }
 }
 
 impl Store {
@@ -35,11 +48,28 @@ impl Store {
     pub fn open(dir: &Path, options: &Options) -> Result<(Self, Opened), StoreError> {
         let (db, opened) = open(dir, options)?;
         let applied_seq = AtomicU64::new(opened.applied_seq);
-        // The default tree, without the Db around it that would also reach the others.
-        let tree = sled::Tree::clone(&db);
-        let inner = Inner { tree, db, unflushed_bytes: Mutex::new(0), applied_seq };
-        let inner = Arc::new(inner);
-        Ok((Self { inner }, opened))
+        let sled = RwLock::new(Some(Handles::of(db)));
+        let inner = Inner { dir: dir.into(), sled, unflushed_bytes: Mutex::new(0), applied_seq };
+        Ok((Self { inner: Arc::new(inner) }, opened))
+    }
+
+    /// Closes sled and opens it again, for all clones of this store: after a write that failed, sled
+    /// takes none any more. Reads wait meanwhile; they are [`StoreError::InUse`] when it does not open,
+    /// until it does at another try. What comes back may be older
+    /// than what was there; the caller replays the journal from [`Store::applied_seq`] on.
+    pub fn reopen(&self, options: &Options) -> Result<Opened, StoreError> {
+        let lock = self.inner.unflushed_bytes.lock();
+        let mut unflushed_bytes = lock.unwrap_or_else(PoisonError::into_inner);
+        // Held until the end: who reads meanwhile waits, which is short, and sees no gap.
+        let mut sled = self.inner.sled.write().unwrap_or_else(PoisonError::into_inner);
+        let closed = sled.take();
+        // Dropping writes out what is left, and may fail at it as before.
+        let _ = guard(|| Ok(drop(closed)));
+        let (db, opened) = open(&self.inner.dir, options)?;
+        *unflushed_bytes = 0;
+        self.inner.applied_seq.store(opened.applied_seq, Ordering::Release);
+        *sled = Some(Handles::of(db));
+        Ok(opened)
     }
 
     /// Writes the puts of a group, the index entries and counts that follow from them and `applied_seq`,
@@ -69,10 +99,10 @@ impl Store {
             *unflushed_bytes += changes.bytes;
             // Before the batch: an error here leaves the store as it was.
             if *unflushed_bytes > FLUSH_EVERY_BYTES {
-                self.inner.db.flush()?;
+                self.db()?.flush()?;
                 *unflushed_bytes = changes.bytes;
             }
-            Ok(self.inner.tree.apply_batch(changes.batch)?)
+            Ok(self.tree()?.apply_batch(changes.batch)?)
         })?;
         self.inner.applied_seq.store(applied_seq, Ordering::Release);
         Ok(())
@@ -86,7 +116,7 @@ impl Store {
         record: Record,
     ) -> Result<(), StoreError> {
         let Record { row, keys, value } = record;
-        let (old_row, old_keys) = match self.inner.tree.get(&key)? {
+        let (old_row, old_keys) = match self.tree()?.get(&key)? {
             Some(old) => decode_keys(&old).map(|(row, keys)| (Some(row), keys))?,
             None => (None, BTreeSet::new()),
         };
@@ -141,11 +171,21 @@ impl Store {
     /// Writes out what is in memory and waits for it. A checkpoint: it shortens the replay after a
     /// crash and is not what makes anything durable.
     pub fn flush(&self) -> Result<(), StoreError> {
-        guard(|| Ok(self.inner.db.flush().map(drop)?))
+        guard(|| Ok(self.db()?.flush().map(drop)?))
     }
 
-    pub(crate) fn tree(&self) -> &sled::Tree {
-        &self.inner.tree
+    /// A handle of its own: no lock is held while it is used.
+    pub(crate) fn tree(&self) -> Result<sled::Tree, StoreError> {
+        self.handle(|handles| handles.tree.clone())
+    }
+
+    fn db(&self) -> Result<sled::Db, StoreError> {
+        self.handle(|handles| handles.db.clone())
+    }
+
+    fn handle<T>(&self, take: impl FnOnce(&Handles) -> T) -> Result<T, StoreError> {
+        let handles = self.inner.sled.read().unwrap_or_else(PoisonError::into_inner);
+        handles.as_ref().map(take).ok_or_else(|| StoreError::InUse(self.inner.dir.clone()))
     }
 
     /// The JSON of a record in scope. The caller does the parsing, so that this is compiled once.
@@ -156,14 +196,14 @@ impl Store {
         scope: &Scope,
     ) -> Result<Option<Arc<[u8]>>, StoreError> {
         guard(|| {
-            let Some(value) = self.inner.tree.get(key::record(table, id))? else { return Ok(None) };
+            let Some(value) = self.tree()?.get(key::record(table, id))? else { return Ok(None) };
             let (row, json) = decode_record(&value)?;
             Ok(row.is_in(scope).then(|| json.into()))
         })
     }
 
     fn number(&self, key: &[u8]) -> Result<u64, StoreError> {
-        self.inner.tree.get(key)?.map_or(Ok(0), |value| decode_number(&value))
+        self.tree()?.get(key)?.map_or(Ok(0), |value| decode_number(&value))
     }
 }
 
@@ -176,7 +216,7 @@ impl std::fmt::Debug for Store {
 impl State for Store {
     fn raw(&self, table: Table, id: &str) -> Result<Option<Arc<[u8]>>, StateError> {
         let read = || {
-            let value = self.inner.tree.get(key::record(table, id))?;
+            let value = self.tree()?.get(key::record(table, id))?;
             value.map(|value| json_of(&value).map(Arc::from)).transpose()
         };
         Ok(guard(read)?)
@@ -185,7 +225,7 @@ impl State for Store {
     fn ids(&self, index: Index, part: &str, limit: usize) -> Result<Vec<String>, StateError> {
         let prefix = key::part(index, part);
         let read = || {
-            let keys = self.inner.tree.scan_prefix(&prefix).keys().take(limit);
+            let keys = self.tree()?.scan_prefix(&prefix).keys().take(limit);
             let id = |key: sled::IVec| key::id_of_suffix(key.get(prefix.len()..)?);
             keys.map(|key| id(key?).ok_or_else(damaged)).collect()
         };

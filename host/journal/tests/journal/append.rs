@@ -156,3 +156,50 @@ fn poisoned_after_a_failed_write_or_sync() {
         verify(dir.path(), None, &mut |_| {}).unwrap();
     }
 }
+
+#[test]
+fn a_write_that_the_full_disk_refused_is_taken_back() {
+    for (fault, before, _) in FAULTS {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, state) = open_faulty(dir.path());
+        for _ in 0..*before {
+            append(&mut journal, &["acked", "acked"]).unwrap();
+        }
+        let head = journal.head();
+        journal.take_back().unwrap();
+        state.lock().unwrap().0 = *fault;
+        append(&mut journal, &["lost", "lost"]).unwrap_err();
+        state.lock().unwrap().0 = Fault::None;
+        if matches!(fault, Fault::Sync | Fault::SyncDir) {
+            // Nothing is known about the disk after a sync that failed.
+            assert!(matches!(journal.take_back(), Err(JournalError::Poisoned(_))));
+            append(&mut journal, &["later"]).unwrap_err();
+            continue;
+        }
+        journal.take_back().unwrap();
+        assert_eq!((journal.head(), journal.poisoned()), (head, None));
+        append(&mut journal, &["later"]).unwrap();
+        let seq = journal.head().seq;
+        assert_eq!(seq, head.seq + 1);
+        assert_eq!(verify(dir.path(), None, &mut |_| {}).unwrap().torn, None);
+        drop(journal);
+        let (journal, recovery) = open(dir.path());
+        assert_eq!((journal.head().seq, recovery.cut), (seq, None));
+        assert_eq!(read_all(dir.path(), seq).last().map(String::as_str), Some("later"));
+    }
+}
+
+#[test]
+fn a_sync_that_fails_while_taking_back_ends_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, state) = open_faulty(dir.path());
+    append(&mut journal, &["acked"]).unwrap();
+    state.lock().unwrap().0 = Fault::ShortWrite;
+    append(&mut journal, &["lost"]).unwrap_err();
+    state.lock().unwrap().0 = Fault::Sync;
+    journal.take_back().unwrap_err();
+    state.lock().unwrap().0 = Fault::None;
+    assert!(matches!(journal.take_back(), Err(JournalError::Poisoned(_))));
+    drop(journal);
+    assert_eq!(open(dir.path()).0.head().seq, 1);
+}

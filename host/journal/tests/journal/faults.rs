@@ -37,7 +37,7 @@ struct FaultyFile {
 }
 
 fn failed() -> io::Error {
-    io::Error::other("injected")
+    io::Error::new(io::ErrorKind::StorageFull, "injected")
 }
 
 impl FaultyDisk {

@@ -1,7 +1,10 @@
 //! What a caller of the application learns when something did not work.
 
+use tianyin_domain::command::Outcome;
 use tianyin_domain::{DomainError, FieldError, StateError};
 
+use super::gate::ReadOnly;
+use super::space::is_full;
 use crate::texts::{t, tf};
 
 /// Why the application did not do what was asked.
@@ -10,9 +13,13 @@ pub enum AppError {
     /// The domain refused.
     #[error(transparent)]
     Domain(#[from] DomainError),
-    /// The journal cannot be written any more; nothing is taken in until a person mended it.
+    /// Nothing is taken in: for want of space, or until a person mended it.
     #[error("read-only: {0}")]
-    ReadOnly(String),
+    ReadOnly(ReadOnly),
+    /// It is on record for good, but cannot be shown until the disk has space again: to repeat it
+    /// would record it twice.
+    #[error("recorded as line {}, to be seen once the disk has space", .0.seq)]
+    Recorded(Outcome),
     /// Too much is waiting.
     #[error("overloaded")]
     Overloaded,
@@ -40,16 +47,23 @@ impl AppError {
         Self::Refused { code, params }
     }
 
-    /// Wraps an unexpected error.
+    /// Wraps an unexpected error. A full disk is told as such.
     pub fn internal(error: impl Into<anyhow::Error>) -> Self {
-        Self::Internal(error.into())
+        let error = error.into();
+        if is_full(&error) {
+            tracing::error!(error = format!("{error:#}"), "the disk is full");
+            return Self::refused("no_space");
+        }
+        Self::Internal(error)
     }
 
     /// Stable code for API clients.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Domain(e) => e.code(),
-            Self::ReadOnly(_) => "read_only",
+            Self::ReadOnly(ReadOnly::Broken(_)) => "read_only",
+            Self::ReadOnly(ReadOnly::DiskFull(_)) => "disk_full",
+            Self::Recorded(_) => "recorded_not_shown",
             Self::Overloaded => "overloaded",
             Self::Refused { code, .. } => code,
             Self::Internal(_) => "internal",
@@ -63,6 +77,7 @@ impl AppError {
             Self::Refused { code, params } => {
                 tf(&format!("error.{code}"), params.iter().map(|(k, v)| (*k, v.as_str())))
             }
+            Self::ReadOnly(reason) => read_only_text(reason),
             _ => t(&format!("error.{}", self.code())).to_owned(),
         }
     }
@@ -99,6 +114,21 @@ fn domain_detail(error: &DomainError) -> String {
             tf(&key, [("reasons", reasons.join(" ").as_str())])
         }
         _ => t(&key).to_owned(),
+    }
+}
+
+/// The Chinese sentence for why nothing is taken in, and what to do.
+pub fn read_only_text(reason: &ReadOnly) -> String {
+    match reason {
+        ReadOnly::Broken(_) => t("error.read_only").to_owned(),
+        ReadOnly::DiskFull(short) => tf(
+            "error.disk_full",
+            [
+                ("folder", short.folder.as_str()),
+                ("free", short.free_mib.to_string().as_str()),
+                ("need", short.need_mib.to_string().as_str()),
+            ],
+        ),
     }
 }
 

@@ -59,6 +59,8 @@ impl Ingest for Intake {
                 }
                 Ok(())
             }
+            // On record for good: the rest follows by itself once there is space.
+            Err(AppError::Recorded(_)) => Ok(()),
             Err(AppError::Overloaded) => Err(NotStored::Overloaded),
             Err(AppError::ReadOnly(_)) => Err(NotStored::ReadOnly),
             Err(error) => {

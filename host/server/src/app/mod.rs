@@ -4,8 +4,10 @@
 pub mod accounts;
 pub mod activities;
 pub mod certificates;
+pub mod cure;
 pub mod devices;
 pub mod error;
+pub mod gate;
 pub mod ingest;
 pub mod live;
 pub mod operators;
@@ -13,9 +15,11 @@ pub mod pipeline;
 pub mod plugins;
 pub mod printing;
 pub mod scans;
+pub mod space;
 pub mod start;
 pub mod tail;
 pub mod testing;
+pub mod watch;
 pub mod writer;
 
 use std::sync::{Arc, OnceLock};
@@ -28,7 +32,7 @@ use tianyin_gateway::Gateway;
 use tianyin_rules::RuleSet;
 use tianyin_store::Store;
 
-pub use error::{AppError, field_text};
+pub use error::{AppError, field_text, read_only_text};
 
 use crate::blobs::Blobs;
 use crate::config::Config;
@@ -46,6 +50,8 @@ pub struct App {
     pub store: Store,
     /// The one way to write.
     pub writer: writer::Writer,
+    /// Space on the disks.
+    pub space: Arc<space::Space>,
     /// Rules in force.
     pub rules: Arc<RuleSet>,
     /// Installed plugins.
@@ -110,15 +116,37 @@ impl App {
         answer.blocking_recv().map_err(|_| AppError::ReadOnly("the writer ended".into()))?
     }
 
-    /// Submits a command of the appliance itself, from a thread that may block.
+    /// Submits a command of the appliance itself, from a thread that may block. While the disk is
+    /// full it waits: what was begun, such as a label that came out, is brought to its end.
     fn system(&self, job: &str, command: Command) -> Result<Outcome, AppError> {
-        self.submit_blocking(Envelope {
+        let envelope = Envelope {
             actor: Actor::system(job),
             command,
             time: crate::edge::now(),
             idempotency_key: None,
             based_on: Vec::new(),
-        })
+        };
+        loop {
+            match self.submit_blocking(envelope.clone()) {
+                Err(AppError::ReadOnly(reason)) if reason.heals() => self.wait_for_space()?,
+                Err(AppError::Recorded(outcome)) => {
+                    self.wait_for_space()?;
+                    return Ok(outcome);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Blocks until something is taken in again; an error when that needs a restart.
+    fn wait_for_space(&self) -> Result<(), AppError> {
+        loop {
+            match self.writer.read_only() {
+                None => return Ok(()),
+                Some(reason) if reason.heals() => std::thread::sleep(watch::EVERY),
+                Some(reason) => return Err(AppError::ReadOnly(reason)),
+            }
+        }
     }
 
     /// Settings of the county; `None` before set-up.

@@ -87,7 +87,7 @@ impl Pipeline {
             std::thread::Builder::new().name(format!("pipeline-{n}")).spawn(move || {
                 while let Ok(job) = jobs.recv() {
                     let Some(app) = app.upgrade() else { return };
-                    app.run_job(job, &runtime);
+                    app.run_job(&job, &runtime);
                 }
             })?;
         }
@@ -143,12 +143,19 @@ impl App {
         self.pipeline.send(device, Job::Known(message.to_owned()));
     }
 
-    fn run_job(&self, job: Job, runtime: &tokio::runtime::Handle) {
-        let done = match job {
-            Job::Message(id) => self.process_message(&id, runtime),
-            Job::Known(id) => self.answer_known(&id, runtime),
-            Job::Tested { test } => self.issue_automatically(&test, runtime),
+    fn run_job(&self, job: &Job, runtime: &tokio::runtime::Handle) {
+        let run = || match job {
+            Job::Message(id) => self.process_message(id, runtime),
+            Job::Known(id) => self.answer_known(id, runtime),
+            Job::Tested { test } => self.issue_automatically(test, runtime),
         };
+        let mut done = run();
+        // Each kind of work may be done again: what is on record already is known by its key.
+        while matches!(&done, Err(AppError::ReadOnly(reason)) if reason.heals())
+            || matches!(&done, Err(AppError::Recorded(_)))
+        {
+            done = self.wait_for_space().and_then(|()| run());
+        }
         if let Err(e) = done {
             tracing::error!(error = %e, detail = %e.detail(), "pipeline work failed");
         }
@@ -431,6 +438,10 @@ impl App {
         let key = Some(format!("auto/{}", test.id));
         let issued = match runtime.block_on(self.issue(&actor, request, key)) {
             Ok(outcome) => outcome,
+            Err(AppError::Recorded(outcome)) => {
+                self.wait_for_space()?;
+                outcome
+            }
             Err(AppError::Domain(e)) => {
                 // The lot's page shows the rule's findings; nothing was issued.
                 tracing::info!(lot = %lot.no, error = %e, "no automatic certificate");

@@ -11,8 +11,11 @@ use tianyin_rules::RuleSet;
 use tianyin_store::{Options as StoreOptions, Store};
 
 use super::ingest::Intake;
-use super::writer::{Writer, replay};
-use super::{App, accounts, activities, devices, live, pipeline, plugins, printing, scans, tail};
+use super::space::Space;
+use super::writer::{Files, Writer, replay};
+use super::{
+    App, accounts, activities, cure, devices, live, pipeline, plugins, printing, scans, tail, watch,
+};
 use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::edge::now;
@@ -27,7 +30,14 @@ impl App {
     /// gateway is started separately by [`App::start_gateway`].
     pub fn open(config: Config) -> anyhow::Result<Arc<Self>> {
         let data = config.data.clone();
+        Self::open_files(config).map_err(|e| cure::explain(e, &data))
+    }
+
+    fn open_files(config: Config) -> anyhow::Result<Arc<Self>> {
+        let data = config.data.clone();
         std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
+        let space = Arc::new(Space::new(&data, &config.disk));
+        space.prepare_start(is_new(&data))?;
         let (journal, recovery) = Journal::open(&data.join("journal"), JournalOptions::default())?;
         if let Some(cut) = &recovery.cut {
             tracing::warn!(bytes = cut.bytes, first_seq = cut.first_seq, kept_in = %cut.kept_in.display(), reason = %cut.reason, "an unfinished write was cut off the journal");
@@ -42,11 +52,18 @@ impl App {
         let rules =
             RuleSet::shipped().map_err(|d| anyhow::anyhow!("shipped rules: {}", join(&d)))?;
         let head = journal.head().seq;
-        let (writer, _) = Writer::start(journal, store.clone())?;
+        let (writer, _) = Writer::start(Files {
+            journal,
+            journal_dir: data.join("journal"),
+            store: store.clone(),
+            store_options: store_options(&config),
+            space: space.clone(),
+        })?;
         let app = Arc::new(Self {
             config,
             store,
             writer,
+            space,
             rules: Arc::new(rules),
             plugins,
             documents,
@@ -76,6 +93,7 @@ impl App {
         tail::start(weak.clone(), reader, committed, runtime.clone())?;
         runtime.spawn(scans::run(weak.clone()));
         runtime.spawn(activities::sweep(weak.clone()));
+        watch::start(weak.clone())?;
         std::thread::Builder::new().name("catch-up".into()).spawn(move || {
             let Some(app) = weak.upgrade() else { return };
             let done = app.fail_interrupted_prints().and_then(|()| app.catch_up());
@@ -113,11 +131,19 @@ fn fonts(data: &Path) -> FontOptions {
     options
 }
 
+/// Whether nothing was ever written to this data folder.
+fn is_new(data: &Path) -> bool {
+    std::fs::read_dir(data.join("journal")).map_or(true, |mut entries| entries.next().is_none())
+}
+
+fn store_options(config: &Config) -> StoreOptions {
+    StoreOptions { cache_bytes: config.store.cache_mib << 20, ..StoreOptions::default() }
+}
+
 fn open_store(config: &Config, journal: &Journal) -> anyhow::Result<Store> {
     let dir = config.data.join("store");
     let journal_dir = config.data.join("journal");
-    let options =
-        StoreOptions { cache_bytes: config.store.cache_mib << 20, ..StoreOptions::default() };
+    let options = store_options(config);
     let (store, opened) = Store::open(&dir, &options)?;
     tracing::debug!(?opened, "store opened");
     let head = journal.head().seq;

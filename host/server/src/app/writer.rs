@@ -1,23 +1,26 @@
 //! The one writer: decides what is queued, journals the group with one sync, applies it, answers.
 //!
 //! Acknowledged means on disk. When the sync fails nothing of the group is acknowledged, the sync is
-//! never tried again, and the appliance is read-only until it is started anew.
+//! never tried again, and the appliance is read-only until it is started anew. A write that the full
+//! disk refused is taken back; then, as when the store's disk is full, it goes on once there is space.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use parking_lot::RwLock;
 use tianyin_domain::apply::apply;
 use tianyin_domain::command::{Envelope, Outcome};
 use tianyin_domain::decide::{Decision, decide};
 use tianyin_domain::{Command, DomainError, Event, Overlay, StateError};
-use tianyin_journal::{Journal, NewLine};
-use tianyin_store::Store;
+use tianyin_journal::{Journal, JournalError, NewLine, Reader};
+use tianyin_store::{Options as StoreOptions, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
 use super::error::AppError;
+use super::gate::{Gate, ReadOnly};
+use super::space::Space;
 use crate::edge::OsRandom;
 
 /// Commands that may wait for the writer.
@@ -37,6 +40,26 @@ struct Job {
     reply: Reply,
 }
 
+enum Work {
+    Command(Job),
+    /// There is space again after a write found the disk full.
+    Mend,
+}
+
+/// What the writer writes to.
+pub struct Files {
+    /// Opened for writing.
+    pub journal: Journal,
+    /// Folder of the journal.
+    pub journal_dir: PathBuf,
+    /// Brought up to the journal.
+    pub store: Store,
+    /// To open the store again after its disk was full.
+    pub store_options: StoreOptions,
+    /// The disks.
+    pub space: Arc<Space>,
+}
+
 /// What the writer counts, for metrics.
 #[derive(Debug, Default)]
 pub struct WriterStats {
@@ -51,25 +74,31 @@ pub struct WriterStats {
 /// The handle everybody submits through.
 #[derive(Clone)]
 pub struct Writer {
-    queue: SyncSender<Job>,
+    queue: SyncSender<Work>,
     committed: watch::Receiver<u64>,
-    read_only: Arc<RwLock<Option<String>>>,
+    gate: Arc<Gate>,
     /// Counters.
     pub stats: Arc<WriterStats>,
 }
 
 impl Writer {
     /// Starts the writer thread. It ends when the last handle is gone.
-    pub fn start(journal: Journal, store: Store) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (queue, jobs) = sync_channel(QUEUE_COMMANDS_MAX);
-        let (announce, committed) = watch::channel(journal.head().seq);
-        let read_only = Arc::new(RwLock::new(None));
+    pub fn start(files: Files) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (queue, work) = sync_channel(QUEUE_COMMANDS_MAX);
+        let (announce, committed) = watch::channel(files.journal.head().seq);
+        let gate = Arc::new(Gate::default());
+        files.space.check(&gate);
         let stats = Arc::new(WriterStats::default());
-        let mut thread =
-            Thread { journal, store, announce, read_only: read_only.clone(), stats: stats.clone() };
+        let mut thread = Thread {
+            files,
+            store_failed: false,
+            announce,
+            gate: gate.clone(),
+            stats: stats.clone(),
+        };
         let handle =
-            std::thread::Builder::new().name("writer".into()).spawn(move || thread.run(&jobs))?;
-        Ok((Self { queue, committed, read_only, stats }, handle))
+            std::thread::Builder::new().name("writer".into()).spawn(move || thread.run(&work))?;
+        Ok((Self { queue, committed, gate, stats }, handle))
     }
 
     /// Submits a command; the receiver gets the answer once it is durable.
@@ -77,11 +106,11 @@ impl Writer {
         &self,
         envelope: Envelope,
     ) -> Result<oneshot::Receiver<Result<Outcome, AppError>>, AppError> {
-        if let Some(reason) = self.read_only.read().clone() {
+        if let Some(reason) = self.gate.reason() {
             return Err(AppError::ReadOnly(reason));
         }
         let (reply, answer) = oneshot::channel();
-        match self.queue.try_send(Job { envelope, reply }) {
+        match self.queue.try_send(Work::Command(Job { envelope, reply })) {
             Ok(()) => Ok(answer),
             Err(TrySendError::Full(_)) => Err(AppError::Overloaded),
             Err(TrySendError::Disconnected(_)) => Err(AppError::ReadOnly("writer ended".into())),
@@ -94,16 +123,29 @@ impl Writer {
     }
 
     /// Why nothing can be written, if so.
-    pub fn read_only(&self) -> Option<String> {
-        self.read_only.read().clone()
+    pub fn read_only(&self) -> Option<ReadOnly> {
+        self.gate.reason()
+    }
+
+    /// The gate before the queue.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Asks the writer to put itself right after the disk was full. To be asked again until
+    /// [`Gate::to_mend`] is over.
+    pub fn mend(&self) {
+        // A full queue drains by itself: nothing in it is taken in now.
+        let _ = self.queue.try_send(Work::Mend);
     }
 }
 
 struct Thread {
-    journal: Journal,
-    store: Store,
+    files: Files,
+    /// The store did not take what the journal holds: it is to be opened anew.
+    store_failed: bool,
     announce: watch::Sender<u64>,
-    read_only: Arc<RwLock<Option<String>>>,
+    gate: Arc<Gate>,
     stats: Arc<WriterStats>,
 }
 
@@ -121,36 +163,44 @@ struct LineParts {
 }
 
 impl Thread {
-    fn run(&mut self, jobs: &Receiver<Job>) {
-        while let Ok(first) = jobs.recv() {
+    fn run(&mut self, work: &Receiver<Work>) {
+        while let Ok(first) = work.recv() {
+            let Work::Command(first) = first else {
+                self.mend();
+                continue;
+            };
             let mut bytes = size_of_command(&first.envelope);
             let mut group = vec![first];
             while group.len() < GROUP_COMMANDS_MAX
                 && bytes < GROUP_BYTES_MAX
-                && let Ok(job) = jobs.try_recv()
+                && let Ok(work) = work.try_recv()
             {
+                // The wish to mend comes again.
+                let Work::Command(job) = work else { continue };
                 bytes += size_of_command(&job.envelope);
                 group.push(job);
             }
             self.commit(group);
         }
-        if let Err(e) = self.store.flush() {
+        if let Err(e) = self.files.store.flush() {
             tracing::warn!(error = %e, "store checkpoint at shutdown failed; the journal has it all");
         }
     }
 
     fn commit(&mut self, group: Vec<Job>) {
-        if let Some(reason) = self.read_only.read().clone() {
+        // Before anything fails: what is written takes space, too.
+        self.files.space.check(&self.gate);
+        if let Some(reason) = self.gate.reason() {
             for job in group {
                 let _ = job.reply.send(Err(AppError::ReadOnly(reason.clone())));
             }
             return;
         }
-        let store = self.store.clone();
+        let store = self.files.store.clone();
         let mut overlay = Overlay::new(&store);
         let mut decided = Vec::with_capacity(group.len());
         let mut jobs = group.into_iter();
-        let mut next_seq = self.journal.next_seq();
+        let mut next_seq = self.files.journal.next_seq();
         while let Some(job) = jobs.next() {
             match stack(&mut overlay, &job.envelope, next_seq) {
                 Ok((decision, line)) => {
@@ -183,32 +233,96 @@ impl Thread {
             .collect();
         if !lines.is_empty() {
             let started = std::time::Instant::now();
-            match self.journal.append_group(&lines) {
-                Ok(seqs) => {
-                    let spent = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-                    self.stats.sync_us.fetch_add(spent, Ordering::Relaxed);
-                    self.stats.groups.fetch_add(1, Ordering::Relaxed);
-                    self.stats.lines.fetch_add(lines.len() as u64, Ordering::Relaxed);
-                    if let Err(e) = self.store.commit(puts, seqs.last) {
-                        // Durable, but not to be seen: a restart replays it from the journal.
-                        return self.fail(decided, &format!("store: {e}"));
-                    }
-                    self.announce.send_replace(seqs.last);
-                }
-                Err(e) => return self.fail(decided, &e.to_string()),
+            let seqs = match self.files.journal.append_group(&lines) {
+                Ok(seqs) => seqs,
+                Err(e) => return self.not_written(decided, &e),
+            };
+            let spent = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.stats.sync_us.fetch_add(spent, Ordering::Relaxed);
+            self.stats.groups.fetch_add(1, Ordering::Relaxed);
+            self.stats.lines.fetch_add(lines.len() as u64, Ordering::Relaxed);
+            if let Err(e) = self.files.store.commit(puts, seqs.last) {
+                return self.not_shown(decided, &e);
             }
+            self.announce.send_replace(seqs.last);
         }
         for d in decided {
             let _ = d.job.reply.send(Ok(d.outcome));
         }
     }
 
-    fn fail(&mut self, decided: Vec<Decided>, reason: &str) {
-        tracing::error!(reason, "nothing can be written any more: read-only");
-        *self.read_only.write() = Some(reason.to_owned());
-        for d in decided {
-            let _ = d.job.reply.send(Err(AppError::ReadOnly(reason.to_owned())));
+    /// The journal did not take the group: nothing of it happened.
+    fn not_written(&mut self, decided: Vec<Decided>, error: &JournalError) {
+        tracing::error!(%error, "the journal could not be written: read-only");
+        if error.is_full() {
+            self.shut_full();
+            // At once, while it is known what the write left behind; if not, once there is space.
+            if let Err(e) = self.files.journal.take_back() {
+                tracing::error!(error = %e, "the failed write is still to be taken back");
+            }
+        } else {
+            self.gate.shut_for_good(&error.to_string());
         }
+        let reason = self.gate.reason().unwrap_or_else(|| error.to_string().as_str().into());
+        for d in decided {
+            let _ = d.job.reply.send(Err(AppError::ReadOnly(reason.clone())));
+        }
+    }
+
+    /// The group is durable, but the store did not take it: it is replayed from the journal once
+    /// there is space, or at the next start. To say that it failed would make callers repeat it.
+    fn not_shown(&mut self, decided: Vec<Decided>, error: &StoreError) {
+        tracing::error!(%error, "the store could not be written; the journal has it: read-only");
+        self.store_failed = true;
+        if error.is_full() {
+            self.shut_full();
+        } else {
+            self.gate.shut_for_good(&error.to_string());
+        }
+        for d in decided {
+            let written = d.outcome.written;
+            let answer = if written { Err(AppError::Recorded(d.outcome)) } else { Ok(d.outcome) };
+            let _ = d.job.reply.send(answer);
+        }
+    }
+
+    fn shut_full(&self) {
+        self.files.space.release_ballast();
+        self.gate.shut_full(self.files.space.shortage());
+    }
+
+    /// There is space again: takes the failed write back, brings the store up to the journal.
+    fn mend(&mut self) {
+        if !self.gate.to_mend() {
+            return;
+        }
+        match self.try_mend() {
+            Ok(()) => self.gate.mended(),
+            Err(e) if super::space::is_full(&e) => {
+                tracing::warn!(error = format!("{e:#}"), "still not enough space");
+            }
+            Err(e) => {
+                tracing::error!(error = format!("{e:#}"), "only a restart helps: read-only");
+                self.gate.shut_for_good(&format!("{e:#}"));
+                self.gate.mended();
+            }
+        }
+    }
+
+    fn try_mend(&mut self) -> anyhow::Result<()> {
+        let Files { journal, journal_dir, store, store_options, .. } = &mut self.files;
+        journal.take_back()?;
+        if self.store_failed {
+            let opened = store.reopen(store_options)?;
+            anyhow::ensure!(opened.emptied.is_none(), "the store was lost: {opened:?}");
+            let head = journal.head().seq;
+            let mut reader = Reader::new(journal_dir, store.applied_seq() + 1);
+            replay(store, reader.lines_up_to(head), |_| {})?;
+            self.store_failed = false;
+            self.announce.send_replace(head);
+            tracing::info!(head, "the store was opened again and is up to the journal");
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use tianyin_store::{Options as StoreOptions, Store};
 
 use super::{Place, quiet_logs, runtime};
-use crate::app::{App, start};
+use crate::app::{App, cure, start};
+use crate::config::Config;
 
 #[derive(Subcommand)]
 pub(crate) enum Admin {
@@ -56,6 +57,10 @@ impl Verify {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         quiet_logs();
         let config = self.place.load()?;
+        self.verify(&config).map_err(|e| cure::explain(e, &config.data))
+    }
+
+    fn verify(&self, config: &Config) -> anyhow::Result<()> {
         let report = tianyin_journal::verify(&config.data.join("journal"), None, &mut |_| {})?;
         let (store, _) = Store::open(&config.data.join("store"), &StoreOptions::default())?;
         let (head, applied) = (report.head.seq, store.applied_seq());
@@ -81,14 +86,18 @@ impl Rebuild {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         quiet_logs();
         let config = self.place.load()?;
-        let options = tianyin_journal::Options::default();
-        let (journal, _) = tianyin_journal::Journal::open(&config.data.join("journal"), options)?;
-        let head = journal.head().seq;
-        let started = std::time::Instant::now();
-        start::rebuild(&config.data, head, &StoreOptions::default())?;
-        println!("{head} lines, {:.1} s", started.elapsed().as_secs_f64());
-        Ok(())
+        rebuild(&config).map_err(|e| cure::explain(e, &config.data))
     }
+}
+
+fn rebuild(config: &Config) -> anyhow::Result<()> {
+    let options = tianyin_journal::Options::default();
+    let (journal, _) = tianyin_journal::Journal::open(&config.data.join("journal"), options)?;
+    let head = journal.head().seq;
+    let started = std::time::Instant::now();
+    start::rebuild(&config.data, head, &StoreOptions::default())?;
+    println!("{head} lines, {:.1} s", started.elapsed().as_secs_f64());
+    Ok(())
 }
 
 #[derive(Args)]

@@ -15,6 +15,7 @@ use tianyin_domain::{certificate, device, test};
 
 use super::Problem;
 use crate::app::App;
+use crate::app::space::SpaceState;
 
 /// Requests answered since start, by class of status.
 #[derive(Debug, Default)]
@@ -41,21 +42,24 @@ pub fn router(stats: Arc<HttpStats>) -> Router<Arc<App>> {
 #[derive(Serialize)]
 struct Ready {
     ready: bool,
-    set_up: bool,
+    /// `None` when the store cannot be read.
+    set_up: Option<bool>,
     read_only: Option<String>,
+    space: SpaceState,
     gateway: bool,
     version: &'static str,
 }
 
 /// Ready is who can take in what people and devices bring; not set up yet is no fault.
-async fn ready(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let read_only = app.writer.read_only();
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    let read_only = app.writer.read_only().map(|reason| reason.to_string());
+    let space = app.space.state();
     let gateway = app.gateway().is_some();
-    let ready = read_only.is_none() && gateway;
-    let set_up = app.is_set_up()?;
+    let set_up = app.is_set_up().ok();
+    let ready = read_only.is_none() && gateway && set_up.is_some();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let version = env!("CARGO_PKG_VERSION");
-    Ok((status, Json(Ready { ready, set_up, read_only, gateway, version })).into_response())
+    (status, Json(Ready { ready, set_up, read_only, space, gateway, version })).into_response()
 }
 
 async fn metrics(
@@ -71,6 +75,15 @@ async fn metrics(
     page.one("tianyin_uptime_seconds", "gauge", "Time since start.", uptime_ms as f64 / 1000.0);
     page.one("tianyin_read_only", "gauge", "1 when nothing can be written any more.", {
         f64::from(u8::from(app.writer.read_only().is_some()))
+    });
+    let space = app.space.state();
+    let free = "Free on the tightest disk of the data folder.";
+    page.one("tianyin_disk_free_bytes", "gauge", free, space.free_bytes as f64);
+    page.one("tianyin_disk_free_min_bytes", "gauge", "Below this it is read-only.", {
+        space.free_min_bytes as f64
+    });
+    page.one("tianyin_disk_ballast_bytes", "gauge", "Ballast that is there.", {
+        space.ballast_bytes as f64
     });
     page.count("tianyin_journal_lines_total", "Lines written.", load(&writer.lines));
     page.count(

@@ -235,12 +235,14 @@ fn status_of(error: &AppError) -> StatusCode {
             DomainError::Refused { .. } | DomainError::Conflict { .. } => StatusCode::CONFLICT,
             DomainError::State(_) => StatusCode::SERVICE_UNAVAILABLE,
         },
-        AppError::ReadOnly(_) | AppError::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        AppError::ReadOnly(_) | AppError::Recorded(_) | AppError::Overloaded => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         AppError::Refused { code, .. } => match *code {
             "wrong_password" | "unauthenticated" | "session_expired" => StatusCode::UNAUTHORIZED,
             "bad_setup_token" | "cross_site" => StatusCode::FORBIDDEN,
             "throttled" | "rate_limited" => StatusCode::TOO_MANY_REQUESTS,
-            "not_set_up" => StatusCode::SERVICE_UNAVAILABLE,
+            "not_set_up" | "no_space" => StatusCode::SERVICE_UNAVAILABLE,
             "bad_cursor" | "blob_empty" => StatusCode::BAD_REQUEST,
             "blob_kind" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "blob_too_large" => StatusCode::PAYLOAD_TOO_LARGE,

@@ -40,6 +40,19 @@ fn assert_full(store: &Store) {
 }
 
 #[test]
+fn opened_again_all_clones_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let clone = store.clone();
+    fill(&store).unwrap();
+    let opened = store.reopen(&Options::default()).unwrap();
+    assert_eq!((opened.applied_seq, opened.emptied), (LOTS, None));
+    assert_full(&clone);
+    clone.commit(vec![put(&lot("l0", "43", "op", "open", ""))], LOTS + 1).unwrap();
+    assert!(store.get::<Lot>("l0").unwrap().is_some());
+}
+
+#[test]
 fn a_half_written_snapshot_does_no_harm() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path());

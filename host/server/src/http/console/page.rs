@@ -8,7 +8,7 @@ use tianyin_domain::{certificate, device, message, operator, print_job, test};
 use super::error::ConsoleError;
 use super::filters;
 use super::session::{Flash, Signed};
-use crate::app::App;
+use crate::app::{App, read_only_text};
 use crate::edge::new_token;
 use crate::texts::t;
 
@@ -25,8 +25,8 @@ pub struct Page {
     pub menu: Vec<Group>,
     /// What the last change had to say.
     pub flash: Option<Flash>,
-    /// Whether nothing can be written any more.
-    pub read_only: bool,
+    /// Why nothing is taken in, if so, and what to do.
+    pub read_only: Option<String>,
     /// Proves that a form came from this page.
     pub form_token: String,
     /// Makes a repeated press of a button one act.
@@ -101,7 +101,7 @@ impl Page {
             person: None,
             menu: Vec::new(),
             flash: None,
-            read_only: app.writer.read_only().is_some(),
+            read_only: app.writer.read_only().as_ref().map(read_only_text),
             form_token: String::new(),
             once: new_token(),
             seq: app.store.applied_seq(),

@@ -46,7 +46,8 @@ impl Reply {
 
 fn bare() -> World {
     let dir = tempfile::tempdir().unwrap();
-    let config = Config { data: dir.path().join("data"), ..Config::default() };
+    let mut config = Config { data: dir.path().join("data"), ..Config::default() };
+    config.disk.ballast_mib = 0;
     let app = App::open(config).unwrap();
     let router = super::router().with_state(app.clone());
     World { app, router, _dir: dir }

@@ -76,7 +76,8 @@ impl Reply {
 /// An appliance that nobody has set up.
 async fn bare() -> World {
     let dir = tempfile::tempdir().unwrap();
-    let config = Config { data: dir.path().join("data"), ..Config::default() };
+    let mut config = Config { data: dir.path().join("data"), ..Config::default() };
+    config.disk.ballast_mib = 0;
     let app = App::open(config).unwrap();
     World { router: super::router(app.clone()), app, token: String::new(), _dir: dir }
 }
