@@ -159,16 +159,25 @@ impl Appliance {
 
     /// Starts the service and waits until it is ready.
     pub fn serve(&mut self) -> Result<()> {
-        self.serve_until_ready_is(200)
+        self.serve_as(&[], 200)
+    }
+
+    /// The same with more arguments.
+    pub fn serve_with(&mut self, arguments: &[&str]) -> Result<()> {
+        self.serve_as(arguments, 200)
     }
 
     /// Starts the service and waits until `/readyz` answers with a status: 503 when it is read-only.
     pub fn serve_until_ready_is(&mut self, status: u16) -> Result<()> {
+        self.serve_as(&[], status)
+    }
+
+    fn serve_as(&mut self, arguments: &[&str], status: u16) -> Result<()> {
         ensure!(self.running.is_none(), "it serves already");
         let program = place::binary()?;
         let listen = self.setting.http.to_string();
         let mut running = Running::start("tianyin serve", &program, |command| {
-            command.args(["serve", "--listen", &listen]);
+            command.args(["serve", "--listen", &listen]).args(arguments);
             self.set_environment(command);
         })?;
         let ready = until("the service to be ready", READY_TIMEOUT, || {

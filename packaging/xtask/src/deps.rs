@@ -24,6 +24,8 @@ pub(crate) const TEST: &[Package] = &[
     ("chromium-driver", "chromedriver"),
     ("fonts-noto-cjk", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),
     ("poppler-utils", "pdftotext"),
+    // Wrong clocks.
+    ("faketime", "faketime"),
 ];
 /// What the appliance is measured with and against.
 pub(crate) const BENCH: &[Package] = &[("nginx-light", "nginx"), ("wrk", "wrk")];
