@@ -31,4 +31,6 @@ pub use cases::CaseOutcome;
 pub use convert::{MEASUREMENTS_MAX, PROBLEMS_MAX};
 pub use error::{Failure, HostError, PluginError};
 pub use host::{DecodeInput, Decoded, HostOptions, LogLevel, LogLine, Plugin, PluginHost, Problem};
-pub use tianyin_package::{Case, Manifest, Package, PackageError, SettingError, Signature};
+pub use tianyin_package::{
+    Case, Manifest, PACKAGE_BYTES_MAX, Package, PackageError, SettingError, Signature,
+};

@@ -1,7 +1,8 @@
 //! The appliance: application services, HTTP, command line and jobs around the pure kernel.
 //!
-//! `app` is what the appliance does, whoever asks; `http` and `cli` are how people and programs ask.
+//! `app` is what the appliance does, whoever asks; `http`, `admin` and `cli` are how people and programs ask.
 
+pub mod admin;
 pub mod app;
 pub mod blobs;
 pub mod cli;

@@ -164,7 +164,12 @@ impl App {
     }
 
     /// Sets a new password and ends the user's sessions.
-    pub async fn reset_password(&self, username: &str, password: String) -> Result<(), AppError> {
+    pub async fn reset_password(
+        &self,
+        actor: &Actor,
+        username: &str,
+        password: String,
+    ) -> Result<(), AppError> {
         check_password(&password)?;
         let user = self
             .user_by_name(username)?
@@ -172,7 +177,7 @@ impl App {
         let hash = self.hash_password(password).await?;
         let credential = self.vault.put(&hash).map_err(AppError::internal)?;
         let changed = user::CredentialChanged { user: user.id.clone(), credential };
-        self.submit(&Actor::system("cli"), Command::ChangeCredential(changed)).await?;
+        self.submit(actor, Command::ChangeCredential(changed)).await?;
         self.vault.erase(&user.credential).map_err(AppError::internal)?;
         self.end_sessions_of(&user.id);
         Ok(())

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use parking_lot::RwLock;
 use tianyin_domain::Time;
+pub use tianyin_plugins::PACKAGE_BYTES_MAX;
 use tianyin_plugins::{
     DecodeInput, Decoded, HostOptions, LogLevel, Package, Plugin, PluginError, PluginHost,
 };
@@ -25,6 +26,8 @@ pub struct PluginInfo {
     pub title: String,
     /// Came with the binary.
     pub bundled: bool,
+    /// An administrator switched it off.
+    pub disabled: bool,
     /// Why it does not work.
     pub failure: Option<String>,
 }
@@ -36,6 +39,7 @@ struct Installed {
 
 /// Every plugin of this appliance.
 pub struct Plugins {
+    dir: PathBuf,
     host: PluginHost,
     installed: RwLock<BTreeMap<String, Installed>>,
 }
@@ -46,7 +50,7 @@ impl Plugins {
     pub fn open(dir: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
         let host = PluginHost::new(HostOptions::default())?;
-        let plugins = Self { host, installed: RwLock::default() };
+        let plugins = Self { dir: dir.to_owned(), host, installed: RwLock::default() };
         for (name, bytes) in BUNDLED {
             plugins.load(name, bytes, true);
         }
@@ -70,6 +74,7 @@ impl Plugins {
                     version: String::new(),
                     title: name.into(),
                     bundled,
+                    disabled: false,
                     failure: Some(e.to_string()),
                 };
                 self.installed.write().insert(name.into(), Installed { info, plugin: None });
@@ -81,14 +86,21 @@ impl Plugins {
         if let Err(e) = &loaded {
             tracing::error!(plugin = %manifest.id, error = %e, "plugin does not load");
         }
-        let info = PluginInfo {
+        let failure = loaded.as_ref().err().map(ToString::to_string);
+        let info = self.info(&package, bundled, failure);
+        self.installed.write().insert(manifest.id.clone(), Installed { info, plugin: loaded.ok() });
+    }
+
+    fn info(&self, package: &Package, bundled: bool, failure: Option<String>) -> PluginInfo {
+        let manifest = &package.manifest;
+        PluginInfo {
             id: manifest.id.clone(),
             version: manifest.version.clone(),
             title: manifest.title.zh.clone(),
             bundled,
-            failure: loaded.as_ref().err().map(ToString::to_string),
-        };
-        self.installed.write().insert(manifest.id.clone(), Installed { info, plugin: loaded.ok() });
+            disabled: self.switch_file(&manifest.id).exists(),
+            failure,
+        }
     }
 
     /// All plugins, by id.
@@ -96,14 +108,56 @@ impl Plugins {
         self.installed.read().values().map(|i| i.info.clone()).collect()
     }
 
-    /// Decodes with a plugin; `None` when it is not installed or does not load.
+    /// Checks a package with its own cases, puts it into the folder in place of another one of its id,
+    /// and works with it from now on. What is being decoded ends with the one it began with.
+    pub fn install(&self, bytes: &[u8]) -> anyhow::Result<(PluginInfo, PathBuf)> {
+        let package = Package::read(bytes)?;
+        let plugin = self.host.load_tested(&package)?;
+        let mut installed = self.installed.write();
+        let target = self.dir.join(package.file_name());
+        crate::keys::write_private(&target, bytes)?;
+        for other in packages_in(&self.dir)?.into_iter().filter(|other| *other != target) {
+            let read = std::fs::read(&other).ok().and_then(|b| Package::read(&b).ok());
+            if read.is_some_and(|p| p.manifest.id == package.manifest.id) {
+                std::fs::remove_file(&other)?;
+            }
+        }
+        let info = self.info(&package, false, None);
+        let entry = Installed { info: info.clone(), plugin: Some(plugin) };
+        installed.insert(info.id.clone(), entry);
+        Ok((info, target))
+    }
+
+    /// Switches a plugin off or on, also for the starts to come; `None` when there is none of this id.
+    /// What a device sends while its decoder is off becomes a dead letter that can be taken up again.
+    pub fn switch(&self, id: &str, on: bool) -> std::io::Result<Option<PluginInfo>> {
+        let mut installed = self.installed.write();
+        let Some(entry) = installed.get_mut(id) else { return Ok(None) };
+        let file = self.switch_file(id);
+        match on {
+            true if file.exists() => std::fs::remove_file(&file)?,
+            true => {}
+            false => std::fs::File::create(&file)?.sync_all()?,
+        }
+        std::fs::File::open(&self.dir)?.sync_all()?;
+        entry.info.disabled = !on;
+        Ok(Some(entry.info.clone()))
+    }
+
+    /// There while the plugin is switched off.
+    fn switch_file(&self, id: &str) -> PathBuf {
+        self.dir.join(format!("{id}.disabled"))
+    }
+
+    /// Decodes with a plugin; `None` when it is not installed, is switched off or does not load.
     pub fn decode(
         &self,
         id: &str,
         bytes: &[u8],
         received_at: Time,
     ) -> Result<Option<Decoded>, PluginError> {
-        let Some(plugin) = self.installed.read().get(id).and_then(|i| i.plugin.clone()) else {
+        let usable = |i: &Installed| i.plugin.clone().filter(|_| !i.info.disabled);
+        let Some(plugin) = self.installed.read().get(id).and_then(usable) else {
             return Ok(None);
         };
         let settings = BTreeMap::new();
@@ -113,34 +167,6 @@ impl Plugins {
         }
         Ok(Some(decoded))
     }
-}
-
-/// Checks a package with its own cases and puts it into the folder; it works from the next start on.
-pub fn install(dir: &Path, file: &Path) -> anyhow::Result<(PluginInfo, PathBuf)> {
-    let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
-    let package = Package::read(&bytes)?;
-    PluginHost::new(HostOptions::default())?.load_tested(&package)?;
-    std::fs::create_dir_all(dir)?;
-    let target = dir.join(package.file_name());
-    for other in packages_in(dir)? {
-        let same = std::fs::read(&other)
-            .ok()
-            .and_then(|b| Package::read(&b).ok())
-            .is_some_and(|p| p.manifest.id == package.manifest.id);
-        if same && other != target {
-            std::fs::remove_file(&other)?;
-        }
-    }
-    crate::keys::write_private(&target, &bytes)?;
-    let manifest = package.manifest;
-    let info = PluginInfo {
-        id: manifest.id,
-        version: manifest.version,
-        title: manifest.title.zh,
-        bundled: false,
-        failure: None,
-    };
-    Ok((info, target))
 }
 
 fn packages_in(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {

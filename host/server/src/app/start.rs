@@ -29,11 +29,23 @@ impl App {
     /// Opens journal and store, brings the store up to the journal, and starts the threads. The
     /// gateway is started separately by [`App::start_gateway`].
     pub fn open(config: Config) -> anyhow::Result<Arc<Self>> {
+        let (app, reader) = Self::assemble(config)?;
+        app.start_threads(reader)?;
+        Ok(app)
+    }
+
+    /// Opens the appliance for commands of the administrator beside no service: what is asked is
+    /// done, nothing else is begun. What commands set off is taken up at the next start.
+    pub fn open_for_commands(config: Config) -> anyhow::Result<Arc<Self>> {
+        Ok(Self::assemble(config)?.0)
+    }
+
+    fn assemble(config: Config) -> anyhow::Result<(Arc<Self>, Reader)> {
         let data = config.data.clone();
         Self::open_files(config).map_err(|e| cure::explain(e, &data))
     }
 
-    fn open_files(config: Config) -> anyhow::Result<Arc<Self>> {
+    fn open_files(config: Config) -> anyhow::Result<(Arc<Self>, Reader)> {
         let data = config.data.clone();
         std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
         let space = Arc::new(Space::new(&data, &config.disk));
@@ -80,8 +92,7 @@ impl App {
             started_at: now(),
         });
         let reader = Reader::new(&data.join("journal"), head + 1);
-        app.start_threads(reader)?;
-        Ok(app)
+        Ok((app, reader))
     }
 
     fn start_threads(self: &Arc<Self>, reader: Reader) -> anyhow::Result<()> {

@@ -1,15 +1,17 @@
-//! Verbs on a data folder whose service is stopped.
+//! Verbs on a data folder.
 
 use clap::{Args, Subcommand};
+use tianyin_journal::Journal;
 use tianyin_store::{Options as StoreOptions, Store};
 
+use super::reach::{self, Question};
 use super::{Place, quiet_logs, runtime};
 use crate::app::{App, cure, start};
 use crate::config::Config;
 
 #[derive(Subcommand)]
 pub(crate) enum Admin {
-    /// 重设密码 / Set a new password
+    /// 重设密码,该用户须重新登录 / Set a new password; the user has to sign in again
     ResetPassword {
         #[command(flatten)]
         place: Place,
@@ -28,15 +30,8 @@ impl Admin {
         quiet_logs();
         let shown = password.is_none();
         let password = password.unwrap_or_else(|| crate::edge::new_token()[..16].to_owned());
-        let config = place.load()?;
-        runtime()?.block_on(async {
-            let app = tokio::task::spawn_blocking(move || App::open(config)).await??;
-            app.reset_password(&username, password.clone())
-                .await
-                .map_err(|e| anyhow::anyhow!("{}", e.detail()))?;
-            app.close().await;
-            anyhow::Ok(())
-        })?;
+        let input = serde_json::json!({ "username": username, "password": password });
+        reach::ask(&place.load()?, &Question::post("/users/reset-password", &input))?;
         if shown {
             println!("{password}");
         }
@@ -86,13 +81,17 @@ impl Rebuild {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         quiet_logs();
         let config = self.place.load()?;
-        rebuild(&config).map_err(|e| cure::explain(e, &config.data))
+        let journal = reach::stopped(&config, || open_journal(&config))?;
+        rebuild(&config, &journal).map_err(|e| cure::explain(e, &config.data))
     }
 }
 
-fn rebuild(config: &Config) -> anyhow::Result<()> {
-    let options = tianyin_journal::Options::default();
-    let (journal, _) = tianyin_journal::Journal::open(&config.data.join("journal"), options)?;
+fn open_journal(config: &Config) -> anyhow::Result<Journal> {
+    let opened = Journal::open(&config.data.join("journal"), tianyin_journal::Options::default());
+    Ok(opened.map_err(|e| cure::explain(e.into(), &config.data))?.0)
+}
+
+fn rebuild(config: &Config, journal: &Journal) -> anyhow::Result<()> {
     let head = journal.head().seq;
     let started = std::time::Instant::now();
     start::rebuild(&config.data, head, &StoreOptions::default())?;
@@ -120,8 +119,10 @@ impl Demo {
         quiet_logs();
         let config = self.place.load()?;
         let password = self.password.unwrap_or_else(|| crate::edge::new_token()[..16].to_owned());
-        runtime()?.block_on(async {
-            let app = tokio::task::spawn_blocking(move || App::open(config)).await??;
+        let runtime = runtime()?;
+        let _inside = runtime.enter();
+        let app = reach::stopped(&config, || App::open(config.clone()))?;
+        runtime.block_on(async {
             let made = crate::demo::fill(&app, &password, &self.public_url, &self.printer).await?;
             app.close().await;
             println!("{}", serde_json::to_string_pretty(&made)?);

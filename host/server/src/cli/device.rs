@@ -1,178 +1,141 @@
-//! `device sim …`: software devices for demonstrations and tests.
+//! `device …`: list, approve, disable, pair, simulate.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
 
-use anyhow::Context as _;
-use clap::{Subcommand, ValueEnum};
-use tianyin_devices::sim::analyzer::{AnalyzerSim, SampleSpec};
-use tianyin_devices::sim::printer::{Fault, Options, PrinterSim, Report};
-use tianyin_gateway::client::{DeviceClient, Options as ClientOptions};
-use tianyin_gateway::{DownKind, UpKind};
-
-use super::runtime;
+use super::reach::{self, Question};
+use super::sim::Sim;
+use super::{Place, print_json, quiet_logs, rows, text};
 
 #[derive(Subcommand)]
 pub(crate) enum DeviceVerb {
-    /// 模拟设备 / Simulate a device
+    /// 列出设备 / List devices
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// 输出 JSON / Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// 审核设备;省略的内容保持不变 / Approve a device; what is left out stays as it is
+    Approve(Box<Approve>),
+    /// 停用设备并断开连接 / Disable a device and end its connections
+    Disable {
+        #[command(flatten)]
+        place: Place,
+        /// 设备编号 / Device id
+        id: String,
+    },
+    /// 开放配对十分钟(服务须在运行) / Open pairing for ten minutes (needs the service running)
+    Pair {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// 模拟设备(不使用数据目录) / Simulate a device (does not touch the data folder)
     #[command(subcommand)]
     Sim(Sim),
 }
 
-#[derive(Subcommand)]
-pub(crate) enum Sim {
-    /// 残留检测仪:发布一个结果并等待回执 / Analyzer: publishes one result and waits for the receipt
-    Analyzer {
-        #[command(flatten)]
-        link: Link,
-        /// 数据格式 / Format
-        #[arg(long, value_enum, default_value = "json")]
-        model: Model,
-        /// 批次号(json 格式写入结果) / Lot number (goes into the result with json)
-        #[arg(long, default_value = "")]
-        lot: String,
-        /// 样品名称 / Sample name
-        #[arg(long, default_value = "")]
-        name: String,
-        /// 抑制率 % / Inhibition in percent
-        #[arg(long, default_value = "16.54", allow_hyphen_values = true)]
-        inhibition: String,
-        /// 起始记录号 / First record number
-        #[arg(long)]
-        record: Option<u16>,
-    },
-    /// 扫码枪:发布一次扫码并等待回执 / Scanner: publishes one scan and waits for the receipt
-    Scanner {
-        #[command(flatten)]
-        link: Link,
-        /// 扫到的文字 / Scanned text
-        text: String,
-    },
-    /// 标签打印机:接收 TSPL,把标签存成 PNG / Label printer: accepts TSPL, writes PNG files
-    Printer {
-        /// 监听地址 / Address to listen on
-        #[arg(long, default_value = "127.0.0.1:9100")]
-        listen: SocketAddr,
-        /// 存放 PNG 的目录 / Folder for the PNG files
-        #[arg(long, default_value = "labels")]
-        folder: PathBuf,
-        /// 分辨率 203 或 300 / Resolution
-        #[arg(long, default_value_t = 203)]
-        dpi: u32,
-        /// 打印这么多张后退出,0 为一直运行 / Stop after so many labels; 0 runs on
-        #[arg(long, default_value_t = 0)]
-        count: usize,
-    },
-}
-
-#[derive(clap::Args)]
-pub(crate) struct Link {
-    /// MQTT 地址 / Broker
-    #[arg(long, default_value = "127.0.0.1:1883")]
-    mqtt: String,
+#[derive(Args)]
+pub(crate) struct Approve {
+    #[command(flatten)]
+    place: Place,
     /// 设备编号 / Device id
+    id: String,
+    /// 种类 / Kind
+    #[arg(long, value_enum)]
+    kind: Kind,
+    /// 名称 / Name
+    #[arg(long, default_value = "")]
+    name: String,
+    /// 型号 / Model
+    #[arg(long, default_value = "")]
+    model: String,
+    /// 放置地点 / Where it stands
+    #[arg(long, default_value = "")]
+    at: String,
+    /// 行政区划代码 / Region code
+    #[arg(long, default_value = "")]
+    area: String,
+    /// 检测台 / Bench
+    #[arg(long, default_value = "")]
+    bench: String,
+    /// 解码插件 / Decoder plugin
+    #[arg(long, default_value = "")]
+    decoder: String,
+    /// 打印机网络地址 / Network address of a printer
+    #[arg(long, default_value = "")]
+    address: String,
+    /// 打印机分辨率 203 或 300 / Resolution of a printer
+    #[arg(long, default_value_t = 0)]
+    dpi: u32,
+    /// 发给新令牌,旧令牌失效 / Give out a new token; the old one stops working
     #[arg(long)]
-    device: String,
-    /// 设备令牌或配对码 / Device token or pairing code
-    #[arg(long)]
-    token: String,
-    /// 等待回执的秒数 / Seconds to wait for the receipt
-    #[arg(long, default_value_t = 10)]
-    wait_s: u64,
+    new_token: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Model {
-    /// LZ-4000T serial frames on up/raw
-    Lz4000t,
-    /// Canonical JSON on up/result
-    Json,
+enum Kind {
+    /// 残留检测仪 / Residue analyzer
+    Analyzer,
+    /// 扫码枪 / Scanner
+    Scanner,
+    /// 标签打印机 / Label printer
+    Printer,
 }
 
 impl DeviceVerb {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        super::quiet_logs();
-        let Self::Sim(sim) = self;
-        match sim {
-            Sim::Analyzer { link, model, lot, name, inhibition, record } => {
-                let inhibition_hundredths = Some(hundredths(&inhibition)?);
-                let spec = SampleSpec { lot_no: lot, name, inhibition_hundredths };
-                let now = crate::edge::now();
-                // A device counts on between runs; the second of the day does that without a file.
-                let first =
-                    record.unwrap_or_else(|| (now.as_second() % 65_000).unsigned_abs() as u16);
-                let mut device =
-                    AnalyzerSim::new(now.as_second().unsigned_abs(), &link.device, first);
-                let (kind, payload) = match model {
-                    Model::Json => (UpKind::Result, device.json(&spec, now)?),
-                    Model::Lz4000t => (UpKind::Raw, device.lz4000t(&[spec], now)?),
-                };
-                publish(&link, kind, payload)
-            }
-            Sim::Scanner { link, text } => {
-                let payload = serde_json::json!({ "text": text }).to_string().into_bytes();
-                publish(&link, UpKind::Scan, payload)
-            }
-            Sim::Printer { listen, folder, dpi, count } => print(listen, folder, dpi, count),
-        }
-    }
-}
-
-/// `16.54` → 1654.
-fn hundredths(text: &str) -> anyhow::Result<i16> {
-    let value: tianyin_domain::Decimal = text.parse().context("--inhibition")?;
-    let scaled = (value * tianyin_domain::Decimal::ONE_HUNDRED).trunc();
-    i16::try_from(i64::try_from(scaled)?).context("--inhibition")
-}
-
-fn publish(link: &Link, kind: UpKind, payload: Vec<u8>) -> anyhow::Result<()> {
-    runtime()?.block_on(async {
-        let client =
-            DeviceClient::connect(&link.mqtt, &link.device, &link.token, ClientOptions::default())
-                .await?;
-        let started = Instant::now();
-        let wait = Duration::from_secs(link.wait_s);
-        client.publish_acked(kind, payload, wait).await?;
-        let acknowledged = started.elapsed();
-        while let Some(left) = wait.checked_sub(started.elapsed()) {
-            let down = client.next_down(left).await?;
-            if down.kind != DownKind::Receipt {
-                continue;
-            }
-            let receipt: serde_json::Value = serde_json::from_slice(&down.payload)?;
-            let answer = serde_json::json!({
-                "acknowledged_ms": acknowledged.as_secs_f64() * 1000.0,
-                "receipt_ms": started.elapsed().as_secs_f64() * 1000.0,
-                "receipt": receipt,
-            });
-            println!("{answer}");
-            client.disconnect().await;
-            return Ok(());
-        }
-        anyhow::bail!("no receipt within {} s", link.wait_s)
-    })
-}
-
-fn print(listen: SocketAddr, folder: PathBuf, dpi: u32, count: usize) -> anyhow::Result<()> {
-    let (tell, told) = std::sync::mpsc::channel();
-    let options = Options { addr: listen, dpi, folder: Some(folder), fault: Fault::None };
-    let sim = PrinterSim::start(options, move |report| {
-        let _ = tell.send(report);
-    })?;
-    println!("{}", serde_json::json!({ "listening": sim.addr().to_string() }));
-    let mut labels = 0;
-    for report in told {
-        match report {
-            Report::Printed { path, label } => {
-                labels += label.copies as usize;
-                println!("{}", serde_json::json!({ "label": path, "copies": label.copies }));
-                if count > 0 && labels >= count {
-                    return Ok(());
+        quiet_logs();
+        match self {
+            Self::List { place, json } => {
+                let told = reach::ask(&place.load()?, &Question::get("/devices"))?;
+                if json {
+                    return print_json(&told);
+                }
+                for device in rows(&told, "devices") {
+                    let [id, name, kind] = ["id", "name", "kind"].map(|key| text(device, key));
+                    let online = if device["online"] == true { "online" } else { "-" };
+                    println!("{id}\t{name}\t{kind}\t{}\t{online}", text(device, "status"));
                 }
             }
-            other => println!("{}", serde_json::json!({ "problem": format!("{other:?}") })),
+            Self::Approve(approve) => {
+                let input = approve.input();
+                let question = Question::post("/devices/approve", &input);
+                let done = reach::ask(&approve.place.load()?, &question)?;
+                // The token is told this once.
+                println!("{}", done["token"].as_str().unwrap_or(&approve.id));
+            }
+            Self::Disable { place, id } => {
+                let question = Question::post("/devices/disable", &json!({ "id": id }));
+                reach::ask(&place.load()?, &question)?;
+                println!("{id}");
+            }
+            Self::Pair { place } => {
+                let question = Question::post("/devices/pair", &Value::Null);
+                let done = reach::ask(&place.load()?, &question)?;
+                println!("{}", text(&done, "code"));
+            }
+            Self::Sim(sim) => sim.run()?,
         }
+        Ok(())
     }
-    Ok(())
+}
+
+impl Approve {
+    fn input(&self) -> Value {
+        let kind = match self.kind {
+            Kind::Analyzer => "analyzer",
+            Kind::Scanner => "scanner",
+            Kind::Printer => "printer",
+        };
+        json!({
+            "device": {
+                "id": self.id, "kind": kind, "name": self.name, "model": self.model,
+                "place": self.at, "area": self.area, "bench": self.bench,
+                "decoder": self.decoder, "address": self.address, "dpi": self.dpi,
+            },
+            "new_token": self.new_token,
+        })
+    }
 }

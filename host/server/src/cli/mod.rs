@@ -5,8 +5,12 @@ mod check;
 mod data;
 mod device;
 mod plugin;
+mod reach;
 mod rules;
 mod serve;
+mod sim;
+mod status;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,22 +34,27 @@ enum Verb {
     Serve(serve::Serve),
     /// 生成初始设置链接(30 分钟有效) / Make a link for the first set-up (good for 30 minutes)
     SetupLink(serve::SetupLink),
-    /// 管理员维护(须先停止服务) / Administrators (stop the service first)
+    /// 一屏看清运行状况 / How it is, on one screen
+    Status(status::Status),
+    /// 管理员维护 / Administrators
     #[command(subcommand)]
     Admin(data::Admin),
+    /// 用户 / Users
+    #[command(subcommand)]
+    User(user::UserVerb),
     /// 校验日志链与数据库(须先停止服务) / Verify the journal's chain and the store (stop the service first)
     Verify(data::Verify),
     /// 由日志重建数据库(须先停止服务) / Rebuild the store from the journal (stop the service first)
     Rebuild(data::Rebuild),
-    /// 在空数据目录中建立示范县 / Fill an empty data folder with the demo county
+    /// 在空数据目录中建立示范县(须先停止服务) / Fill an empty data folder with the demo county (stop the service first)
     Demo(data::Demo),
     /// 检查和测试规则 / Check and test rules
     #[command(subcommand)]
     Rules(rules::Rules),
-    /// 安装和查看插件 / Install and list plugins
+    /// 安装、停用和查看插件 / Install, switch off and list plugins
     #[command(subcommand)]
     Plugin(plugin::PluginVerb),
-    /// 设备模拟器 / Device simulators
+    /// 设备:查看、审核、配对、模拟 / Devices: list, approve, pair, simulate
     #[command(subcommand)]
     Device(device::DeviceVerb),
     /// 离线验证合格证凭证 / Check the offline proof of a certificate
@@ -85,7 +94,9 @@ pub fn run() -> ExitCode {
     let done = match cli.verb {
         Verb::Serve(v) => v.run(),
         Verb::SetupLink(v) => v.run(),
+        Verb::Status(v) => v.run(),
         Verb::Admin(v) => v.run(),
+        Verb::User(v) => v.run(),
         Verb::Verify(v) => v.run(),
         Verb::Rebuild(v) => v.run(),
         Verb::Demo(v) => v.run(),
@@ -118,4 +129,20 @@ pub(crate) fn quiet_logs() {
         .with_max_level(tracing::Level::WARN)
         .with_writer(std::io::stderr)
         .try_init();
+}
+
+/// Prints an answer for a machine.
+pub(crate) fn print_json(value: &serde_json::Value) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// The rows of a list in an answer.
+pub(crate) fn rows<'a>(told: &'a serde_json::Value, key: &str) -> &'a [serde_json::Value] {
+    told[key].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A text in an answer.
+pub(crate) fn text<'a>(told: &'a serde_json::Value, key: &str) -> &'a str {
+    told[key].as_str().unwrap_or_default()
 }

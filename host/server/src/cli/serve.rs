@@ -6,7 +6,9 @@ use anyhow::Context as _;
 use clap::Args;
 use tracing_subscriber::EnvFilter;
 
-use super::{Place, runtime};
+use super::reach::{self, Question};
+use super::{Place, quiet_logs, runtime};
+use crate::admin::socket::Socket;
 use crate::app::{App, accounts};
 use crate::config::Config;
 
@@ -39,6 +41,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let opening = config.clone();
     let app = tokio::task::spawn_blocking(move || App::open(opening)).await??;
     let mqtt = app.start_gateway().await.context("mqtt.listen")?;
+    // Without it everything works but the command line beside the service.
+    let admin = Socket::open(&app).inspect_err(|e| {
+        tracing::error!(error = format!("{e:#}"), "no administrator's socket");
+    });
     tracing::info!(%http, %mqtt, data = %app.config.data.display(), "serving");
     println!("http://{http}/");
     if !app.is_set_up()? {
@@ -47,6 +53,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let closing = app.clone();
     crate::http::serve(app, listener, shutdown_signal()).await?;
+    drop(admin);
     closing.close().await;
     Ok(())
 }
@@ -85,9 +92,10 @@ pub(crate) struct SetupLink {
 
 impl SetupLink {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let config = self.place.load()?;
-        let token = accounts::new_setup_token(&config.data)?;
-        println!("http://{}/setup?token={token}", config.http.listen);
+        quiet_logs();
+        let question = Question::post("/setup-link", &serde_json::Value::Null);
+        let made = reach::ask_or_create(&self.place.load()?, &question)?;
+        println!("{}", made["url"].as_str().unwrap_or_default());
         Ok(())
     }
 }

@@ -6,10 +6,10 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
-use tianyin_domain::Role;
 use tianyin_domain::command::Command;
 use tianyin_domain::operator::{self, Operator};
 use tianyin_domain::user::{self, ActiveChanged, User};
+use tianyin_domain::{Actor, Role};
 
 use super::error::{Answer, ConsoleError};
 use super::filters;
@@ -162,7 +162,7 @@ async fn set_password(
         form.bad("password_again", "passwords_differ");
     }
     if form.is_good() {
-        match app.reset_password(&user.username, password).await {
+        match app.reset_password(&Actor::system("console"), &user.username, password).await {
             Ok(()) => return Ok(done("/users", "users.password_set")),
             Err(error) => form.refused(error)?,
         }

@@ -1,0 +1,76 @@
+//! `status`: one screen.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::reach::{self, Question};
+use super::{Place, print_json, quiet_logs, text};
+
+#[derive(Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    place: Place,
+    /// 输出 JSON / Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        quiet_logs();
+        let told = reach::ask(&self.place.load()?, &Question::get("/status"))?;
+        if self.json {
+            return print_json(&told);
+        }
+        for (name, value) in screen(&told) {
+            println!("{name}: {value}");
+        }
+        Ok(())
+    }
+}
+
+/// What is shown, line by line.
+fn screen(told: &Value) -> Vec<(&'static str, String)> {
+    let number = |path: &str| told.pointer(path).and_then(Value::as_u64).unwrap_or_default();
+    let hours = |s: u64| format!("{} h {} min", s / 3600, s / 60 % 60);
+    let service = match told["running"] == true {
+        true => format!("运行中 / running, {}, pid {}", hours(number("/uptime_s")), number("/pid")),
+        false => "已停止 / stopped".into(),
+    };
+    let county = match told["set_up"] == true {
+        true => text(told, "county").to_owned(),
+        false => "尚未初始设置,请运行 tianyin setup-link / not set up".into(),
+    };
+    let writing = match &told["read_only"] {
+        Value::Null => "正常 / yes".into(),
+        reason => format!("否,只读 / no, read-only: {}", reason.as_str().unwrap_or_default()),
+    };
+    let (head, applied) = (number("/seq"), number("/applied_seq"));
+    let devices = format!(
+        "在线 / online {}, 已审核 / approved {}, 待审核 / pending {}, 停用 / disabled {}",
+        number("/devices/online"),
+        number("/devices/approved"),
+        number("/devices/pending"),
+        number("/devices/disabled")
+    );
+    let waiting = format!(
+        "待处理消息 / messages {}, 隔离 / quarantined {}, 死信 / dead {}, 未归批检测 / tests without \
+         lot {}, 打印任务 / print jobs {}",
+        number("/waiting/messages"),
+        number("/waiting/quarantined"),
+        number("/waiting/dead"),
+        number("/waiting/tests_without_lot"),
+        number("/waiting/print_jobs")
+    );
+    vec![
+        ("版本 / version", text(told, "version").to_owned()),
+        ("服务 / service", service),
+        ("数据目录 / data folder", text(told, "data").to_owned()),
+        ("县 / county", county),
+        ("可写入 / takes records", writing),
+        ("日志 / journal", format!("{head} 条 / lines, 数据库已应用 / store applied {applied}")),
+        ("用户 / users", number("/users").to_string()),
+        ("设备 / devices", devices),
+        ("等待 / waiting", waiting),
+    ]
+}
