@@ -199,11 +199,16 @@ impl Appliance {
 
     /// Runs a verb of the command line on this data folder, whatever it ends with.
     pub fn finish(&self, arguments: &[&str]) -> Result<Finished> {
+        self.finish_within(arguments, VERB_TIMEOUT)
+    }
+
+    /// The same for a verb that may take longer than others.
+    pub fn finish_within(&self, arguments: &[&str], timeout: Duration) -> Result<Finished> {
         let prepare = |command: &mut Command| {
             command.args(arguments);
             self.set_environment(command);
         };
-        child::finish(&place::binary()?, prepare, VERB_TIMEOUT)
+        child::finish(&place::binary()?, prepare, timeout)
     }
 
     fn set_environment(&self, command: &mut Command) {

@@ -13,6 +13,8 @@ const VERSION: u8 = b'v';
 
 /// Where the schema number stands.
 pub(crate) const SCHEMA: &[u8] = b"mschema";
+/// Stands in a store while it is filled.
+pub(crate) const BULK: &[u8] = b"mbulk";
 /// Where the applied sequence number stands.
 pub(crate) const APPLIED: &[u8] = b"mapplied";
 
@@ -55,6 +57,13 @@ pub(crate) fn count_of_entry(entry: &[u8]) -> Option<Vec<u8>> {
     take(&mut rest)?;
     let mut out = vec![COUNT];
     out.extend_from_slice(&components[..components.len() - rest.len()]);
+    Some(out)
+}
+
+/// What all entries begin with that a count is of.
+pub(crate) fn part_of_count(count: &[u8]) -> Option<Vec<u8>> {
+    let mut out = vec![INDEX];
+    out.extend_from_slice(count.strip_prefix(&[COUNT])?);
     Some(out)
 }
 

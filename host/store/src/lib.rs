@@ -20,12 +20,13 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `m` name | schema number; applied sequence number |
+//! | `m` name | schema number; applied sequence number; the mark of a fill that has not ended |
 //! | `r` table, id | area, owner, the record's index keys, its JSON |
 //! | `i` index, part, sort, id | area, owner |
-//! | `c` index, part | number of entries |
+//! | `c` index, part | number of entries, from 2 on |
 //! | `v` root | sequence number of the line that last touched it |
 
+mod bulk;
 mod error;
 mod key;
 mod open;
@@ -34,6 +35,7 @@ mod rebuild;
 mod store;
 mod value;
 
+pub use bulk::Bulk;
 pub use error::StoreError;
 pub use open::{Emptied, Opened, Options};
 pub use page::{PAGE_ITEMS_MAX, PAGE_ROWS_MAX, Page, PageQuery};

@@ -10,7 +10,7 @@ use crate::value::decode_number;
 
 /// Number of the layout of keys and values. A store with another number is rebuilt; there are no
 /// migrations. Also to be raised when records or index entries change their meaning.
-const SCHEMA: u64 = 1;
+const SCHEMA: u64 = 2;
 /// Size of sled's log segments and write buffers, eight times sled's own default, against a deadlock
 /// of sled's: a writer that needs a new segment holds a lock and waits for a truncation of the file,
 /// which was handed to a pool of 7 or 8 threads; if as many full buffers are being written out, each of
@@ -64,6 +64,8 @@ pub enum Emptied {
         /// Its number; `None` when it never got one.
         found: Option<u64>,
     },
+    /// It was being filled when the program or the machine stopped, and was deleted.
+    Unfinished,
     /// It could not be read and was moved aside.
     Quarantined {
         /// Where to.
@@ -98,8 +100,8 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<(sled::Db, Opened), 
         }
         other => other?,
     };
-    let (db, schema, applied_seq) = found;
-    if schema == Some(SCHEMA) {
+    let Found { db, schema, applied_seq, is_unfinished } = found;
+    if schema == Some(SCHEMA) && !is_unfinished {
         opened.applied_seq = applied_seq;
         return Ok((db, opened));
     }
@@ -107,6 +109,7 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<(sled::Db, Opened), 
     let why = match (is_empty, existed) {
         (true, false) => Emptied::New,
         (true, true) => Emptied::Lost,
+        (false, _) if is_unfinished => Emptied::Unfinished,
         (false, _) => Emptied::Schema { found: schema },
     };
     opened.emptied.get_or_insert(why);
@@ -118,9 +121,15 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<(sled::Db, Opened), 
     Ok((db, opened))
 }
 
-type Found = (sled::Db, Option<u64>, u64);
+struct Found {
+    db: sled::Db,
+    schema: Option<u64>,
+    applied_seq: u64,
+    /// The mark of a fill stands in it.
+    is_unfinished: bool,
+}
 
-/// Opens sled and reads the schema number and the applied sequence number.
+/// Opens sled and reads what tells whether it can be used.
 fn open_checked(dir: &Path, options: &Options) -> Result<Found, StoreError> {
     let started = Instant::now();
     loop {
@@ -133,7 +142,8 @@ fn open_checked(dir: &Path, options: &Options) -> Result<Found, StoreError> {
             let db = config.open()?;
             let number = |key| db.get(key)?.map(|value| decode_number(&value)).transpose();
             let (schema, applied_seq) = (number(key::SCHEMA)?, number(key::APPLIED)?);
-            Ok((db, schema, applied_seq.unwrap_or(0)))
+            let is_unfinished = db.contains_key(key::BULK)?;
+            Ok(Found { db, schema, applied_seq: applied_seq.unwrap_or(0), is_unfinished })
         });
         match result {
             Err(StoreError::Io { source, .. }) if is_lock(&source) => {
@@ -211,10 +221,10 @@ fn bad_stores(dir: &Path) -> Result<Vec<(u64, PathBuf)>, StoreError> {
 
 fn start_over(db: sled::Db, dir: &Path, options: &Options) -> Result<sled::Db, StoreError> {
     drop(db);
-    tracing::warn!(dir = %dir.display(), "store has another layout and will be rebuilt");
+    tracing::warn!(dir = %dir.display(), "store has another layout or is unfinished, and will be rebuilt");
     fs::remove_dir_all(dir).map_err(io_error("remove", dir))?;
     fs::create_dir_all(dir).map_err(io_error("create", dir))?;
-    Ok(open_checked(dir, options)?.0)
+    Ok(open_checked(dir, options)?.db)
 }
 
 /// `store.suffix` for `store`.

@@ -91,9 +91,13 @@ impl Store {
                 }
             }
             for (key, delta) in std::mem::take(&mut changes.counts) {
-                let before = self.number(&key)?;
+                let before = self.entries_counted(&key)?;
                 let after = before.checked_add_signed(delta).ok_or_else(damaged)?;
-                changes.insert(key, &after.to_be_bytes());
+                match after {
+                    2.. => changes.insert(key, &after.to_be_bytes()),
+                    _ if before >= 2 => changes.batch.remove(key),
+                    _ => {}
+                }
             }
             changes.insert(key::APPLIED.to_vec(), &applied_seq.to_be_bytes());
             *unflushed_bytes += changes.bytes;
@@ -152,7 +156,7 @@ impl Store {
 
     /// Number of entries in a part of an index, whatever their scope.
     pub fn count(&self, index: Index, part: &str) -> Result<u64, StoreError> {
-        guard(|| self.number(&key::count(index, part)))
+        guard(|| self.entries_counted(&key::count(index, part)))
     }
 
     /// Reads a record, whatever its scope: for the host's own use.
@@ -171,7 +175,7 @@ impl Store {
     /// Writes out what is in memory and waits for it. A checkpoint: it shortens the replay after a
     /// crash and is not what makes anything durable.
     pub fn flush(&self) -> Result<(), StoreError> {
-        guard(|| Ok(self.db()?.flush().map(drop)?))
+        guard(|| self.flush_tree())
     }
 
     /// A handle of its own: no lock is held while it is used.
@@ -202,8 +206,28 @@ impl Store {
         })
     }
 
+    /// Entries in the part of this count. Below 2 there is no count in the tree, as most parts are
+    /// unique look-ups with one entry: then the entry itself tells.
+    fn entries_counted(&self, count_key: &[u8]) -> Result<u64, StoreError> {
+        let tree = self.tree()?;
+        if let Some(value) = tree.get(count_key)? {
+            return decode_number(&value);
+        }
+        let part = key::part_of_count(count_key).ok_or_else(damaged)?;
+        let first = tree.scan_prefix(part).keys().next().transpose()?;
+        Ok(u64::from(first.is_some()))
+    }
+
     fn number(&self, key: &[u8]) -> Result<u64, StoreError> {
         self.tree()?.get(key)?.map_or(Ok(0), |value| decode_number(&value))
+    }
+
+    pub(crate) fn flush_tree(&self) -> Result<(), StoreError> {
+        Ok(self.db()?.flush().map(drop)?)
+    }
+
+    pub(crate) fn set_applied_seq(&self, seq: u64) {
+        self.inner.applied_seq.store(seq, Ordering::Release);
     }
 }
 
@@ -237,19 +261,19 @@ impl State for Store {
     }
 }
 
-struct Record {
-    row: Row,
-    keys: BTreeSet<Vec<u8>>,
-    value: Arc<[u8]>,
+pub(crate) struct Record {
+    pub row: Row,
+    pub keys: BTreeSet<Vec<u8>>,
+    pub value: Arc<[u8]>,
 }
 
-enum Last {
+pub(crate) enum Last {
     Record(Record),
     Version(u64),
 }
 
 /// The last put of each key.
-fn last_puts(puts: Vec<Put>) -> BTreeMap<Vec<u8>, Last> {
+pub(crate) fn last_puts(puts: Vec<Put>) -> BTreeMap<Vec<u8>, Last> {
     let puts = puts.into_iter().map(|put| match put {
         Put::Record { table, id, value, entries, area, owner } => {
             let entry = |e: &Entry| key::entry(e.index, &e.part, &e.sort, &id);

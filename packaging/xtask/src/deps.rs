@@ -28,7 +28,12 @@ pub(crate) const TEST: &[Package] = &[
     ("faketime", "faketime"),
 ];
 /// What the appliance is measured with and against.
-pub(crate) const BENCH: &[Package] = &[("nginx-light", "nginx"), ("wrk", "wrk")];
+pub(crate) const BENCH: &[Package] = &[
+    ("nginx-light", "nginx"),
+    ("wrk", "wrk"),
+    ("mosquitto", "mosquitto"),
+    ("mosquitto-clients", "mosquitto_sub"),
+];
 
 const FOLDERS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/bin"];
 

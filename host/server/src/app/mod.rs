@@ -14,6 +14,7 @@ pub mod operators;
 pub mod pipeline;
 pub mod plugins;
 pub mod printing;
+pub mod replay;
 pub mod scans;
 pub mod space;
 pub mod start;

@@ -11,8 +11,9 @@ use tianyin_rules::RuleSet;
 use tianyin_store::{Options as StoreOptions, Store};
 
 use super::ingest::Intake;
+use super::replay::{fill, replay};
 use super::space::Space;
-use super::writer::{Files, Writer, replay};
+use super::writer::{Files, Writer};
 use super::{
     App, accounts, activities, cure, devices, live, pipeline, plugins, printing, scans, tail, watch,
 };
@@ -172,8 +173,12 @@ fn open_store(config: &Config, journal: &Journal) -> anyhow::Result<Store> {
     let behind = head - store.applied_seq();
     if behind > 0 {
         tracing::info!(lines = behind, "bringing the store up to the journal");
-        let mut reader = Reader::new(&journal_dir, store.applied_seq() + 1);
-        replay(&store, reader.lines_up_to(head), progress(head))?;
+        if store.applied_seq() == 0 {
+            fill(&store, Reader::new(&journal_dir, 1).checking_hashes(), head, progress(head))?;
+        } else {
+            let mut reader = Reader::new(&journal_dir, store.applied_seq() + 1);
+            replay(&store, reader.lines_up_to(head), progress(head))?;
+        }
     }
     Ok(store)
 }
@@ -182,8 +187,7 @@ fn open_store(config: &Config, journal: &Journal) -> anyhow::Result<Store> {
 pub fn rebuild(data: &Path, head: u64, options: &StoreOptions) -> anyhow::Result<()> {
     let journal_dir = data.join("journal");
     tianyin_store::rebuild(&data.join("store"), options, |store: &Store| {
-        let mut reader = Reader::new(&journal_dir, 1).checking_hashes();
-        replay(store, reader.lines_up_to(head), progress(head)).map(|_| ())
+        fill(store, Reader::new(&journal_dir, 1).checking_hashes(), head, progress(head))
     })
 }
 

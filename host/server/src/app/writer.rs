@@ -13,13 +13,14 @@ use std::thread::JoinHandle;
 use tianyin_domain::apply::apply;
 use tianyin_domain::command::{Envelope, Outcome};
 use tianyin_domain::decide::{Decision, decide};
-use tianyin_domain::{Command, DomainError, Event, Overlay, StateError};
+use tianyin_domain::{Command, DomainError, Overlay, StateError};
 use tianyin_journal::{Journal, JournalError, NewLine, Reader};
 use tianyin_store::{Options as StoreOptions, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
 use super::error::AppError;
 use super::gate::{Gate, ReadOnly};
+use super::replay::replay;
 use super::space::Space;
 use crate::edge::OsRandom;
 
@@ -29,7 +30,7 @@ const QUEUE_COMMANDS_MAX: usize = 1024;
 const GROUP_COMMANDS_MAX: usize = 256;
 /// About the size of one group and of one batch of the store, which must not grow large: sled can
 /// stall for good when much is overwritten at once.
-const GROUP_BYTES_MAX: usize = 1 << 20;
+pub(crate) const GROUP_BYTES_MAX: usize = 1 << 20;
 /// What a command without a payload of its own is taken for.
 const COMMAND_BYTES: usize = 2048;
 
@@ -367,38 +368,4 @@ fn size_of_command(envelope: &Envelope) -> usize {
 /// UTC with milliseconds, as the journal writes time.
 pub fn line_time(time: tianyin_domain::Time) -> String {
     format!("{time:.3}")
-}
-
-/// Applies journal lines to the store, for replay at start and for a rebuild. `sink` commits.
-pub fn replay(
-    state: &Store,
-    lines: impl Iterator<Item = Result<tianyin_journal::Line, tianyin_journal::JournalError>>,
-    mut progress: impl FnMut(u64),
-) -> anyhow::Result<u64> {
-    const BATCH_LINES: usize = 512;
-    let mut lines = lines.peekable();
-    let mut last = 0;
-    while lines.peek().is_some() {
-        let mut overlay = Overlay::new(state);
-        let mut bytes = 0;
-        for line in lines.by_ref().take(BATCH_LINES) {
-            let line = line?;
-            bytes += line.events.get().len();
-            overlay.begin_line(line.seq);
-            let events: Vec<Event> = serde_json::from_str(line.events.get())
-                .map_err(|e| anyhow::anyhow!("journal line {}: {e}", line.seq))?;
-            let time: tianyin_domain::Time = line.time.parse()?;
-            for event in &events {
-                apply(&mut overlay, event, time)
-                    .map_err(|e| anyhow::anyhow!("journal line {}: {e}", line.seq))?;
-            }
-            last = line.seq;
-            if bytes >= GROUP_BYTES_MAX {
-                break;
-            }
-        }
-        state.commit(overlay.into_puts(), last)?;
-        progress(last);
-    }
-    Ok(last)
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use tianyin_tests::child::{self, Running};
 use tianyin_tests::{Appliance, appliance, http, place, until};
 
-use super::{Line, Must, median};
+use super::{Line, Must, large, median};
 
 const ROUNDS: usize = 4;
 const ROUND: &str = "4s";
@@ -28,7 +28,7 @@ pub(super) fn measure(appliance: &Appliance) -> Result<Vec<Line>> {
     ensure!(same == page.len(), "nginx serves {same} bytes, not {}", page.len());
     let (mut us, mut them, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let (a, b) = (requests_per_s(ours)?, requests_per_s(theirs)?);
+        let (a, b) = (requests_per_s(ours, None)?, requests_per_s(theirs, None)?);
         us.push(a);
         them.push(b);
         ratios.push(a / b);
@@ -41,6 +41,44 @@ pub(super) fn measure(appliance: &Appliance) -> Result<Vec<Line>> {
         Line { what: "scan page, requests a second", value: us, unit: "/s", must: None },
         Line { what: "nginx, same size, requests a second", value: them, unit: "/s", must: None },
         Line { what: "scan page, size", value: page.len() as f64 / 1000.0, unit: "kB", must: None },
+    ])
+}
+
+/// Any of many certificates, none of them in the page cache for long, against as many files.
+pub(super) fn measure_many(appliance: &Appliance, codes: &[String]) -> Result<Vec<Line>> {
+    let first = format!("/t/{}", codes.first().context("no codes")?);
+    let page = appliance.get(&first)?.expect(200)?.body;
+    let folder = appliance::test_folder()?;
+    std::fs::create_dir(folder.join("t"))?;
+    for code in codes {
+        std::fs::write(folder.join("t").join(code).with_extension("html"), &page)?;
+    }
+    let port = place::free_port()?;
+    let nginx = start_nginx(&folder, port, &page)?;
+    let script = |name: &str, end: &str| -> Result<PathBuf> {
+        let file = folder.join(name);
+        let paths: Vec<String> = codes.iter().map(|code| format!("/t/{code}{end}")).collect();
+        large::random_paths(&file, &paths)?;
+        Ok(file)
+    };
+    let (ours, theirs) = (script("ours.lua", "")?, script("theirs.lua", ".html")?);
+    let (mut us, mut ratios) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let a = requests_per_s((appliance.setting.http, "/"), Some(&ours))?;
+        let b = requests_per_s((place::local(port), "/"), Some(&theirs))?;
+        us.push(a);
+        ratios.push(a / b);
+    }
+    drop(nginx);
+    let must = Some(Must::AtLeast(0.6));
+    Ok(vec![
+        Line {
+            what: "10,000 scan pages at random against nginx",
+            value: median(ratios)?,
+            unit: "x",
+            must,
+        },
+        Line { what: "10,000 scan pages at random", value: median(us)?, unit: "/s", must: None },
     ])
 }
 
@@ -62,7 +100,7 @@ fn start_nginx(folder: &Path, port: u16, page: &[u8]) -> Result<Running> {
         "daemon off; user root; worker_processes auto; pid {here}/pid; error_log {here}/error.log;\n\
          events {{ worker_connections 1024; }}\n\
          http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000;\n\
-         types {{ text/html html; }} charset utf-8; open_file_cache max=16;\n\
+         types {{ text/html html; }} charset utf-8; open_file_cache max=20000;\n\
          client_body_temp_path {here}/b; proxy_temp_path {here}/p; fastcgi_temp_path {here}/f;\n\
          uwsgi_temp_path {here}/u; scgi_temp_path {here}/s;\n\
          server {{ listen 127.0.0.1:{port}; root {here}; }} }}\n"
@@ -86,13 +124,13 @@ fn nginx_program() -> Result<PathBuf> {
     places.map(PathBuf::from).into_iter().find(|path| path.exists()).context("nginx is missing")
 }
 
-fn requests_per_s((address, path): (SocketAddr, &str)) -> Result<f64> {
+fn requests_per_s((address, path): (SocketAddr, &str), script: Option<&Path>) -> Result<f64> {
     let url = format!("http://{address}{path}");
     let arguments = ["-t1", "-c64", "-d", ROUND, &url];
     let told = child::run(
         Path::new("wrk"),
         |c| {
-            c.args(arguments);
+            c.args(script.iter().flat_map(|file| [Path::new("-s"), *file])).args(arguments);
         },
         TIMEOUT,
     )?;

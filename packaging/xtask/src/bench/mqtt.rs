@@ -1,0 +1,98 @@
+//! Results over MQTT, durable before they are acknowledged, against mosquitto's QoS 1 with one
+//! subscriber: the same clients send the same payloads, in turns.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use tianyin_tests::child::{self, Running};
+use tianyin_tests::{Appliance, appliance, place, until};
+
+use super::{Line, Must, TOOL_TIMEOUT, example, median};
+
+const DEVICE: &str = "json-ysh-01";
+const CLIENTS: &str = "64";
+const ROUND_S: &str = "4";
+const ROUNDS: usize = 3;
+const START: Duration = Duration::from_secs(20);
+
+pub(super) fn measure(appliance: &Appliance) -> Result<Vec<Line>> {
+    let folder = appliance::test_folder()?;
+    let address = place::local(place::free_port()?);
+    let _broker = start_mosquitto(&folder, address)?;
+    let _subscriber = Running::start("mosquitto_sub", &program("mosquitto_sub")?, |c| {
+        let port = address.port().to_string();
+        c.args(["-p", &port, "-q", "1", "-i", "one", "-t", "tianyin/#", "-F", "%l", "-W", "600"]);
+        c.stdout(std::process::Stdio::null());
+    })?;
+    let token = appliance.demo.token(DEVICE);
+    let (mut us, mut them, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let a = rate(appliance.setting.mqtt, token, &format!("a{round}"))?;
+        let b = rate(address, token, &format!("b{round}"))?;
+        us.push(a);
+        them.push(b);
+        ratios.push(a / b);
+    }
+    let must = Some(Must::AtLeast(0.3));
+    Ok(vec![
+        Line {
+            what: "MQTT results, durable, against mosquitto",
+            value: median(ratios)?,
+            unit: "x",
+            must,
+        },
+        Line {
+            what: "MQTT results, durable, 64 clients",
+            value: median(us)?,
+            unit: "/s",
+            must: None,
+        },
+        Line {
+            what: "mosquitto, QoS 1, one subscriber",
+            value: median(them)?,
+            unit: "/s",
+            must: None,
+        },
+    ])
+}
+
+/// Acknowledgements a second.
+fn rate(broker: SocketAddr, token: &str, run: &str) -> Result<f64> {
+    let broker = broker.to_string();
+    let arguments = [broker.as_str(), DEVICE, token, CLIENTS, ROUND_S, run];
+    let told = child::run(
+        &example("mqtt_rate")?,
+        |c| {
+            c.args(arguments);
+        },
+        TOOL_TIMEOUT,
+    )?;
+    let value: Value = serde_json::from_str(&told).with_context(|| told.clone())?;
+    value["acknowledged_per_s"].as_f64().context(told)
+}
+
+fn start_mosquitto(folder: &Path, address: SocketAddr) -> Result<Running> {
+    let config = folder.join("mosquitto.conf");
+    let port = address.port();
+    // No limit on what waits for the subscriber: a dropped message would cost nothing.
+    let text = format!(
+        "listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n\
+         max_inflight_messages 100\npersistence false\nlog_type error\n"
+    );
+    std::fs::write(&config, text)?;
+    let broker = Running::start("mosquitto", &program("mosquitto")?, |command| {
+        command.arg("-c").arg(&config);
+    })?;
+    until("mosquitto to listen", START, || Ok(std::net::TcpStream::connect(address).ok()))?;
+    Ok(broker)
+}
+
+fn program(name: &str) -> Result<PathBuf> {
+    let folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"];
+    let found =
+        folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.exists());
+    found.with_context(|| format!("{name} is missing"))
+}
