@@ -1,4 +1,4 @@
-//! Makes a data folder large, for measurements: repeats the last thing that ran through the whole
+//! Makes a data folder large, for measurements: repeats the first thing that ran through the whole
 //! main job (message, test, certificate, print) with new ids, line by line, as if it had happened so
 //! often. `grow DATA EVENTS` appends to the journal until it holds that many events, and prints the
 //! codes of up to 10,000 of the certificates. The store follows at the next start.
@@ -107,13 +107,16 @@ enum Kind {
 }
 
 impl<'a> Cycle<'a> {
-    /// The lines since the last message that came to a certificate, and the opening of its lot.
+    /// From the first message that came to a certificate to its label, and the opening of its lot.
     fn of(lines: &'a [Line]) -> Self {
         let is = |line: &Line, kind: &str| values(line).iter().any(|event| !event[kind].is_null());
-        let issued =
-            lines.iter().rposition(|l| is(l, "certificate.issued")).expect("a certificate");
+        let first = |from: usize, kind: &str| {
+            lines[from..].iter().position(|line| is(line, kind)).map(|at| from + at)
+        };
+        let received = first(0, "message.received").expect("a message");
+        let issued = first(received, "certificate.issued").expect("a certificate");
         let begin = lines[..issued].iter().rposition(|l| is(l, "message.received")).unwrap();
-        let end = lines.iter().rposition(|l| is(l, "print_job.ended")).expect("a printed label");
+        let end = first(issued, "print_job.ended").expect("a printed label");
         let field = |path: &str| -> String {
             let found = lines[begin..=end]
                 .iter()

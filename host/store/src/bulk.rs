@@ -9,7 +9,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::ScopedJoinHandle;
 
@@ -60,14 +60,17 @@ impl Store {
         })?;
         std::thread::scope(|scope| {
             let (queue, batches) = sync_channel(BATCHES_WAITING_MAX);
+            let complete = Arc::new(AtomicBool::new(false));
             let inserted = Arc::new(AtomicU64::new(0));
             let mut inserter = Inserter::new(self, inserted.clone())?;
-            let thread = scope.spawn(move || inserter.run(&batches));
+            let is_complete = complete.clone();
+            let thread = scope.spawn(move || inserter.run(&batches, &is_complete));
             let in_flight = VecDeque::new();
             let mut bulk =
                 Bulk { store: self, queue, in_flight, sent: 0, inserted, applied_seq: 0 };
             let filled = fill(&mut bulk);
             let applied_seq = bulk.applied_seq;
+            complete.store(filled.is_ok(), Ordering::Release);
             drop(bulk);
             // Its error comes first: the fill only knows that the queue closed.
             join(thread)?;
@@ -159,13 +162,18 @@ impl<'a> Inserter<'a> {
         })
     }
 
-    fn run(&mut self, batches: &Receiver<Batch>) -> Result<(), StoreError> {
+    /// Ends when the queue closes, and leaves the mark when the fill failed.
+    fn run(
+        &mut self,
+        batches: &Receiver<Batch>,
+        is_complete: &AtomicBool,
+    ) -> Result<(), StoreError> {
         guard(|| {
             while let Ok(batch) = batches.recv() {
                 self.insert(batch)?;
                 self.inserted.fetch_add(1, Ordering::Release);
             }
-            self.finish()
+            if is_complete.load(Ordering::Acquire) { self.finish() } else { Ok(()) }
         })
     }
 

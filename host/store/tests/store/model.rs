@@ -16,7 +16,7 @@ fn area() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["", "43", "430321", "430321100", "44"]).prop_map(str::to_owned)
 }
 
-fn lot() -> impl Strategy<Value = Lot> {
+pub(crate) fn lot() -> impl Strategy<Value = Lot> {
     let words = prop::collection::vec(text(), 0..3);
     (0u8..12, area(), text(), text(), text(), words).prop_map(
         |(id, area, owner, status, time, words)| Lot {
