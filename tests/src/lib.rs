@@ -7,6 +7,7 @@ pub mod child;
 pub mod device;
 pub mod http;
 pub mod journey;
+pub mod mosquitto;
 pub mod place;
 pub mod tmpfs;
 pub mod tools;

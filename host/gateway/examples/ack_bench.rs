@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tianyin_gateway::client::{DeviceClient, Options};
 use tianyin_gateway::{
-    Admission, Gateway, GatewayConfig, Ingest, Login, NotStored, Offline, UpKind, UpMessage,
+    Admission, Embedded, GatewayConfig, Ingest, Login, NotStored, Offline, UpKind, UpMessage,
 };
 
 struct Nothing;
@@ -38,7 +38,7 @@ async fn main() {
     let [clients, messages, in_flight] =
         [8, 2000, 1].map(|default| numbers.next().unwrap_or(default));
     let config = GatewayConfig::new(([127, 0, 0, 1], 0).into());
-    let gateway = Gateway::start(config, Arc::new(Nothing)).await.unwrap();
+    let gateway = Embedded::start(config, Arc::new(Nothing)).await.unwrap();
     let url = gateway.local_addr().to_string();
 
     let options =

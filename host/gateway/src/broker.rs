@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,21 +63,46 @@ pub enum GatewayError {
     /// The gateway was shut down.
     #[error("the MQTT gateway is shut down")]
     Closed,
+    /// Too much waits for an external broker already.
+    #[error("{waiting} messages wait for the external broker, no more are taken")]
+    OutboxFull {
+        /// Messages waiting.
+        waiting: usize,
+    },
+    /// The address of an external broker.
+    #[error("{url:?} is no MQTT broker, expected {expected}")]
+    Url {
+        /// As given.
+        url: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// A file with a password or certificates.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS to the external broker: {0}")]
+    Tls(String),
 }
 
 /// The running embedded broker. Several may run in one process, on different ports. Needs a tokio
 /// runtime.
 ///
-/// Dropping it without [`Gateway::shutdown`] stops the listener only; connections live on until
+/// Dropping it without [`Embedded::shutdown`] stops the listener only; connections live on until
 /// they end.
-pub struct Gateway {
+pub struct Embedded {
     core: Arc<Core>,
     local_addr: SocketAddr,
     accepting: JoinHandle<()>,
     sweeping: JoinHandle<()>,
 }
 
-impl Gateway {
+impl Embedded {
     /// Binds the address (so an address in use is an error here, not a log line later) and starts
     /// serving.
     pub async fn start(
@@ -209,7 +235,7 @@ impl Gateway {
     }
 }
 
-impl Drop for Gateway {
+impl Drop for Embedded {
     fn drop(&mut self) {
         self.accepting.abort();
         self.sweeping.abort();

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::GatewayError;
 
-/// Settings of [`crate::Gateway::start`]. Every limit has a default that suits a county (hundreds
+/// Settings of [`crate::Embedded::start`]. Every limit has a default that suits a county (hundreds
 /// of devices).
 #[derive(Debug, Clone)]
 pub struct GatewayConfig {
-    /// Where to listen; port 0 picks a free one (see [`crate::Gateway::local_addr`]).
+    /// Where to listen; port 0 picks a free one (see [`crate::Embedded::local_addr`]).
     pub listen: SocketAddr,
     /// Largest packet without its fixed header, in bytes: topic and properties and payload. Larger
     /// ones disconnect.
@@ -56,7 +56,7 @@ impl GatewayConfig {
         }
     }
 
-    /// Most bytes [`crate::Gateway::send`] takes, so that a receiver with the same limit can read
+    /// Most bytes [`crate::Embedded::send`] takes, so that a receiver with the same limit can read
     /// the packet.
     #[must_use]
     pub fn payload_bytes_max(&self) -> usize {

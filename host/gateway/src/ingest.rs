@@ -13,13 +13,20 @@ use crate::topic::UpKind;
 pub trait Ingest: Send + Sync + 'static {
     /// A CONNECT with a well-formed device id as user name: may it connect? Password = the device's
     /// token, or the pairing code of a device nobody knows yet. Guessing is limited here: the
-    /// gateway does not count failures.
+    /// gateway does not count failures. Never called with an external broker, which authenticates
+    /// by itself.
     async fn authenticate(&self, login: Login) -> Admission;
 
-    /// A publish below the device's own `up/`. `Ok` means durable: only then the broker
-    /// acknowledges. May wait as long as it takes; meanwhile the connection reads nothing more.
-    /// `Err` withholds the acknowledgement: after [`crate::GatewayConfig::retry_pause`] the
-    /// connection is closed, so that the device redelivers when it is back.
+    /// A publish below the device's own `up/`. `Ok` means durable: only then it is acknowledged.
+    /// Calls for one device do not overlap (one connection, one order).
+    ///
+    /// Embedded: may wait as long as it takes; meanwhile the connection reads nothing more. `Err`
+    /// withholds the acknowledgement: after [`crate::GatewayConfig::retry_pause`] the connection is
+    /// closed, so that the device redelivers when it is back.
+    ///
+    /// External broker: [`NotStored::Overloaded`] and [`NotStored::ReadOnly`] are tried again while
+    /// the acknowledgement is withheld; [`NotStored::Refused`] is acknowledged, counted and
+    /// forgotten, because the broker would otherwise keep the message in the way of all others.
     ///
     /// The future is never dropped half-way while the gateway runs, also not when the device hangs
     /// up.
@@ -86,11 +93,12 @@ pub enum RefuseReason {
 /// One publish of a device.
 #[derive(Debug, Clone)]
 pub struct UpMessage {
-    /// The authenticated device; the topic was checked against it.
+    /// The authenticated device; the topic was checked against it. With an external broker: the
+    /// device of the topic, for which the broker's access list vouches.
     pub device: String,
-    /// MQTT client id of the connection.
+    /// MQTT client id of the connection; empty with an external broker.
     pub client_id: String,
-    /// Where the connection comes from.
+    /// Where the connection comes from; unknown with an external broker.
     pub remote: Option<SocketAddr>,
     /// The topic's last level.
     pub kind: UpKind,
@@ -128,6 +136,10 @@ pub enum NotStored {
     /// The journal cannot be written.
     #[error("read-only, nothing can be stored")]
     ReadOnly,
+    /// This device may not send this: unknown, disabled, or its quarantine is full. Trying again
+    /// does not help.
+    #[error("refused")]
+    Refused,
 }
 
 /// Why a device's last connection ended.
@@ -137,7 +149,7 @@ pub enum Offline {
     Closed,
     /// Nothing was heard for 1.5 keep-alive intervals.
     KeepAlive,
-    /// [`crate::Gateway::kick`] or shutdown.
+    /// [`crate::Embedded::kick`] or shutdown.
     Kicked,
     /// Another connection used the same client id.
     TakenOver,

@@ -1,11 +1,12 @@
-//! Embedded MQTT broker for devices, and the MQTT client of simulators and tests.
+//! The way to the devices: an embedded MQTT broker, or an external one ([`External`]); and the MQTT
+//! client of simulators and tests.
 //!
 //! The only crate that knows rmqtt and rumqttc. It knows the protocol and the topic layout
 //! `tianyin/v1/{device}/up|down/…`, and nothing about what a message means: everything a device
 //! says is handed to the [`Ingest`] the server implements, and a publish is acknowledged only after
 //! [`Ingest::received`] returned `Ok`.
 //!
-//! What a device experiences:
+//! What a device experiences with the embedded broker:
 //!
 //! | it does | MQTT 3.1.1 | MQTT 5 |
 //! |---|---|---|
@@ -35,14 +36,18 @@
 mod broker;
 pub mod client;
 mod config;
+mod external;
+mod gateway;
 mod hooks;
 mod ingest;
 mod presence;
 mod retain;
 pub mod topic;
 
-pub use broker::{Gateway, GatewayError};
+pub use broker::{Embedded, GatewayError};
 pub use config::GatewayConfig;
+pub use external::{BrokerUrl, External, ExternalConfig, ExternalStatus};
+pub use gateway::Gateway;
 pub use ingest::{
     Admission, Ingest, Login, NotStored, Offline, Qos, Refusal, RefusalKind, RefuseReason,
     UpMessage,

@@ -97,6 +97,12 @@ pub fn down(device: &str, kind: DownKind) -> String {
     format!("{ROOT}{device}/down/{kind}")
 }
 
+/// `tianyin/v1/+/up/#`: what the appliance subscribes to at an external broker.
+#[must_use]
+pub fn all_up_filter() -> String {
+    format!("{ROOT}+/up/#")
+}
+
 /// `tianyin/v1/{device}/down/#`: what a device subscribes to.
 #[must_use]
 pub fn down_filter(device: &str) -> String {
@@ -109,6 +115,17 @@ pub fn down_filter(device: &str) -> String {
 pub fn parse_up(device: &str, topic: &str) -> Option<UpKind> {
     let level = own_part(device, topic)?.strip_prefix("up/")?;
     UpKind::ALL.into_iter().find(|kind| kind.as_str() == level)
+}
+
+/// Device and kind of an `up/` topic of any device; `None` for other topics, ids that are none and
+/// unknown kinds.
+#[must_use]
+pub fn parse_any_up(topic: &str) -> Option<(&str, UpKind)> {
+    let device = topic.strip_prefix(ROOT)?.split('/').next()?;
+    if !is_device_id(device) {
+        return None;
+    }
+    Some((device, parse_up(device, topic)?))
 }
 
 /// The kind, if `topic` is one of the device's own `down/` topics.
@@ -165,7 +182,10 @@ mod tests {
             "",
         ] {
             assert_eq!(parse_up("dev-1", topic), None, "{topic}");
+            assert!(parse_any_up(topic).is_none_or(|(device, _)| device == "dev-10"), "{topic}");
         }
+        assert_eq!(parse_any_up("tianyin/v1/dev-1/up/raw"), Some(("dev-1", UpKind::Raw)));
+        assert_eq!(parse_any_up("tianyin/v1/设备/up/raw"), None);
     }
 
     #[test]

@@ -9,10 +9,10 @@ use support::{
     A_WHILE, Recorder, SOON, config, connect, connect_with, eventually, mosquitto, start, text,
 };
 use tianyin_gateway::client::{ClientError, ConnectRefused, DeviceClient, Options};
-use tianyin_gateway::{DownKind, Gateway, GatewayError, Offline, RefusalKind, UpKind};
+use tianyin_gateway::{DownKind, Embedded, GatewayError, Offline, RefusalKind, UpKind};
 
 async fn refused(
-    gateway: &Gateway,
+    gateway: &Embedded,
     device: &str,
     token: &str,
     options: Options,
@@ -78,12 +78,12 @@ async fn an_address_in_use_is_an_error_of_start() {
     let (gateway, _) = start().await;
     let mut config = config();
     config.listen = gateway.local_addr();
-    let error = Gateway::start(config.clone(), Recorder::new()).await.err().unwrap();
+    let error = Embedded::start(config.clone(), Recorder::new()).await.err().unwrap();
     let GatewayError::Bind { source, .. } = &error else { panic!("{error}") };
     assert_eq!(source.kind(), std::io::ErrorKind::AddrInUse);
     assert!(error.to_string().contains(&gateway.local_addr().to_string()), "{error}");
     config.connections_max = 0;
-    let error = Gateway::start(config, Recorder::new()).await.err().unwrap();
+    let error = Embedded::start(config, Recorder::new()).await.err().unwrap();
     assert!(matches!(error, GatewayError::Config { key: "connections_max" }));
     gateway.shutdown().await;
 }
@@ -99,7 +99,7 @@ async fn a_restart_on_the_same_port_works_at_once() {
     gateway.shutdown().await;
     for _ in 0..3 {
         let recorder = Recorder::new();
-        let gateway = Gateway::start(config.clone(), recorder.clone()).await.unwrap();
+        let gateway = Embedded::start(config.clone(), recorder.clone()).await.unwrap();
         let mut device = connect(&gateway, "dev-1").await;
         device.publish_acked(UpKind::Result, "x", SOON).await.unwrap();
         assert_eq!(recorder.payloads(), ["x"]);
@@ -261,7 +261,7 @@ async fn sessions_are_limited() {
     let recorder = Recorder::new();
     let mut config = config();
     (config.connections_per_device_max, config.connections_max) = (2, 3);
-    let gateway = Gateway::start(config, recorder.clone()).await.unwrap();
+    let gateway = Embedded::start(config, recorder.clone()).await.unwrap();
     let named = |name: &str| Options { client_id: Some(name.to_owned()), ..Options::default() };
     let one = connect_with(&gateway, "dev-1", named("a")).await.unwrap();
     let _two = connect_with(&gateway, "dev-1", named("b")).await.unwrap();
@@ -331,7 +331,7 @@ async fn clients_that_vanish_while_they_log_in_leave_nothing_behind() {
     let recorder = Recorder::new();
     let mut config = config();
     (config.connections_per_device_max, config.sweep_interval) = (5, Duration::from_millis(200));
-    let gateway = Gateway::start(config, recorder.clone()).await.unwrap();
+    let gateway = Embedded::start(config, recorder.clone()).await.unwrap();
     recorder.login_gate.forget_permits(usize::MAX);
     for number in 0..5 {
         let mut socket = tokio::net::TcpStream::connect(gateway.local_addr()).await.unwrap();

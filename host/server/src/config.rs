@@ -40,8 +40,51 @@ pub struct Http {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mqtt {
-    /// Address and port of the embedded broker.
+    /// Address and port of the embedded broker; not used with `url`.
     pub listen: SocketAddr,
+    /// Whether `listen` was set by somebody.
+    #[serde(skip)]
+    pub listen_given: bool,
+    /// External broker, `mqtt://HOST:1883` or `mqtts://HOST:8883`; empty for the embedded one.
+    pub url: String,
+    /// The appliance's user at the external broker.
+    pub username: String,
+    /// File with its password.
+    pub password_file: Option<PathBuf>,
+    /// PEM file with the authorities believed with `mqtts`; by default those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// MQTT client id at the external broker; by default one of this installation.
+    pub client_id: String,
+}
+
+impl Mqtt {
+    fn check(&self) -> anyhow::Result<()> {
+        if self.is_external() {
+            let _: tianyin_gateway::BrokerUrl = self.url.parse().context("settings: mqtt.url")?;
+            anyhow::ensure!(
+                self.password_file.is_none() || !self.username.is_empty(),
+                "settings: mqtt.password_file needs mqtt.username"
+            );
+            return Ok(());
+        }
+        let alone = [
+            ("mqtt.username", !self.username.is_empty()),
+            ("mqtt.password_file", self.password_file.is_some()),
+            ("mqtt.ca_file", self.ca_file.is_some()),
+            ("mqtt.client_id", !self.client_id.is_empty()),
+        ];
+        match alone.iter().find(|(_, set)| *set) {
+            Some((key, _)) => {
+                anyhow::bail!("settings: {key} is for an external broker, but mqtt.url is not set")
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether devices come through an external broker.
+    pub fn is_external(&self) -> bool {
+        !self.url.is_empty()
+    }
 }
 
 /// `[store]`.
@@ -93,7 +136,15 @@ impl Default for Http {
 
 impl Default for Mqtt {
     fn default() -> Self {
-        Self { listen: ([127, 0, 0, 1], 1883).into() }
+        Self {
+            listen: ([127, 0, 0, 1], 1883).into(),
+            listen_given: false,
+            url: String::new(),
+            username: String::new(),
+            password_file: None,
+            ca_file: None,
+            client_id: String::new(),
+        }
     }
 }
 
@@ -118,10 +169,15 @@ impl Default for Log {
 /// A terabyte.
 const MIB_MAX: u64 = 1 << 20;
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 13] = [
     "http.listen",
     "http.trusted_proxies",
     "mqtt.listen",
+    "mqtt.url",
+    "mqtt.username",
+    "mqtt.password_file",
+    "mqtt.ca_file",
+    "mqtt.client_id",
     "store.cache_mib",
     "disk.ballast_mib",
     "disk.free_min_mib",
@@ -147,8 +203,11 @@ impl Config {
             None => toml::Table::new(),
         };
         merge_environment(&mut table, std::env::vars())?;
+        let listen_given = table.get("mqtt").is_some_and(|mqtt| mqtt.get("listen").is_some());
         let mut config: Self = table.try_into().context("settings")?;
         config.data = data.to_owned();
+        config.mqtt.listen_given = listen_given;
+        config.mqtt.check()?;
         anyhow::ensure!(
             matches!(config.log.format.as_str(), "text" | "json"),
             "settings: log.format must be text or json"
@@ -217,6 +276,22 @@ mod tests {
         let vars = [("TIANYIN_HTTP_PORT".to_owned(), "1".to_owned())];
         let error = merge_environment(&mut toml::Table::new(), vars.into_iter()).unwrap_err();
         assert!(error.to_string().contains("TIANYIN_HTTP_PORT"), "{error}");
+    }
+
+    #[test]
+    fn an_external_broker_is_checked_before_anything_starts() {
+        let mqtt = |text: &str| Mqtt::deserialize(text.parse::<toml::Table>().unwrap()).unwrap();
+        mqtt("url = \"mqtts://broker\"\nusername = \"tianyin\"\npassword_file = \"/p\"")
+            .check()
+            .unwrap();
+        for (bad, named) in [
+            ("url = \"http://broker\"", "mqtt.url"),
+            ("url = \"mqtt://broker\"\npassword_file = \"/p\"", "mqtt.username"),
+            ("ca_file = \"/ca.pem\"", "mqtt.ca_file"),
+        ] {
+            let error = format!("{:#}", mqtt(bad).check().unwrap_err());
+            assert!(error.contains(named), "{error}");
+        }
     }
 
     #[test]

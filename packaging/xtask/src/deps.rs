@@ -20,6 +20,8 @@ pub(crate) const DEMO: &[Package] = &[("zbar-tools", "zbarimg"), ("openssl", "op
 /// Foreign client, browser, and what reads papers.
 pub(crate) const TEST: &[Package] = &[
     ("mosquitto-clients", "mosquitto_pub"),
+    // The external broker.
+    ("mosquitto", "mosquitto"),
     ("chromium", "chromium"),
     ("chromium-driver", "chromedriver"),
     ("fonts-noto-cjk", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),

@@ -1,6 +1,8 @@
 //! A recording [`Ingest`], and short ways to start brokers and clients.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod fake;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
@@ -11,7 +13,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tianyin_gateway::client::{ClientError, DeviceClient, Options};
 use tianyin_gateway::{
-    Admission, Gateway, GatewayConfig, Ingest, Login, NotStored, Offline, Refusal, RefuseReason,
+    Admission, Embedded, GatewayConfig, Ingest, Login, NotStored, Offline, Refusal, RefuseReason,
     UpMessage,
 };
 use tokio::sync::Semaphore;
@@ -27,6 +29,7 @@ pub struct Recorder {
     pub login_gate: Semaphore,
     pub logins: Mutex<Vec<Login>>,
     pub fail: Mutex<Option<NotStored>>,
+    pub refused_devices: Mutex<Vec<String>>,
     pub entered: Mutex<Vec<UpMessage>>,
     pub stored: Mutex<Vec<UpMessage>>,
     pub presence: Mutex<Vec<(String, Option<Offline>)>>,
@@ -43,6 +46,7 @@ impl Recorder {
             login_gate: Semaphore::new(1_000_000),
             logins: Mutex::default(),
             fail: Mutex::new(None),
+            refused_devices: Mutex::default(),
             entered: Mutex::default(),
             stored: Mutex::default(),
             presence: Mutex::default(),
@@ -87,6 +91,9 @@ impl Ingest for Recorder {
         if let Some(why) = *self.fail.lock() {
             return Err(why);
         }
+        if self.refused_devices.lock().contains(&message.device) {
+            return Err(NotStored::Refused);
+        }
         self.gate.acquire().await.unwrap().forget();
         self.stored.lock().push(message);
         Ok(())
@@ -111,13 +118,13 @@ pub fn config() -> GatewayConfig {
     config
 }
 
-pub async fn start() -> (Gateway, Arc<Recorder>) {
+pub async fn start() -> (Embedded, Arc<Recorder>) {
     let recorder = Recorder::new();
-    (Gateway::start(config(), recorder.clone()).await.unwrap(), recorder)
+    (Embedded::start(config(), recorder.clone()).await.unwrap(), recorder)
 }
 
 pub async fn connect_with(
-    gateway: &Gateway,
+    gateway: &Embedded,
     device: &str,
     options: Options,
 ) -> Result<DeviceClient, ClientError> {
@@ -125,7 +132,7 @@ pub async fn connect_with(
     DeviceClient::connect(&url, device, &format!("token of {device}"), options).await
 }
 
-pub async fn connect(gateway: &Gateway, device: &str) -> DeviceClient {
+pub async fn connect(gateway: &Embedded, device: &str) -> DeviceClient {
     connect_with(gateway, device, Options::default()).await.unwrap()
 }
 
@@ -140,7 +147,7 @@ pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Runs Debian's `mosquitto_pub` or `mosquitto_sub` (package mosquitto-clients) against the
 /// gateway.
-pub async fn mosquitto(gateway: &Gateway, tool: &str, device: &str, arguments: &[&str]) -> Output {
+pub async fn mosquitto(gateway: &Embedded, tool: &str, device: &str, arguments: &[&str]) -> Output {
     let port = gateway.local_addr().port().to_string();
     let password = format!("token of {device}");
     let mut command = Command::new(tool);

@@ -23,6 +23,8 @@ pub const PAIRING: Duration = Duration::from_secs(600);
 const PAIRED_MAX: usize = 16;
 /// Wrong pairing codes in a row that end the pairing.
 const WRONG_CODES_MAX: usize = 20;
+/// Unknown devices remembered; when there are more, the one heard least recently is forgotten.
+const STRANGERS_MAX: usize = 64;
 /// Presence records kept.
 const PRESENCES_MAX: usize = 4096;
 
@@ -57,11 +59,23 @@ pub struct Presence {
     pub last_refusal: String,
 }
 
+/// A device heard through an external broker that may not send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    /// Id in its topic.
+    pub id: String,
+    /// Messages refused.
+    pub messages: u64,
+    /// When the last one came.
+    pub last_at: Time,
+}
+
 /// State of pairing and presence, in memory.
 #[derive(Default)]
 pub struct Devices {
     pairing: Mutex<Option<Pairing>>,
     presences: Mutex<HashMap<String, Presence>>,
+    strangers: Mutex<HashMap<String, Stranger>>,
 }
 
 impl Devices {
@@ -72,6 +86,22 @@ impl Devices {
             presences.retain(|_, p| p.online);
         }
         change(presences.entry(device.to_owned()).or_default());
+    }
+
+    /// Remembers that an unknown device was turned away. True when it had not been heard before.
+    fn note_stranger(&self, id: &str) -> bool {
+        let mut strangers = self.strangers.lock();
+        if let Some(known) = strangers.get_mut(id) {
+            (known.messages, known.last_at) = (known.messages + 1, now());
+            return false;
+        }
+        if strangers.len() >= STRANGERS_MAX {
+            let oldest = strangers.values().min_by_key(|s| s.last_at).map(|s| s.id.clone());
+            oldest.and_then(|id| strangers.remove(&id));
+        }
+        let stranger = Stranger { id: id.to_owned(), messages: 1, last_at: now() };
+        strangers.insert(id.to_owned(), stranger);
+        true
     }
 }
 
@@ -125,6 +155,53 @@ impl App {
         }
     }
 
+    /// Whether what an external broker delivers in the name of a device is taken in. The broker
+    /// vouches for the name, and passes no password on: while pairing is open, an unknown device
+    /// that is heard becomes one to be approved; else it is remembered and refused.
+    pub async fn admit_heard(&self, id: &str) -> Result<bool, AppError> {
+        let state: &dyn State = &self.store;
+        if let Some(device) = state.get::<Device>(id)? {
+            let disabled = device.status == DeviceStatus::Disabled;
+            if disabled {
+                self.devices.note(id, |p| p.last_refusal = "device_disabled".into());
+            }
+            return Ok(!disabled);
+        }
+        if self.take_pairing_place() {
+            let actor = Actor::Device { id: id.to_owned() };
+            let command = Command::PairDevice(PairDevice { id: id.to_owned() });
+            if let Err(error) = self.submit(&actor, command).await {
+                if let Some(pairing) = self.devices.pairing.lock().as_mut() {
+                    pairing.paired = pairing.paired.saturating_sub(1);
+                }
+                return Err(error);
+            }
+            self.devices.strangers.lock().remove(id);
+            return Ok(true);
+        }
+        if self.devices.note_stranger(id) {
+            tracing::warn!(device = id, "unknown device refused; open pairing to let it in");
+        }
+        Ok(false)
+    }
+
+    fn take_pairing_place(&self) -> bool {
+        let mut guard = self.devices.pairing.lock();
+        let Some(pairing) = guard.as_mut() else { return false };
+        if pairing.since.elapsed() > PAIRING || pairing.paired >= PAIRED_MAX {
+            return false;
+        }
+        pairing.paired += 1;
+        true
+    }
+
+    /// Unknown devices heard through an external broker, the latest first.
+    pub fn strangers(&self) -> Vec<Stranger> {
+        let mut all: Vec<Stranger> = self.devices.strangers.lock().values().cloned().collect();
+        all.sort_by(|a, b| b.last_at.cmp(&a.last_at).then_with(|| a.id.cmp(&b.id)));
+        all
+    }
+
     fn pairing_code_fits(&self, password: &[u8], new_device: bool) -> bool {
         let mut guard = self.devices.pairing.lock();
         let Some(pairing) = guard.as_mut() else { return false };
@@ -160,8 +237,9 @@ impl App {
         new_token_wanted: bool,
         idempotency_key: Option<String>,
     ) -> Result<(Outcome, Option<String>), AppError> {
-        let networked = command.kind != DeviceKind::Printer;
-        let token = (new_token_wanted && networked).then(new_token);
+        // With an external broker that one keeps the passwords, and a printer has none.
+        let ours = command.kind != DeviceKind::Printer && !self.config.mqtt.is_external();
+        let token = (new_token_wanted && ours).then(new_token);
         command.token_sha256 = token.as_ref().map(|t| sha256_hex(t.as_bytes())).unwrap_or_default();
         let id = command.id.clone();
         let command = Command::ApproveDevice(command);

@@ -5,6 +5,7 @@ use std::sync::Weak;
 
 use tianyin_domain::actor::Actor;
 use tianyin_domain::command::Command;
+use tianyin_domain::error::DomainError;
 use tianyin_domain::message::{MessageKind, Payload, ReceiveMessage};
 use tianyin_gateway::{
     Admission, Ingest, Login, NotStored, Offline, Refusal, RefuseReason, UpKind, UpMessage,
@@ -38,6 +39,14 @@ impl Ingest for Intake {
 
     async fn received(&self, message: UpMessage) -> Result<(), NotStored> {
         let Some(app) = self.0.upgrade() else { return Err(NotStored::ReadOnly) };
+        let external = app.config.mqtt.is_external();
+        if external {
+            match app.admit_heard(&message.device).await {
+                Ok(true) => {}
+                Ok(false) => return Err(NotStored::Refused),
+                Err(error) => return Err(not_stored(&error, &message.device, external)),
+            }
+        }
         app.devices.note(&message.device, |p| p.last_message_at = Some(now()));
         let kind = match message.kind {
             UpKind::Result => MessageKind::Result,
@@ -61,13 +70,13 @@ impl Ingest for Intake {
             }
             // On record for good: the rest follows by itself once there is space.
             Err(AppError::Recorded(_)) => Ok(()),
-            Err(AppError::Overloaded) => Err(NotStored::Overloaded),
-            Err(AppError::ReadOnly(_)) => Err(NotStored::ReadOnly),
             Err(error) => {
-                // Disabled meanwhile, or its quarantine is full: refusing the acknowledgement keeps
-                // the message with the device, which is the only place left for it.
-                tracing::warn!(device = %message.device, error = %error, "message not taken in");
-                Err(NotStored::Overloaded)
+                let why = not_stored(&error, &message.device, external);
+                if why == NotStored::Refused {
+                    app.devices
+                        .note(&message.device, |p| error.code().clone_into(&mut p.last_refusal));
+                }
+                Err(why)
             }
         }
     }
@@ -99,8 +108,30 @@ impl Ingest for Intake {
         if let Some(app) = self.0.upgrade() {
             tracing::warn!(device = %refusal.device, kind = ?refusal.kind, detail = %refusal.detail, "gateway refused");
             let text = format!("{:?}: {}", refusal.kind, refusal.detail);
+            // A foreign topic at an external broker has no device.
+            if refusal.device.is_empty() {
+                return;
+            }
             app.devices
                 .note(&refusal.device, |p| p.last_refusal = text.chars().take(200).collect());
+        }
+    }
+}
+
+fn not_stored(error: &AppError, device: &str, external: bool) -> NotStored {
+    match error {
+        AppError::Overloaded => NotStored::Overloaded,
+        AppError::ReadOnly(_) => NotStored::ReadOnly,
+        // Disabled meanwhile, or its quarantine is full. The embedded broker refuses the
+        // acknowledgement: the message stays with the device, the only place left for it. An
+        // external one would keep it for us in the way of all others.
+        AppError::Domain(refused) if external && !matches!(refused, DomainError::State(_)) => {
+            tracing::warn!(device, error = %refused, "message refused");
+            NotStored::Refused
+        }
+        error => {
+            tracing::warn!(device, error = %error, "message not taken in");
+            NotStored::Overloaded
         }
     }
 }

@@ -155,7 +155,7 @@ impl App {
         self.store.get(COUNTY_ID).map_err(AppError::internal)
     }
 
-    /// The MQTT gateway, once it listens.
+    /// The way to the devices, once it is started.
     pub fn gateway(&self) -> Option<&Gateway> {
         self.gateway.get()
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use tianyin_documents::{FontOptions, Renderer};
-use tianyin_gateway::{Gateway, GatewayConfig};
+use tianyin_gateway::{ExternalConfig, Gateway, GatewayConfig};
 use tianyin_journal::{Journal, Options as JournalOptions, Reader};
 use tianyin_rules::RuleSet;
 use tianyin_store::{Options as StoreOptions, Store};
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::blobs::Blobs;
 use crate::config::Config;
-use crate::edge::now;
+use crate::edge::{now, sha256_hex};
 use crate::keys::SoftwareSm2;
 use crate::vault::Vault;
 
@@ -116,15 +116,39 @@ impl App {
         Ok(())
     }
 
-    /// Starts the embedded broker.
-    pub async fn start_gateway(self: &Arc<Self>) -> anyhow::Result<std::net::SocketAddr> {
-        let config = GatewayConfig::new(self.config.mqtt.listen);
-        let gateway = Gateway::start(config, Arc::new(Intake(Arc::downgrade(self)))).await?;
-        let address = gateway.local_addr();
+    /// Starts the way to the devices: the embedded broker, or the link to an external one. Gives the
+    /// address that devices connect to.
+    pub async fn start_gateway(self: &Arc<Self>) -> anyhow::Result<String> {
+        let intake = Arc::new(Intake(Arc::downgrade(self)));
+        let gateway = if self.config.mqtt.is_external() {
+            Gateway::external(self.external_broker()?, intake).context("mqtt.url")?
+        } else {
+            let config = GatewayConfig::new(self.config.mqtt.listen);
+            Gateway::embedded(config, intake).await.context("mqtt.listen")?
+        };
+        let address = gateway.address();
         if self.gateway.set(gateway).is_err() {
             anyhow::bail!("the gateway was started twice");
         }
         Ok(address)
+    }
+
+    fn external_broker(&self) -> anyhow::Result<ExternalConfig> {
+        let mqtt = &self.config.mqtt;
+        if mqtt.listen_given {
+            tracing::warn!(url = %mqtt.url, listen = %mqtt.listen, "mqtt.url is set: devices come through the external broker, mqtt.listen is not used");
+        }
+        let client_id = if mqtt.client_id.is_empty() {
+            // Of the county's key: the same for ever, and after a restore too.
+            format!("tianyin-{}", &sha256_hex(self.signer.public_pem().as_bytes())[..16])
+        } else {
+            mqtt.client_id.clone()
+        };
+        let mut config = ExternalConfig::new(mqtt.url.parse()?, client_id);
+        config.username = (!mqtt.username.is_empty()).then(|| mqtt.username.clone());
+        config.password_file.clone_from(&mqtt.password_file);
+        config.ca_file.clone_from(&mqtt.ca_file);
+        Ok(config)
     }
 
     /// Writes what is still in memory.

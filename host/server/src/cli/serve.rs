@@ -40,7 +40,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let http = listener.local_addr()?;
     let opening = config.clone();
     let app = tokio::task::spawn_blocking(move || App::open(opening)).await??;
-    let mqtt = app.start_gateway().await.context("mqtt.listen")?;
+    let mqtt = app.start_gateway().await?;
     // Without it everything works but the command line beside the service.
     let admin = Socket::open(&app).inspect_err(|e| {
         tracing::error!(error = format!("{e:#}"), "no administrator's socket");

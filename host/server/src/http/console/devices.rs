@@ -17,7 +17,7 @@ use super::operators::township_choices;
 use super::page::{Page, Pager, html, refused};
 use super::read::{self, ListQuery};
 use super::session::{Posted, Signed, done, not_done};
-use crate::app::devices::{PairingCode, Presence};
+use crate::app::devices::{PairingCode, Presence, Stranger};
 use crate::app::{App, AppError};
 use crate::texts::t;
 
@@ -38,6 +38,8 @@ pub fn router() -> Router<Arc<App>> {
 struct ListPage {
     page: Page,
     pairing: PairingBox,
+    external: bool,
+    strangers: Vec<Stranger>,
     pending: Vec<Device>,
     rows: Vec<Row>,
     pager: Pager,
@@ -57,6 +59,7 @@ struct PairingBox {
     may_switch: bool,
     pairing: Option<PairingCode>,
     broker: String,
+    external: bool,
 }
 
 impl askama::filters::HtmlSafe for PairingBox {}
@@ -68,12 +71,15 @@ impl PairingBox {
             may_switch: signed.is_administrator(),
             pairing: app.pairing().filter(|_| signed.is_administrator()),
             broker: broker_address(app),
+            external: app.config.mqtt.is_external(),
         }
     }
 }
 
-fn broker_address(app: &App) -> String {
-    app.config.mqtt.listen.to_string()
+/// Where devices connect.
+pub fn broker_address(app: &App) -> String {
+    let mqtt = &app.config.mqtt;
+    if mqtt.is_external() { mqtt.url.clone() } else { mqtt.listen.to_string() }
 }
 
 async fn list(
@@ -96,6 +102,8 @@ async fn list(
     html(&ListPage {
         page: Page::new(&app, &signed, "/devices", "devices.title"),
         pairing: PairingBox::of(&app, &signed),
+        external: app.config.mqtt.is_external(),
+        strangers: if signed.is_administrator() { app.strangers() } else { Vec::new() },
         pending: read::newest(&app, &signed, (device::BY_STATUS, "pending"), read::ROWS)?,
         rows,
         pager: found.pager,
@@ -125,6 +133,7 @@ struct DetailPage {
     presence: Presence,
     form: Form,
     lists: Lists,
+    external: bool,
 }
 
 impl DetailPage {
@@ -209,6 +218,7 @@ fn shown(
         device,
         form: form.of("device"),
         lists: lists(app, signed)?,
+        external: app.config.mqtt.is_external(),
     })
 }
 

@@ -43,7 +43,7 @@ fn shown(app: &App, signed: &Signed, county: County, form: Form) -> SettingsPage
         form,
         started_at: app.started_at,
         version: env!("CARGO_PKG_VERSION"),
-        broker: app.config.mqtt.listen.to_string(),
+        broker: super::devices::broker_address(app),
         public_key: app.signer.public_pem().to_owned(),
     }
 }
