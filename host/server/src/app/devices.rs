@@ -280,3 +280,21 @@ impl App {
         self.gateway().map_or(0, tianyin_gateway::Gateway::devices_online)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_are_counted_and_never_too_many() {
+        let devices = Devices::default();
+        assert!(devices.note_stranger("a"));
+        assert!(!devices.note_stranger("a"));
+        assert_eq!(devices.strangers.lock()["a"].messages, 2);
+        for n in 0..1000 {
+            devices.note_stranger(&format!("b{n}"));
+        }
+        assert_eq!(devices.strangers.lock().len(), STRANGERS_MAX);
+        assert!(devices.strangers.lock().contains_key("b999"));
+    }
+}
