@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::Appliance;
 use crate::child::{self, Finished};
+use crate::place;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Identity that GM/T 0009 sets where the signer has no other.
@@ -50,6 +51,19 @@ pub fn openssl_verify(folder: &Path, public_pem: &str, proof: &str) -> Result<se
     let told = child::run(Path::new("openssl"), prepare, TIMEOUT)?;
     ensure!(told.contains("Verified OK"), "openssl: {told}");
     Ok(serde_json::from_slice(&fields)?)
+}
+
+/// Checks a journal with the verifier in Python; its lines and the hash of the last one.
+pub fn verify_journal(folder: &Path) -> Result<(u64, String)> {
+    let script = place::root().join("packaging/verify_journal.py");
+    let prepare = |command: &mut std::process::Command| {
+        command.arg(script).arg(folder);
+    };
+    let told = child::run(Path::new("python3"), prepare, TIMEOUT)?;
+    let parsed = told
+        .split_once(" lines, head ")
+        .and_then(|(lines, head)| Some((lines.parse().ok()?, head.get(..64)?.to_owned())));
+    parsed.with_context(|| format!("verify_journal.py: {told}"))
 }
 
 /// Publishes a payload with `mosquitto_pub` at QoS 1, as any foreign client would.

@@ -22,6 +22,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// `[disk]`.
     pub disk: Disk,
+    /// `[journal]`.
+    pub journal: JournalConfig,
     /// `[log]`.
     pub log: Log,
 }
@@ -105,6 +107,18 @@ pub struct Disk {
     pub free_min_mib: u64,
 }
 
+/// `[journal]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournalConfig {
+    /// Folder of the second copy, which must exist, on another disk if possible; none by default.
+    pub copy: Option<PathBuf>,
+    /// A new segment begins after so many MiB.
+    pub segment_mib: u64,
+    /// Whether full segments are compressed.
+    pub compress: bool,
+}
+
 /// `[log]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -123,6 +137,7 @@ impl Default for Config {
             mqtt: Mqtt::default(),
             store: StoreConfig::default(),
             disk: Disk::default(),
+            journal: JournalConfig::default(),
             log: Log::default(),
         }
     }
@@ -160,6 +175,34 @@ impl Default for Disk {
     }
 }
 
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self { copy: None, segment_mib: 64, compress: true }
+    }
+}
+
+impl JournalConfig {
+    /// What the journal is opened with.
+    pub fn options(&self) -> tianyin_journal::Options {
+        tianyin_journal::Options {
+            segment_bytes_max: self.segment_mib << 20,
+            ..tianyin_journal::Options::default()
+        }
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            (1..=1024).contains(&self.segment_mib),
+            "settings: journal.segment_mib must be 1 to 1024"
+        );
+        anyhow::ensure!(
+            self.copy.as_ref().is_none_or(|folder| folder.is_absolute()),
+            "settings: journal.copy must be an absolute path"
+        );
+        Ok(())
+    }
+}
+
 impl Default for Log {
     fn default() -> Self {
         Self { format: "text".into(), filter: "info,rmqtt=warn".into() }
@@ -169,7 +212,7 @@ impl Default for Log {
 /// A terabyte.
 const MIB_MAX: u64 = 1 << 20;
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 16] = [
     "http.listen",
     "http.trusted_proxies",
     "mqtt.listen",
@@ -181,6 +224,9 @@ const KEYS: [&str; 13] = [
     "store.cache_mib",
     "disk.ballast_mib",
     "disk.free_min_mib",
+    "journal.copy",
+    "journal.segment_mib",
+    "journal.compress",
     "log.format",
     "log.filter",
 ];
@@ -221,6 +267,7 @@ impl Config {
         {
             anyhow::ensure!(mib <= MIB_MAX, "settings: disk.{key} must be 0 to {MIB_MAX}");
         }
+        config.journal.check()?;
         Ok(config)
     }
 }
@@ -245,8 +292,15 @@ fn merge_environment(
             "environment variable {name}: no such setting {dotted}"
         );
         let value = match (dotted.as_str(), value.parse::<i64>()) {
-            ("store.cache_mib" | "disk.ballast_mib" | "disk.free_min_mib", Ok(number)) => {
-                toml::Value::Integer(number)
+            (
+                "store.cache_mib"
+                | "disk.ballast_mib"
+                | "disk.free_min_mib"
+                | "journal.segment_mib",
+                Ok(number),
+            ) => toml::Value::Integer(number),
+            ("journal.compress", _) if matches!(value.as_str(), "true" | "false") => {
+                toml::Value::Boolean(value == "true")
             }
             ("http.trusted_proxies", _) => toml::Value::Array(
                 value.split(',').map(|v| toml::Value::String(v.trim().into())).collect(),
@@ -291,6 +345,29 @@ mod tests {
         ] {
             let error = format!("{:#}", mqtt(bad).check().unwrap_err());
             assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_journal_is_set_by_file_and_environment() {
+        let vars = [
+            ("TIANYIN_JOURNAL_COPY", "/mnt/usb/tianyin"),
+            ("TIANYIN_JOURNAL_SEGMENT_MIB", "8"),
+            ("TIANYIN_JOURNAL_COMPRESS", "false"),
+        ];
+        let mut table: toml::Table = "[journal]\ncompress = true".parse().unwrap();
+        let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        merge_environment(&mut table, vars.into_iter()).unwrap();
+        let journal = Config::deserialize(table).unwrap().journal;
+        assert_eq!(journal.copy.as_deref(), Some(Path::new("/mnt/usb/tianyin")));
+        assert!(journal.options().segment_bytes_max == 8 << 20 && !journal.compress);
+        journal.check().unwrap();
+        for (key, bad) in [
+            ("copy", JournalConfig { copy: Some("usb".into()), ..JournalConfig::default() }),
+            ("segment_mib", JournalConfig { segment_mib: 0, ..JournalConfig::default() }),
+            ("segment_mib", JournalConfig { segment_mib: 1025, ..JournalConfig::default() }),
+        ] {
+            assert!(bad.check().unwrap_err().to_string().contains(key));
         }
     }
 

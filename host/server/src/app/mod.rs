@@ -9,6 +9,7 @@ pub mod devices;
 pub mod error;
 pub mod gate;
 pub mod ingest;
+pub mod journal_care;
 pub mod live;
 pub mod operators;
 pub mod pipeline;
@@ -53,6 +54,8 @@ pub struct App {
     pub writer: writer::Writer,
     /// Space on the disks.
     pub space: Arc<space::Space>,
+    /// Sealing and second copy of the journal.
+    pub journal_care: journal_care::JournalCare,
     /// Rules in force.
     pub rules: Arc<RuleSet>,
     /// Installed plugins.

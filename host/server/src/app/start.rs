@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context as _;
 use tianyin_documents::{FontOptions, Renderer};
 use tianyin_gateway::{ExternalConfig, Gateway, GatewayConfig};
-use tianyin_journal::{Journal, Options as JournalOptions, Reader};
+use tianyin_journal::{Journal, Reader};
 use tianyin_rules::RuleSet;
 use tianyin_store::{Options as StoreOptions, Store};
 
@@ -15,7 +15,8 @@ use super::replay::{fill, replay};
 use super::space::Space;
 use super::writer::{Files, Writer};
 use super::{
-    App, accounts, activities, cure, devices, live, pipeline, plugins, printing, scans, tail, watch,
+    App, accounts, activities, cure, devices, journal_care, live, pipeline, plugins, printing,
+    scans, tail, watch,
 };
 use crate::blobs::Blobs;
 use crate::config::Config;
@@ -51,7 +52,7 @@ impl App {
         std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
         let space = Arc::new(Space::new(&data, &config.disk));
         space.prepare_start(is_new(&data))?;
-        let (journal, recovery) = Journal::open(&data.join("journal"), JournalOptions::default())?;
+        let (journal, recovery) = Journal::open(&data.join("journal"), config.journal.options())?;
         if let Some(cut) = &recovery.cut {
             tracing::warn!(bytes = cut.bytes, first_seq = cut.first_seq, kept_in = %cut.kept_in.display(), reason = %cut.reason, "an unfinished write was cut off the journal");
         }
@@ -65,6 +66,7 @@ impl App {
         let rules =
             RuleSet::shipped().map_err(|d| anyhow::anyhow!("shipped rules: {}", join(&d)))?;
         let head = journal.head().seq;
+        let sealer = journal.sealer();
         let (writer, _) = Writer::start(Files {
             journal,
             journal_dir: data.join("journal"),
@@ -72,11 +74,18 @@ impl App {
             store_options: store_options(&config),
             space: space.clone(),
         })?;
+        let journal_care = journal_care::JournalCare::start(
+            &config.journal,
+            &data.join("journal"),
+            sealer,
+            writer.committed(),
+        )?;
         let app = Arc::new(Self {
             config,
             store,
             writer,
             space,
+            journal_care,
             rules: Arc::new(rules),
             plugins,
             documents,
@@ -154,6 +163,7 @@ impl App {
     /// Writes what is still in memory.
     pub async fn close(&self) {
         self.flush_scans().await;
+        self.journal_care.settle().await;
         if let Err(e) = self.store.flush() {
             tracing::warn!(error = %e, "store checkpoint failed; the journal has it all");
         }
