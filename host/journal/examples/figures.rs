@@ -1,6 +1,7 @@
 //! Figures of the journal alone: `cargo run -p tianyin-journal --example figures -- DIR [LINES]`
 //! writes a journal of LINES (by default 1,000,000) into the new folder DIR, in groups of 64, and
-//! measures opening, sealing and verifying it.
+//! measures opening, sealing and verifying it. Times are wall time and, as other work may be going on,
+//! time on a processor, by which the rates are taken.
 
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -26,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("written: {lines} lines, {} MB, {}", bytes >> 20, rate(lines, bytes, spent));
     let open = || Journal::open(&dir, Options::default());
     let (_, spent) = timed(open)?;
-    println!("open, no segment sealed: {} ms", spent.as_millis());
+    println!("open, no segment sealed: {spent}");
     let (_, spent) = timed(|| verify(&dir, None, &mut |_| {}))?;
     println!("verify, plain: {}", rate(lines, bytes, spent));
 
@@ -41,20 +42,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     drop(journal);
     let plain: u64 = sealed.iter().map(|s| s.plain_bytes).sum();
     let gz: u64 = sealed.iter().filter_map(|s| s.gz_bytes).sum();
-    println!(
-        "sealed: {} segments, {} MB to {} MB ({:.1} : 1), {:.0} MB/s with reading back",
-        sealed.len(),
-        plain >> 20,
-        gz >> 20,
-        plain as f64 / gz as f64,
-        per_second(plain, spent) / 1e6,
-    );
+    let ratio = plain as f64 / gz as f64;
+    let (mb, gz_mb) = (plain >> 20, gz >> 20);
+    println!("sealed: {} segments, {mb} MB to {gz_mb} MB ({ratio:.1} : 1)", sealed.len());
+    println!("sealing, with reading back: {}", rate(lines, plain, spent));
     let (_, spent) = timed(open)?;
-    println!("open, sealed: {} ms", spent.as_millis());
+    println!("open, sealed: {spent}");
     let (report, spent) = timed(|| verify(&dir, None, &mut |_| {}))?;
     println!("verify, compressed: {}", rate(lines, bytes, spent));
     let (_, spent) = timed(|| Reader::new(&dir, lines / 3).read_up_to(lines))?;
-    println!("first line read from the middle of a compressed segment: {} ms", spent.as_millis());
+    println!("first line read from the middle of a compressed segment: {spent}");
     let mut second = SecondCopy::new(&dir, &copy);
     let (_, spent) = timed(|| {
         while second.step(head.seq)? != head {}
@@ -105,16 +102,32 @@ fn size(dir: &Path) -> Result<u64, std::io::Error> {
     std::fs::read_dir(dir)?.map(|entry| Ok(entry?.metadata()?.len())).sum()
 }
 
-fn timed<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<(T, Duration), E> {
-    let started = Instant::now();
-    Ok((work()?, started.elapsed()))
+/// Time passed, and time on a processor.
+#[derive(Clone, Copy)]
+struct Spent {
+    wall: Duration,
+    busy: Duration,
 }
 
-fn per_second(count: u64, spent: Duration) -> f64 {
-    count as f64 / spent.as_secs_f64()
+impl std::fmt::Display for Spent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.3} s ({:.3} s busy)", self.wall.as_secs_f64(), self.busy.as_secs_f64())
+    }
 }
 
-fn rate(lines: u64, bytes: u64, spent: Duration) -> String {
-    let (lines, megabytes) = (per_second(lines, spent), per_second(bytes, spent) / 1e6);
-    format!("{:.1} s, {lines:.0} lines/s, {megabytes:.0} MB/s", spent.as_secs_f64())
+fn busy() -> Duration {
+    let told = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    let ns = told.split(' ').next().and_then(|ns| ns.parse().ok());
+    Duration::from_nanos(ns.unwrap_or_default())
+}
+
+fn timed<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<(T, Spent), E> {
+    let (started, before) = (Instant::now(), busy());
+    let done = work()?;
+    Ok((done, Spent { wall: started.elapsed(), busy: busy().saturating_sub(before) }))
+}
+
+fn rate(lines: u64, bytes: u64, spent: Spent) -> String {
+    let per_second = |count: u64| count as f64 / spent.busy.as_secs_f64();
+    format!("{spent}, {:.0} lines/s, {:.0} MB/s", per_second(lines), per_second(bytes) / 1e6)
 }
