@@ -1,7 +1,7 @@
 //! Starting, using and stopping the embedded broker.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +18,10 @@ use rmqtt::utils::timestamp_millis;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::GatewayConfig;
+use crate::front::{Doors, Front, FrontStats};
 use crate::hooks::{Core, Hooks};
 use crate::ingest::{Ingest, Offline};
+use crate::peers::Peers;
 use crate::retain::NoRetain;
 use crate::topic::{self, DownKind};
 
@@ -97,7 +99,7 @@ pub enum GatewayError {
 /// they end.
 pub struct Embedded {
     core: Arc<Core>,
-    local_addr: SocketAddr,
+    front: Front,
     accepting: JoinHandle<()>,
     sweeping: JoinHandle<()>,
 }
@@ -110,7 +112,8 @@ impl Embedded {
         ingest: Arc<dyn Ingest>,
     ) -> Result<Self, GatewayError> {
         config.check()?;
-        let (listener, local_addr) = bind(&config)?;
+        let doors = Doors::bind(&config)?;
+        let (listener, broker) = bind(&config)?;
         let scx = ServerContext::new()
             // By default the broker turns devices away when the machine is busy with anything at
             // all.
@@ -119,7 +122,8 @@ impl Embedded {
             .build()
             .await;
         *scx.extends.retain_mut().await = Box::new(NoRetain);
-        let core = Arc::new(Core::new(config, scx.clone(), ingest));
+        let peers = Arc::new(Peers::default());
+        let core = Arc::new(Core::new(config.clone(), scx.clone(), peers.clone(), ingest));
         register(&core).await;
 
         let server = MqttServer::new(scx).listener_by_id(listener, 1).build();
@@ -129,14 +133,29 @@ impl Embedded {
             }
         });
         let sweeping = tokio::spawn(sweep_forever(core.clone()));
-        tracing::info!(%local_addr, "MQTT gateway listens");
-        Ok(Self { core, local_addr, accepting, sweeping })
+        let listen = config.listen;
+        let front = Front::start(doors, config, broker, peers)
+            .map_err(|source| GatewayError::Bind { listen, source })?;
+        tracing::info!(plain = %front.plain_addr, tls = ?front.tls_addr, "MQTT gateway listens");
+        Ok(Self { core, front, accepting, sweeping })
     }
 
     /// The address it really listens on (the port, if 0 was configured).
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        self.front.plain_addr
+    }
+
+    /// The address it really listens on with TLS, if it does.
+    #[must_use]
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.front.tls_addr
+    }
+
+    /// Counts of what happened at the door since start.
+    #[must_use]
+    pub fn front_stats(&self) -> Arc<FrontStats> {
+        self.front.stats()
     }
 
     /// Number of devices with at least one connection.
@@ -214,9 +233,9 @@ impl Embedded {
     /// hangs. Last wills are not published.
     pub async fn shutdown(mut self) {
         self.core.close();
+        self.front.close().await;
         self.sweeping.abort();
         self.accepting.abort();
-        // The port is free when the task has really ended.
         let _ = (&mut self.accepting).await;
         let goodbye = async {
             kick(&self.core, |_| true).await;
@@ -230,8 +249,9 @@ impl Embedded {
                 "shut down with connections still open"
             );
         }
+        self.front.cut();
         self.core.forget_ingest();
-        tracing::info!(local_addr = %self.local_addr, "MQTT gateway stopped");
+        tracing::info!(local_addr = %self.front.plain_addr, "MQTT gateway stopped");
     }
 }
 
@@ -242,16 +262,16 @@ impl Drop for Embedded {
     }
 }
 
+/// The broker itself, on loopback and a free port: only the front may come in.
 fn bind(config: &GatewayConfig) -> Result<(Listener, SocketAddr), GatewayError> {
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let failed = |error: rmqtt::Error| {
         let source = error.downcast::<io::Error>().unwrap_or_else(io::Error::other);
-        GatewayError::Bind { listen: config.listen, source }
+        GatewayError::Bind { listen: loopback, source }
     };
     let listener = Builder::new()
         .name("tianyin")
-        .laddr(config.listen)
-        // Without it a restart fails with "address already in use" for a minute.
-        .reuseaddr(Some(true))
+        .laddr(loopback)
         // Without it an acknowledgement may wait 40 ms for the next one.
         .nodelay(true)
         .allow_anonymous(false)

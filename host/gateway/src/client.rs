@@ -13,8 +13,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill, MqttOptions,
-    Outgoing, Packet, QoS, SubscribeReasonCode,
+    Outgoing, Packet, QoS, SubscribeReasonCode, TlsConfiguration, Transport,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -42,6 +45,8 @@ pub struct Options {
     /// Most publishes that wait for their acknowledgement at once; further ones wait before they
     /// are sent.
     pub in_flight_max: u16,
+    /// Certificates (PEM) that an `mqtts://` server is checked against.
+    pub ca_pem: Option<Bytes>,
 }
 
 impl Default for Options {
@@ -53,6 +58,7 @@ impl Default for Options {
             last_will: None,
             subscribe: true,
             in_flight_max: 32,
+            ca_pem: None,
         }
     }
 }
@@ -60,12 +66,15 @@ impl Default for Options {
 /// What went wrong on the device's side.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
-    /// Not `host:port` or `mqtt://host:port`.
-    #[error("{url:?} is not an MQTT address, expected mqtt://host:port")]
+    /// Not `host:port`, `mqtt://host:port` or `mqtts://host:port`.
+    #[error("{url:?} is not an MQTT address, expected mqtt://host:port or mqtts://host:port")]
     Url {
         /// As given.
         url: String,
     },
+    /// `mqtts://` without certificates to check the server against, or they cannot be read.
+    #[error("mqtts:// needs the certificate of the server's CA: {0}")]
+    Ca(String),
     /// The broker answered CONNECT with a return code.
     #[error("the broker refused the connection: {0}")]
     Refused(ConnectRefused),
@@ -131,7 +140,7 @@ pub struct DeviceClient {
 }
 
 impl DeviceClient {
-    /// Connects to `host:port` or `mqtt://host:port` with device id and token as user name and
+    /// Connects to `host:port`, `mqtt://host:port` or `mqtts://host:port` with device id and token as user name and
     /// password.
     pub async fn connect(
         url: &str,
@@ -258,7 +267,11 @@ fn mqtt_options(
     options: &Options,
 ) -> Result<MqttOptions, ClientError> {
     let bad = || ClientError::Url { url: url.to_owned() };
-    let address = url.strip_prefix("mqtt://").unwrap_or(url).trim_end_matches('/');
+    let (is_tls, address) = match url.strip_prefix("mqtts://") {
+        Some(address) => (true, address),
+        None => (false, url.strip_prefix("mqtt://").unwrap_or(url)),
+    };
+    let address = address.trim_end_matches('/');
     let (host, port) = address.rsplit_once(':').ok_or_else(bad)?;
     let port: u16 = port.parse().map_err(|_| bad())?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -272,6 +285,10 @@ fn mqtt_options(
         .set_keep_alive(options.keep_alive.max(Duration::from_secs(1)))
         .set_inflight(options.in_flight_max.max(1))
         .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
+    if is_tls {
+        let config = tls_config(options.ca_pem.as_deref())?;
+        mqtt.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(config)));
+    }
     if let Some(payload) = &options.last_will {
         let will = LastWill::new(
             topic::up(device, UpKind::Status),
@@ -282,6 +299,25 @@ fn mqtt_options(
         mqtt.set_last_will(will);
     }
     Ok(mqtt)
+}
+
+fn tls_config(ca_pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, ClientError> {
+    let pem = ca_pem.ok_or_else(|| ClientError::Ca("none was given".into()))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|e| ClientError::Ca(e.to_string()))?;
+        roots.add(certificate).map_err(|e| ClientError::Ca(e.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(ClientError::Ca("there is no certificate in the file".into()));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| ClientError::Ca(e.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
 }
 
 /// Until CONNACK and, with a filter, SUBACK. Returns whether a session was present.

@@ -1,9 +1,22 @@
 //! Settings and limits of the embedded broker.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::GatewayError;
+
+/// Where TLS connections are taken.
+#[derive(Debug, Clone)]
+pub struct TlsListen {
+    /// Address; port 0 picks a free one (see [`crate::Embedded::tls_addr`]).
+    pub listen: SocketAddr,
+    /// The newest is used for every new connection, so that a certificate changes without a
+    /// restart.
+    pub config: watch::Receiver<Arc<rustls::ServerConfig>>,
+}
 
 /// Settings of [`crate::Embedded::start`]. Every limit has a default that suits a county (hundreds
 /// of devices).
@@ -11,6 +24,8 @@ use crate::GatewayError;
 pub struct GatewayConfig {
     /// Where to listen; port 0 picks a free one (see [`crate::Embedded::local_addr`]).
     pub listen: SocketAddr,
+    /// Where to listen with TLS, too.
+    pub tls: Option<TlsListen>,
     /// Largest packet without its fixed header, in bytes: topic and properties and payload. Larger
     /// ones disconnect.
     pub packet_bytes_max: u32,
@@ -18,9 +33,14 @@ pub struct GatewayConfig {
     pub connections_max: usize,
     /// Most sessions of one device at once.
     pub connections_per_device_max: usize,
-    /// Most handshakes at once; more wait.
+    /// Most connections of one address at once (IPv6: of one /64), further ones are closed.
+    pub connections_per_address_max: usize,
+    /// Most connections at once that have not finished their CONNECT packet; more wait.
+    /// Each listener keeps one place for who comes next, so at least 2.
+    pub pending_max: usize,
+    /// Most logins under way at once; more wait.
     pub handshakes_max: usize,
-    /// A client that has not finished its CONNECT packet by then is dropped.
+    /// A client that has not finished its CONNECT packet (and TLS handshake) by then is dropped.
     pub handshake_timeout: Duration,
     /// Longest keep alive a device may ask for, in seconds. 0 (never) is refused: a dead device
     /// must be noticed.
@@ -38,16 +58,19 @@ pub struct GatewayConfig {
 
 impl GatewayConfig {
     /// Defaults: 64 KiB payload plus 1 KiB for the rest of the packet, 1024 sessions, 8 a device,
-    /// keep alive up to an hour, 200 messages and 24 hours for an absent device, 1 s pause.
+    /// 256 connections an address, 10 s to say CONNECT, keep alive up to an hour, 200 messages and 24 hours for an absent device, 1 s pause.
     #[must_use]
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
+            tls: None,
             packet_bytes_max: 65 * 1024,
             connections_max: 1024,
             connections_per_device_max: 8,
+            connections_per_address_max: 256,
+            pending_max: 512,
             handshakes_max: 100,
-            handshake_timeout: Duration::from_secs(15),
+            handshake_timeout: Duration::from_secs(10),
             keep_alive_s_max: 3600,
             queue_messages_max: 200,
             session_expiry: Duration::from_secs(24 * 3600),
@@ -68,6 +91,8 @@ impl GatewayConfig {
             ("packet_bytes_max", self.packet_bytes_max < 2048),
             ("connections_max", self.connections_max == 0),
             ("connections_per_device_max", self.connections_per_device_max == 0),
+            ("connections_per_address_max", self.connections_per_address_max == 0),
+            ("pending_max", self.pending_max < 2),
             ("handshakes_max", self.handshakes_max == 0),
             ("handshake_timeout", self.handshake_timeout.is_zero()),
             ("keep_alive_s_max", self.keep_alive_s_max == 0),

@@ -1,5 +1,6 @@
 //! Devices, wherever their broker is.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use crate::broker::{Embedded, GatewayError};
 use crate::config::GatewayConfig;
 use crate::external::{External, ExternalConfig, ExternalStatus};
+use crate::front::FrontStats;
 use crate::ingest::Ingest;
 use crate::topic::DownKind;
 
@@ -38,6 +40,24 @@ impl Gateway {
         match self {
             Self::Embedded(gateway) => gateway.local_addr().to_string(),
             Self::External(gateway) => gateway.url().to_string(),
+        }
+    }
+
+    /// Where devices connect with TLS, if the embedded broker takes such connections.
+    #[must_use]
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Embedded(gateway) => gateway.tls_addr(),
+            Self::External(_) => None,
+        }
+    }
+
+    /// What happened at the embedded broker's door; `None` with an external one.
+    #[must_use]
+    pub fn front_stats(&self) -> Option<Arc<FrontStats>> {
+        match self {
+            Self::Embedded(gateway) => Some(gateway.front_stats()),
+            Self::External(_) => None,
         }
     }
 

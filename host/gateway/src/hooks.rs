@@ -27,6 +27,7 @@ use crate::config::GatewayConfig;
 use crate::ingest::{
     Admission, Ingest, Login, Offline, Qos, Refusal, RefusalKind, RefuseReason, UpMessage,
 };
+use crate::peers::Peers;
 use crate::presence::Presence;
 use crate::topic::{self, UpKind};
 
@@ -38,6 +39,7 @@ pub(crate) struct Core {
     pub(crate) config: GatewayConfig,
     pub(crate) scx: ServerContext,
     pub(crate) presence: Presence,
+    pub(crate) peers: Arc<Peers>,
     /// Taken out by shutdown: the broker's parts refer to each other in a circle and are never
     /// dropped.
     ingest: RwLock<Option<Arc<dyn Ingest>>>,
@@ -47,11 +49,17 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(config: GatewayConfig, scx: ServerContext, ingest: Arc<dyn Ingest>) -> Self {
+    pub(crate) fn new(
+        config: GatewayConfig,
+        scx: ServerContext,
+        peers: Arc<Peers>,
+        ingest: Arc<dyn Ingest>,
+    ) -> Self {
         Self {
             config,
             scx,
             presence: Presence::default(),
+            peers,
             ingest: RwLock::new(Some(ingest)),
             closing: AtomicBool::new(false),
             kicked: Mutex::new(HashMap::new()),
@@ -95,7 +103,7 @@ impl Core {
     async fn report(&self, id: &Id, kind: RefusalKind, detail: impl Into<String>) {
         let refusal = Refusal {
             device: id.username_ref().to_owned(),
-            remote: id.remote_addr,
+            remote: self.peers.behind(id.remote_addr),
             kind,
             detail: detail.into(),
         };
@@ -113,6 +121,11 @@ impl Core {
         let Some(ingest) = self.ingest().filter(|_| !self.is_closing()) else {
             return AuthResult::NotAuthorized;
         };
+        if self.peers.behind(id.remote_addr).is_none() {
+            // Somebody on this machine went to the broker's own port.
+            self.report(id, RefusalKind::Connect, "did not come in at the front").await;
+            return AuthResult::NotAuthorized;
+        }
         let device = match info.username() {
             Some(name) if topic::is_device_id(name) => name.to_string(),
             _ => {
@@ -128,7 +141,7 @@ impl Core {
             device,
             client_id: id.client_id.to_string(),
             password: info.password().cloned().unwrap_or_default(),
-            remote: id.remote_addr,
+            remote: self.peers.behind(id.remote_addr),
         };
         match ingest.authenticate(login).await {
             Admission::Accepted => AuthResult::Allow(false, None),
@@ -199,7 +212,7 @@ impl Core {
             let mqtt5 = session.protocol().await.is_ok_and(|level| level >= 5);
             return PublishAclResult::rejected(!mqtt5, Some("topic not allowed".into()));
         };
-        match ingest.received(up_message(id, kind, publish, false)).await {
+        match ingest.received(self.up_message(id, kind, publish, false)).await {
             Ok(()) => PublishAclResult::allow(),
             Err(why) => {
                 tracing::warn!(device = id.username_ref(), %kind, %why, "not stored, acknowledgement withheld");
@@ -218,7 +231,7 @@ impl Core {
     async fn last_will(&self, id: &Id, publish: &Publish) {
         let Some(ingest) = self.ingest().filter(|_| !self.is_void(id)) else { return };
         let Some(kind) = topic::parse_up(id.username_ref(), &publish.topic) else { return };
-        if let Err(why) = ingest.received(up_message(id, kind, publish, true)).await {
+        if let Err(why) = ingest.received(self.up_message(id, kind, publish, true)).await {
             tracing::warn!(device = id.username_ref(), %why, "last will not stored");
         }
     }
@@ -231,29 +244,29 @@ impl Core {
         SubscribeAclResult::new_failure(SubscribeAckReason::NotAuthorized)
     }
 
+    fn up_message(&self, id: &Id, kind: UpKind, publish: &Publish, last_will: bool) -> UpMessage {
+        UpMessage {
+            device: id.username_ref().to_owned(),
+            client_id: id.client_id.to_string(),
+            remote: self.peers.behind(id.remote_addr),
+            kind,
+            payload: publish.payload.clone(),
+            qos: match publish.qos {
+                QoS::AtMostOnce => Qos::AtMostOnce,
+                QoS::AtLeastOnce => Qos::AtLeastOnce,
+                QoS::ExactlyOnce => Qos::ExactlyOnce,
+            },
+            retain: publish.retain,
+            dup: publish.dup,
+            last_will,
+        }
+    }
+
     /// The last gate before a message leaves: never another device's, never to a connection that
     /// was kicked.
     fn may_deliver(&self, session: &Session, publish: &Publish) -> bool {
         topic::parse_down(session.id.username_ref(), &publish.topic).is_some()
             && !self.is_void(&session.id)
-    }
-}
-
-fn up_message(id: &Id, kind: UpKind, publish: &Publish, last_will: bool) -> UpMessage {
-    UpMessage {
-        device: id.username_ref().to_owned(),
-        client_id: id.client_id.to_string(),
-        remote: id.remote_addr,
-        kind,
-        payload: publish.payload.clone(),
-        qos: match publish.qos {
-            QoS::AtMostOnce => Qos::AtMostOnce,
-            QoS::AtLeastOnce => Qos::AtLeastOnce,
-            QoS::ExactlyOnce => Qos::ExactlyOnce,
-        },
-        retain: publish.retain,
-        dup: publish.dup,
-        last_will,
     }
 }
 
@@ -285,7 +298,8 @@ impl Handler for Hooks {
             }
             Parameter::ClientConnected(session) => {
                 if let Some(ingest) = core.ingest() {
-                    core.presence.add(&session.id, ingest.as_ref()).await;
+                    let remote = core.peers.behind(session.id.remote_addr);
+                    core.presence.add(&session.id, remote, ingest.as_ref()).await;
                 }
                 (true, acc)
             }

@@ -98,7 +98,8 @@ pub struct UpMessage {
     pub device: String,
     /// MQTT client id of the connection; empty with an external broker.
     pub client_id: String,
-    /// Where the connection comes from; unknown with an external broker.
+    /// Where the connection comes from; unknown with an external broker, and once it has ended (a
+    /// last will).
     pub remote: Option<SocketAddr>,
     /// The topic's last level.
     pub kind: UpKind,

@@ -28,25 +28,28 @@
 //! in order, so a will may arrive although the device is back: presence is what
 //! [`Ingest::connected`] and [`Ingest::disconnected`] say.
 //!
-//! Known limit: a client that opens a TCP connection and sends nothing at all is not timed out
-//! (rmqtt reads the first bytes without a deadline); only the process's file limit bounds such
-//! connections. After the first bytes [`GatewayConfig::handshake_timeout`] holds. On an open
-//! network limit connections per address in the firewall.
+//! Connections come in at a front of our own, plain or with TLS: who has not said CONNECT within
+//! [`GatewayConfig::handshake_timeout`] is closed, and one address has at most
+//! [`GatewayConfig::connections_per_address_max`]. The broker itself listens on loopback only.
 
 mod broker;
 pub mod client;
 mod config;
 mod external;
+mod front;
 mod gateway;
 mod hooks;
 mod ingest;
+mod peers;
+mod pipe;
 mod presence;
 mod retain;
 pub mod topic;
 
 pub use broker::{Embedded, GatewayError};
-pub use config::GatewayConfig;
+pub use config::{GatewayConfig, TlsListen};
 pub use external::{BrokerUrl, External, ExternalConfig, ExternalStatus};
+pub use front::FrontStats;
 pub use gateway::Gateway;
 pub use ingest::{
     Admission, Ingest, Login, NotStored, Offline, Qos, Refusal, RefusalKind, RefuseReason,

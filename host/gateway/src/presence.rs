@@ -5,6 +5,7 @@
 //! last is gone, and while it is being told about one device, the next change of that device waits.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -21,12 +22,12 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    pub(crate) async fn add(&self, id: &Id, ingest: &dyn Ingest) {
+    pub(crate) async fn add(&self, id: &Id, remote: Option<SocketAddr>, ingest: &dyn Ingest) {
         let device = id.username_ref();
         let slot = self.devices.lock().entry(device.to_owned()).or_default().clone();
         let mut connections = slot.lock().await;
         connections.insert(id.clone());
-        ingest.connected(device, id.remote_addr).await;
+        ingest.connected(device, remote).await;
     }
 
     pub(crate) async fn remove(&self, id: &Id, why: Offline, ingest: &dyn Ingest) {
