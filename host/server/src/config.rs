@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::Deserialize;
 
+use crate::tls::{Https, Mqtts, TlsSettings};
+
 /// Everything that is set at start; what people change while it runs stands in the journal.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -16,8 +18,14 @@ pub struct Config {
     pub data: PathBuf,
     /// `[http]`.
     pub http: Http,
+    /// `[https]`.
+    pub https: Https,
     /// `[mqtt]`.
     pub mqtt: Mqtt,
+    /// `[mqtts]`.
+    pub mqtts: Mqtts,
+    /// `[tls]`.
+    pub tls: TlsSettings,
     /// `[store]`.
     pub store: StoreConfig,
     /// `[disk]`.
@@ -44,6 +52,8 @@ pub struct Http {
 pub struct Mqtt {
     /// Address and port of the embedded broker; not used with `url`.
     pub listen: SocketAddr,
+    /// Most connections of one address at once; not used with `url`.
+    pub connections_per_address: u32,
     /// Whether `listen` was set by somebody.
     #[serde(skip)]
     pub listen_given: bool,
@@ -61,6 +71,10 @@ pub struct Mqtt {
 
 impl Mqtt {
     fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            (1..=4096).contains(&self.connections_per_address),
+            "settings: mqtt.connections_per_address must be 1 to 4096"
+        );
         if self.is_external() {
             let _: tianyin_gateway::BrokerUrl = self.url.parse().context("settings: mqtt.url")?;
             anyhow::ensure!(
@@ -134,7 +148,10 @@ impl Default for Config {
         Self {
             data: PathBuf::from("tianyin-data"),
             http: Http::default(),
+            https: Https::default(),
             mqtt: Mqtt::default(),
+            mqtts: Mqtts::default(),
+            tls: TlsSettings::default(),
             store: StoreConfig::default(),
             disk: Disk::default(),
             journal: JournalConfig::default(),
@@ -153,6 +170,7 @@ impl Default for Mqtt {
     fn default() -> Self {
         Self {
             listen: ([127, 0, 0, 1], 1883).into(),
+            connections_per_address: 256,
             listen_given: false,
             url: String::new(),
             username: String::new(),
@@ -212,15 +230,21 @@ impl Default for Log {
 /// A terabyte.
 const MIB_MAX: u64 = 1 << 20;
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 22] = [
     "http.listen",
     "http.trusted_proxies",
+    "https.listen",
     "mqtt.listen",
     "mqtt.url",
     "mqtt.username",
     "mqtt.password_file",
     "mqtt.ca_file",
     "mqtt.client_id",
+    "mqtt.connections_per_address",
+    "mqtts.listen",
+    "tls.certificate",
+    "tls.key",
+    "tls.names",
     "store.cache_mib",
     "disk.ballast_mib",
     "disk.free_min_mib",
@@ -268,6 +292,11 @@ impl Config {
             anyhow::ensure!(mib <= MIB_MAX, "settings: disk.{key} must be 0 to {MIB_MAX}");
         }
         config.journal.check()?;
+        config.tls.check()?;
+        anyhow::ensure!(
+            config.mqtts.listen.is_none() || !config.mqtt.is_external(),
+            "settings: mqtts.listen is for the embedded broker, but mqtt.url is set"
+        );
         Ok(config)
     }
 }
@@ -296,14 +325,20 @@ fn merge_environment(
                 "store.cache_mib"
                 | "disk.ballast_mib"
                 | "disk.free_min_mib"
-                | "journal.segment_mib",
+                | "journal.segment_mib"
+                | "mqtt.connections_per_address",
                 Ok(number),
             ) => toml::Value::Integer(number),
             ("journal.compress", _) if matches!(value.as_str(), "true" | "false") => {
                 toml::Value::Boolean(value == "true")
             }
-            ("http.trusted_proxies", _) => toml::Value::Array(
-                value.split(',').map(|v| toml::Value::String(v.trim().into())).collect(),
+            ("http.trusted_proxies" | "tls.names", _) => toml::Value::Array(
+                value
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|v| !v.is_empty())
+                    .map(|v| toml::Value::String(v.into()))
+                    .collect(),
             ),
             _ => toml::Value::String(value),
         };

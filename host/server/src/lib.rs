@@ -14,4 +14,5 @@ pub mod keys;
 pub mod proof;
 pub mod regions;
 pub mod texts;
+pub mod tls;
 pub mod vault;

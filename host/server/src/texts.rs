@@ -36,7 +36,12 @@ fn flatten(prefix: &str, table: &toml::Table, all: &mut HashMap<String, String>)
 
 /// The text of a key; the key itself when it is missing, which a test forbids.
 pub fn t(key: &str) -> &str {
-    CATALOGUE.get(key).map_or(key, String::as_str)
+    t_static(key).unwrap_or(key)
+}
+
+/// The text of a key that was put together; `None` when it is missing.
+pub fn t_static(key: &str) -> Option<&'static str> {
+    CATALOGUE.get(key).map(String::as_str)
 }
 
 /// Whether the catalogue has a key.

@@ -39,6 +39,7 @@ pub use error::{AppError, field_text, read_only_text};
 use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::keys::SignatureProvider;
+use crate::tls::Tls;
 use crate::vault::Vault;
 
 /// Times a command based on rules is tried again when its roots changed meanwhile.
@@ -48,6 +49,8 @@ pub const CONFLICT_TRIES: usize = 3;
 pub struct App {
     /// Settings of this start.
     pub config: Config,
+    /// The certificate for HTTPS and MQTTS; `None` when nothing listens with TLS.
+    pub tls: Option<Tls>,
     /// Everything that is queried.
     pub store: Store,
     /// The one way to write.

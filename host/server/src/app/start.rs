@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use tianyin_documents::{FontOptions, Renderer};
-use tianyin_gateway::{ExternalConfig, Gateway, GatewayConfig};
+use tianyin_domain::county::{COUNTY_ID, County};
+use tianyin_gateway::{ExternalConfig, Gateway, GatewayConfig, TlsListen};
 use tianyin_journal::{Journal, Reader};
 use tianyin_rules::RuleSet;
 use tianyin_store::{Options as StoreOptions, Store};
@@ -22,6 +23,7 @@ use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::edge::{now, sha256_hex};
 use crate::keys::SoftwareSm2;
+use crate::tls::Tls;
 use crate::vault::Vault;
 
 /// Progress of a long replay is logged this often, in lines.
@@ -65,6 +67,8 @@ impl App {
         let documents = Renderer::new(fonts(&data))?;
         let rules =
             RuleSet::shipped().map_err(|d| anyhow::anyhow!("shipped rules: {}", join(&d)))?;
+        let public_url = store.get::<County>(COUNTY_ID)?.map(|county| county.public_url);
+        let tls = Tls::open(&config, public_url.as_deref(), now()).context("keys/tls")?;
         let head = journal.head().seq;
         let sealer = journal.sealer();
         let (writer, _) = Writer::start(Files {
@@ -82,6 +86,7 @@ impl App {
         )?;
         let app = Arc::new(Self {
             config,
+            tls,
             store,
             writer,
             space,
@@ -125,6 +130,17 @@ impl App {
         Ok(())
     }
 
+    fn embedded_broker(&self) -> GatewayConfig {
+        let mut config = GatewayConfig::new(self.config.mqtt.listen);
+        config.connections_per_address_max = self.config.mqtt.connections_per_address as usize;
+        config.tls = self
+            .tls
+            .as_ref()
+            .zip(self.config.mqtts.listen)
+            .map(|(tls, listen)| TlsListen { listen, config: tls.mqtts() });
+        config
+    }
+
     /// Starts the way to the devices: the embedded broker, or the link to an external one. Gives the
     /// address that devices connect to.
     pub async fn start_gateway(self: &Arc<Self>) -> anyhow::Result<String> {
@@ -132,8 +148,7 @@ impl App {
         let gateway = if self.config.mqtt.is_external() {
             Gateway::external(self.external_broker()?, intake).context("mqtt.url")?
         } else {
-            let config = GatewayConfig::new(self.config.mqtt.listen);
-            Gateway::embedded(config, intake).await.context("mqtt.listen")?
+            Gateway::embedded(self.embedded_broker(), intake).await.context("mqtt.listen")?
         };
         let address = gateway.address();
         if self.gateway.set(gateway).is_err() {

@@ -11,6 +11,8 @@ use super::{Place, quiet_logs, runtime};
 use crate::admin::socket::Socket;
 use crate::app::{App, accounts};
 use crate::config::Config;
+use crate::http::Listening;
+use crate::tls::Tls;
 
 #[derive(Args)]
 pub(crate) struct Serve {
@@ -38,21 +40,40 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("http.listen {}", config.http.listen))?;
     let http = listener.local_addr()?;
+    let mut listeners = vec![Listening::Plain(listener)];
+    let secure = match config.https.listen {
+        Some(listen) => {
+            let bound = tokio::net::TcpListener::bind(listen).await;
+            Some(bound.with_context(|| format!("https.listen {listen}"))?)
+        }
+        None => None,
+    };
     let opening = config.clone();
     let app = tokio::task::spawn_blocking(move || App::open(opening)).await??;
+    if let (Some(tls), Some(secure)) = (&app.tls, secure) {
+        let address = secure.local_addr()?;
+        tls.set_https_port(address.port());
+        listeners.push(Listening::Tls(secure, tls.https()));
+    }
+    tokio::spawn(crate::tls::watch(std::sync::Arc::downgrade(&app)));
     let mqtt = app.start_gateway().await?;
     // Without it everything works but the command line beside the service.
     let admin = Socket::open(&app).inspect_err(|e| {
         tracing::error!(error = format!("{e:#}"), "no administrator's socket");
     });
-    tracing::info!(%http, %mqtt, data = %app.config.data.display(), "serving");
+    let https = app.config.https.listen;
+    let mqtts = app.gateway().and_then(tianyin_gateway::Gateway::tls_addr);
+    tracing::info!(%http, ?https, %mqtt, ?mqtts, data = %app.config.data.display(), "serving");
     println!("http://{http}/");
+    if let (Some(listen), Some(port)) = (https, app.tls.as_ref().and_then(Tls::https_port)) {
+        println!("https://{}/", SocketAddr::new(listen.ip(), port));
+    }
     if !app.is_set_up()? {
         let token = accounts::new_setup_token(&app.config.data)?;
         println!("http://{http}/setup?token={token}");
     }
     let closing = app.clone();
-    crate::http::serve(app, listener, shutdown_signal()).await?;
+    crate::http::serve(app, listeners, shutdown_signal()).await?;
     drop(admin);
     closing.close().await;
     Ok(())

@@ -62,9 +62,12 @@ pub(crate) enum Sim {
 
 #[derive(clap::Args)]
 pub(crate) struct Link {
-    /// MQTT 地址 / Broker
+    /// MQTT 地址,mqtts:// 为加密连接 / Broker; mqtts:// for TLS
     #[arg(long, default_value = "127.0.0.1:1883")]
     mqtt: String,
+    /// 服务器的根证书(PEM),用于 mqtts:// / CA certificate (PEM) for mqtts://
+    #[arg(long)]
+    ca: Option<PathBuf>,
     /// 设备编号 / Device id
     #[arg(long)]
     device: String,
@@ -120,9 +123,13 @@ fn hundredths(text: &str) -> anyhow::Result<i16> {
 
 fn publish(link: &Link, kind: UpKind, payload: Vec<u8>) -> anyhow::Result<()> {
     runtime()?.block_on(async {
-        let client =
-            DeviceClient::connect(&link.mqtt, &link.device, &link.token, ClientOptions::default())
-                .await?;
+        let ca_pem = match &link.ca {
+            Some(path) => Some(std::fs::read(path).with_context(|| path.display().to_string())?),
+            None => None,
+        };
+        let options =
+            ClientOptions { ca_pem: ca_pem.map(bytes::Bytes::from), ..ClientOptions::default() };
+        let client = DeviceClient::connect(&link.mqtt, &link.device, &link.token, options).await?;
         let started = Instant::now();
         let wait = Duration::from_secs(link.wait_s);
         client.publish_acked(kind, payload, wait).await?;

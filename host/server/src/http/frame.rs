@@ -18,6 +18,7 @@ use super::cross_site::is_cross_site;
 use super::ops::HttpStats;
 use super::problem::Problem;
 use super::public::error_page;
+use super::scheme::Scheme;
 use crate::app::App;
 
 /// A request is answered within this time; streams may go on.
@@ -75,13 +76,17 @@ pub(super) async fn frame(
     let form = Form::of(uri.path(), request.headers());
     let is_upload = method == axum::http::Method::POST && uri.path().ends_with("/blobs");
     let time = if is_upload { UPLOAD_TIME } else { REQUEST_TIME };
+    let scheme = Scheme::of(&request, &frame.app.config.http.trusted_proxies);
     let started = Instant::now();
     let mut response = if is_cross_site(&method, request.headers()) {
         problem_response(Problem::new(StatusCode::FORBIDDEN, "cross_site"))
     } else if is_public(uri.path()) {
         // A scan page is a copy from memory most of the time: no span, no timer.
         run(next.run(request)).await
+    } else if let Some(elsewhere) = scheme.redirect(&request, &frame.app) {
+        elsewhere
     } else {
+        request.extensions_mut().insert(scheme);
         let span = tracing::info_span!("request", id = text(&id), %method, path = uri.path());
         let answer = tokio::time::timeout(time, run(next.run(request))).instrument(span);
         answer.await.unwrap_or_else(|_| {
@@ -96,6 +101,7 @@ pub(super) async fn frame(
     let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::debug!(id = text(&id), %method, path = uri.path(), status, took_us, "answered");
     set_headers(response.headers_mut(), id);
+    scheme.set_headers(response.headers_mut(), &frame.app);
     response
 }
 

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod ops;
 pub mod problem;
 pub mod public;
+mod scheme;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,8 @@ use tower_http::compression::CompressionLayer;
 
 pub use client::ClientAddr;
 pub use problem::Problem;
-pub use serve::serve;
+pub use scheme::Scheme;
+pub use serve::{Listening, serve};
 
 use crate::app::App;
 

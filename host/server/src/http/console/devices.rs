@@ -79,7 +79,11 @@ impl PairingBox {
 /// Where devices connect.
 pub fn broker_address(app: &App) -> String {
     let mqtt = &app.config.mqtt;
-    if mqtt.is_external() { mqtt.url.clone() } else { mqtt.listen.to_string() }
+    match app.config.mqtts.listen {
+        _ if mqtt.is_external() => mqtt.url.clone(),
+        Some(secure) => format!("{} · mqtts://{secure}", mqtt.listen),
+        None => mqtt.listen.to_string(),
+    }
 }
 
 async fn list(

@@ -15,6 +15,7 @@ use super::form::Form;
 use super::page::{Page, html, refused};
 use super::session::{Posted, Signed, done};
 use crate::app::{App, AppError};
+use crate::tls::TlsStatus;
 
 pub fn router() -> Router<Arc<App>> {
     Router::new().route("/settings", get(page).post(save))
@@ -29,6 +30,8 @@ struct SettingsPage {
     started_at: tianyin_domain::Time,
     version: &'static str,
     broker: String,
+    /// The certificate of HTTPS and MQTTS, and the fingerprint of the own CA.
+    tls: Option<(TlsStatus, Option<String>)>,
     public_key: String,
 }
 
@@ -44,6 +47,10 @@ fn shown(app: &App, signed: &Signed, county: County, form: Form) -> SettingsPage
         started_at: app.started_at,
         version: env!("CARGO_PKG_VERSION"),
         broker: super::devices::broker_address(app),
+        tls: app
+            .tls
+            .as_ref()
+            .map(|tls| (tls.status(), tls.own_ca().map(|ca| ca.fingerprint.clone()))),
         public_key: app.signer.public_pem().to_owned(),
     }
 }

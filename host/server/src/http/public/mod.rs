@@ -1,5 +1,6 @@
 //! What everybody may see: the scan page of a code, as page, JSON and label, and the county's key.
 
+mod ca;
 pub mod meter;
 mod page;
 mod shelf;
@@ -51,6 +52,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/t/{code}/label.svg", get(label))
         .route("/keys/county.pem", get(key))
         .layer(Extension(public))
+        .merge(ca::router())
 }
 
 /// The scan page; `CODE.json` is the same as JSON. A `HEAD` request is no scan.

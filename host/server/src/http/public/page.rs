@@ -19,14 +19,17 @@ use crate::texts::{t, tf};
 
 const STYLE: &str = include_str!("../../../templates/public/style.css");
 
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE));
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| policy_of(STYLE));
+
+/// The policy of a page with this style and nothing else.
+pub(super) fn policy_of(style: &str) -> HeaderValue {
+    let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(style));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self' data:; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'"
     );
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-});
+}
 
 mod filters {
     use askama::Values;

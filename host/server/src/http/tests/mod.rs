@@ -5,6 +5,7 @@ mod api;
 mod blobs;
 mod frame;
 mod scan;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
