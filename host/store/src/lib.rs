@@ -33,6 +33,7 @@ mod open;
 mod page;
 mod rebuild;
 mod store;
+mod swap;
 mod value;
 
 pub use bulk::Bulk;
@@ -41,3 +42,4 @@ pub use open::{Emptied, Opened, Options};
 pub use page::{PAGE_ITEMS_MAX, PAGE_ROWS_MAX, Page, PageQuery};
 pub use rebuild::rebuild;
 pub use store::Store;
+pub use swap::{Beside, Retired};

@@ -7,7 +7,7 @@ use tianyin_domain::{Entity, Scope};
 
 use crate::error::{StoreError, guard};
 use crate::key;
-use crate::store::Store;
+use crate::store::{Store, scoped_json};
 use crate::value::{Row, damaged};
 
 /// Most records on a page.
@@ -74,7 +74,9 @@ impl Store {
         let (low, high) = list.range(query)?;
         let mut rows = Vec::new();
         let (mut shown, mut examined) = (None, None);
-        for (n, entry) in directed(self.tree()?.range(low..high), query.newest_first).enumerate() {
+        // One handle for all of it: a store that is swapped meanwhile does not mix with the new one.
+        let tree = self.tree()?;
+        for (n, entry) in directed(tree.range(low..high), query.newest_first).enumerate() {
             let (key, value) = entry?;
             if n == PAGE_ROWS_MAX {
                 return Ok((rows, examined.map(|key| list.cursor(key))));
@@ -85,7 +87,7 @@ impl Store {
                 }
                 let id = key::id_of_suffix(list.suffix(&key)).ok_or_else(damaged)?;
                 // A commit may have changed the record since the iterator read its entry.
-                if let Some(json) = self.scoped_json(table, &id, scope)? {
+                if let Some(json) = scoped_json(&tree, table, &id, scope)? {
                     rows.push((id, json));
                     shown = Some(key.clone());
                 }

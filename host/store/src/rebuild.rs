@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use crate::error::{StoreError, io_error};
 use crate::open::{Options, beside, parent};
 use crate::store::Store;
+use crate::swap::settle;
 
 /// sled's threads may hold its file for a moment after the last handle is gone.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// Builds a new store beside the one in `dir` and swaps them. `fill` gets the empty store and commits
 /// everything to it, in batches of its own choice; when it fails, or the power does, the old store is
@@ -17,7 +18,8 @@ pub fn rebuild<E: From<StoreError>>(
     options: &Options,
     fill: impl FnOnce(&Store) -> Result<(), E>,
 ) -> Result<(), E> {
-    wait_closed(dir)?;
+    wait_closed(dir, CLOSE_WAIT)?;
+    settle(dir)?;
     let new = beside(dir, "new");
     remove(&new)?;
     let (store, _) = Store::open(&new, options)?;
@@ -25,12 +27,12 @@ pub fn rebuild<E: From<StoreError>>(
     drop(store);
     if let Err(error) = filled {
         // The fill's error is the one to tell; a rest that cannot be removed now goes next time.
-        let _ = wait_closed(&new).and_then(|()| remove(&new));
+        let _ = wait_closed(&new, CLOSE_WAIT).and_then(|()| remove(&new));
         return Err(error);
     }
-    wait_closed(&new)?;
+    wait_closed(&new, CLOSE_WAIT)?;
     sync_all(&new)?;
-    wait_closed(dir)?;
+    wait_closed(dir, CLOSE_WAIT)?;
     Ok(swap(dir, &new)?)
 }
 
@@ -52,6 +54,7 @@ fn swap(dir: &Path, new: &Path) -> Result<(), StoreError> {
 /// Ends a swap that was interrupted. A new store that is not complete yet does no harm either: the
 /// journal is replayed from its `applied_seq` on.
 pub(crate) fn finish_swap(dir: &Path) -> Result<(), StoreError> {
+    settle(dir)?;
     let (new, old) = (beside(dir, "new"), beside(dir, "old"));
     if !dir.exists() {
         for source in [new, old.clone()] {
@@ -66,7 +69,7 @@ pub(crate) fn finish_swap(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Waits until no one holds sled's lock on the store.
-fn wait_closed(dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn wait_closed(dir: &Path, at_most: Duration) -> Result<(), StoreError> {
     let path = dir.join("db");
     let started = Instant::now();
     loop {
@@ -77,7 +80,7 @@ fn wait_closed(dir: &Path) -> Result<(), StoreError> {
         };
         match file.try_lock() {
             Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if started.elapsed() >= CLOSE_WAIT => {
+            Err(TryLockError::WouldBlock) if started.elapsed() >= at_most => {
                 return Err(StoreError::InUse(dir.into()));
             }
             Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
@@ -86,7 +89,7 @@ fn wait_closed(dir: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn remove(dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn remove(dir: &Path) -> Result<(), StoreError> {
     match fs::remove_dir_all(dir) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", dir)(e)),
         _ => Ok(()),
@@ -94,7 +97,7 @@ fn remove(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Fsyncs every file of the store: sled's own flush does not, and here the old one is given up for it.
-fn sync_all(dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_all(dir: &Path) -> Result<(), StoreError> {
     for entry in fs::read_dir(dir).map_err(io_error("list", dir))? {
         let path = entry.map_err(io_error("list", dir))?.path();
         if path.is_dir() {
@@ -106,6 +109,6 @@ fn sync_all(dir: &Path) -> Result<(), StoreError> {
     sync_dir(dir)
 }
 
-fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
     File::open(dir).and_then(|f| f.sync_all()).map_err(io_error("sync", dir))
 }

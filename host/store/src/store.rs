@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use sled::Batch;
 use tianyin_domain::state::{Index, Table, parse};
@@ -29,15 +29,23 @@ struct Inner {
     applied_seq: AtomicU64,
 }
 
-struct Handles {
+pub(crate) struct Handles {
     /// The default tree, without the Db around it that would also reach the others.
     tree: sled::Tree,
     db: sled::Db,
+    /// Where it lies; after a rebuild in use not where the store was opened.
+    folder: PathBuf,
 }
 
 impl Handles {
-    fn of(db: sled::Db) -> Self {
-        Self { tree: sled::Tree::clone(&db), db }
+    fn of(db: sled::Db, folder: &Path) -> Self {
+        Self { tree: sled::Tree::clone(&db), db, folder: folder.into() }
+    }
+}
+
+impl std::fmt::Debug for Handles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handles").field("folder", &self.folder).finish_non_exhaustive()
     }
 }
 
@@ -48,7 +56,7 @@ impl Store {
     pub fn open(dir: &Path, options: &Options) -> Result<(Self, Opened), StoreError> {
         let (db, opened) = open(dir, options)?;
         let applied_seq = AtomicU64::new(opened.applied_seq);
-        let sled = RwLock::new(Some(Handles::of(db)));
+        let sled = RwLock::new(Some(Handles::of(db, dir)));
         let inner = Inner { dir: dir.into(), sled, unflushed_bytes: Mutex::new(0), applied_seq };
         Ok((Self { inner: Arc::new(inner) }, opened))
     }
@@ -58,8 +66,7 @@ impl Store {
     /// until it does at another try. What comes back may be older
     /// than what was there; the caller replays the journal from [`Store::applied_seq`] on.
     pub fn reopen(&self, options: &Options) -> Result<Opened, StoreError> {
-        let lock = self.inner.unflushed_bytes.lock();
-        let mut unflushed_bytes = lock.unwrap_or_else(PoisonError::into_inner);
+        let mut unflushed_bytes = self.lock_writer();
         // Held until the end: who reads meanwhile waits, which is short, and sees no gap.
         let mut sled = self.inner.sled.write().unwrap_or_else(PoisonError::into_inner);
         let closed = sled.take();
@@ -68,7 +75,7 @@ impl Store {
         let (db, opened) = open(&self.inner.dir, options)?;
         *unflushed_bytes = 0;
         self.inner.applied_seq.store(opened.applied_seq, Ordering::Release);
-        *sled = Some(Handles::of(db));
+        *sled = Some(Handles::of(db, &self.inner.dir));
         Ok(opened)
     }
 
@@ -76,8 +83,7 @@ impl Store {
     /// which must move forward, in one atomic batch. Of several puts of a record the last one counts. A
     /// commit should stay in the order of a megabyte, that of a group.
     pub fn commit(&self, puts: Vec<Put>, applied_seq: u64) -> Result<(), StoreError> {
-        let lock = self.inner.unflushed_bytes.lock();
-        let mut unflushed_bytes = lock.unwrap_or_else(PoisonError::into_inner);
+        let mut unflushed_bytes = self.lock_writer();
         let applied = self.applied_seq();
         if applied_seq <= applied {
             return Err(StoreError::NotForward { applied, given: applied_seq });
@@ -166,7 +172,7 @@ impl Store {
 
     /// Reads a record, if the scope covers it.
     pub fn get_scoped<E: Entity>(&self, id: &str, scope: &Scope) -> Result<Option<E>, StoreError> {
-        match self.scoped_json(E::TABLE, id, scope)? {
+        match guard(|| scoped_json(&self.tree()?, E::TABLE, id, scope))? {
             Some(json) => Ok(Some(parse(E::TABLE, id, &json)?)),
             None => Ok(None),
         }
@@ -176,6 +182,38 @@ impl Store {
     /// crash and is not what makes anything durable.
     pub fn flush(&self) -> Result<(), StoreError> {
         guard(|| self.flush_tree())
+    }
+
+    /// What the store takes on the disk, in bytes.
+    pub fn disk_bytes(&self) -> Result<u64, StoreError> {
+        guard(|| Ok(self.db()?.size_on_disk()?))
+    }
+
+    /// Where the store was opened; the name it has again at the next opening.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
+    /// Where it lies now; `None` when it could not be opened anew.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        self.handle(|handles| handles.folder.clone()).ok()
+    }
+
+    /// Keeps everybody else from writing and from changing the handles; guards the bytes handed to sled
+    /// since the last flush.
+    pub(crate) fn lock_writer(&self) -> MutexGuard<'_, usize> {
+        self.inner.unflushed_bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn take_handles(&self) -> Option<Handles> {
+        self.inner.sled.write().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Puts handles in place of those in use, which it gives back.
+    pub(crate) fn put_handles(&self, handles: Handles, applied_seq: u64) -> Option<Handles> {
+        let mut sled = self.inner.sled.write().unwrap_or_else(PoisonError::into_inner);
+        self.inner.applied_seq.store(applied_seq, Ordering::Release);
+        sled.replace(handles)
     }
 
     /// A handle of its own: no lock is held while it is used.
@@ -190,20 +228,6 @@ impl Store {
     fn handle<T>(&self, take: impl FnOnce(&Handles) -> T) -> Result<T, StoreError> {
         let handles = self.inner.sled.read().unwrap_or_else(PoisonError::into_inner);
         handles.as_ref().map(take).ok_or_else(|| StoreError::InUse(self.inner.dir.clone()))
-    }
-
-    /// The JSON of a record in scope. The caller does the parsing, so that this is compiled once.
-    pub(crate) fn scoped_json(
-        &self,
-        table: Table,
-        id: &str,
-        scope: &Scope,
-    ) -> Result<Option<Arc<[u8]>>, StoreError> {
-        guard(|| {
-            let Some(value) = self.tree()?.get(key::record(table, id))? else { return Ok(None) };
-            let (row, json) = decode_record(&value)?;
-            Ok(row.is_in(scope).then(|| json.into()))
-        })
     }
 
     /// Entries in the part of this count. Below 2 there is no count in the tree, as most parts are
@@ -259,6 +283,18 @@ impl State for Store {
     fn version(&self, root: &str) -> Result<u64, StateError> {
         Ok(Store::version(self, root)?)
     }
+}
+
+/// The JSON of a record in scope. The caller does the parsing, so that this is compiled once.
+pub(crate) fn scoped_json(
+    tree: &sled::Tree,
+    table: Table,
+    id: &str,
+    scope: &Scope,
+) -> Result<Option<Arc<[u8]>>, StoreError> {
+    let Some(value) = tree.get(key::record(table, id))? else { return Ok(None) };
+    let (row, json) = decode_record(&value)?;
+    Ok(row.is_in(scope).then(|| json.into()))
 }
 
 pub(crate) struct Record {

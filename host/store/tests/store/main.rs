@@ -5,6 +5,7 @@ mod basic;
 mod bulk;
 mod faults;
 mod model;
+mod swap;
 
 use std::path::Path;
 
