@@ -13,6 +13,7 @@ mod plugins;
 mod setup;
 pub mod socket;
 mod status;
+mod store;
 mod users;
 pub mod who;
 
@@ -188,6 +189,7 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(status::router())
         .merge(setup::router())
+        .merge(store::router())
         .merge(users::router())
         .merge(devices::router())
         .merge(plugins::router())

@@ -37,6 +37,8 @@ async fn status(State(app): State<Arc<App>>, Extension(who): Extension<Who>) -> 
         "read_only": app.writer.read_only().map(|reason| read_only_text(&reason)),
         "seq": head,
         "applied_seq": app.store.applied_seq(),
+        "rebuild": app.rebuild.state(),
+        "disk_free_bytes": app.space.state().free_bytes,
         "users": count(user::ALL, "")?,
         "devices": {
             "online": app.devices_online(),

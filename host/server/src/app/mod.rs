@@ -15,6 +15,7 @@ pub mod operators;
 pub mod pipeline;
 pub mod plugins;
 pub mod printing;
+pub mod rebuild;
 pub mod replay;
 pub mod scans;
 pub mod space;
@@ -55,6 +56,8 @@ pub struct App {
     pub store: Store,
     /// The one way to write.
     pub writer: writer::Writer,
+    /// Whether the store is being rebuilt.
+    pub rebuild: rebuild::Rebuild,
     /// Space on the disks.
     pub space: Arc<space::Space>,
     /// Sealing and second copy of the journal.

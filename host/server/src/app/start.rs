@@ -17,7 +17,7 @@ use super::space::Space;
 use super::writer::{Files, Writer};
 use super::{
     App, accounts, activities, cure, devices, journal_care, live, pipeline, plugins, printing,
-    scans, tail, watch,
+    rebuild, scans, tail, watch,
 };
 use crate::blobs::Blobs;
 use crate::config::Config;
@@ -89,6 +89,7 @@ impl App {
             tls,
             store,
             writer,
+            rebuild: rebuild::Rebuild::default(),
             space,
             journal_care,
             rules: Arc::new(rules),
@@ -197,7 +198,7 @@ fn is_new(data: &Path) -> bool {
     std::fs::read_dir(data.join("journal")).map_or(true, |mut entries| entries.next().is_none())
 }
 
-fn store_options(config: &Config) -> StoreOptions {
+pub(crate) fn store_options(config: &Config) -> StoreOptions {
     StoreOptions { cache_bytes: config.store.cache_mib << 20, ..StoreOptions::default() }
 }
 
@@ -216,7 +217,7 @@ fn open_store(config: &Config, journal: &Journal) -> anyhow::Result<Store> {
             "store is ahead of the journal: rebuilding"
         );
         drop(store);
-        rebuild(&config.data, head, &options)?;
+        rebuild(&config.data, head, &options, progress(head))?;
         return Ok(Store::open(&dir, &options)?.0);
     }
     let behind = head - store.applied_seq();
@@ -232,11 +233,17 @@ fn open_store(config: &Config, journal: &Journal) -> anyhow::Result<Store> {
     Ok(store)
 }
 
-/// Builds the store anew from the journal, beside the old one, and swaps.
-pub fn rebuild(data: &Path, head: u64, options: &StoreOptions) -> anyhow::Result<()> {
+/// Builds the store of a stopped service anew from the journal, beside the old one, and swaps.
+/// `told` hears the number of the last line applied.
+pub fn rebuild(
+    data: &Path,
+    head: u64,
+    options: &StoreOptions,
+    told: impl FnMut(u64),
+) -> anyhow::Result<()> {
     let journal_dir = data.join("journal");
     tianyin_store::rebuild(&data.join("store"), options, |store: &Store| {
-        fill(store, Reader::new(&journal_dir, 1).checking_hashes(), head, progress(head))
+        fill(store, Reader::new(&journal_dir, 1).checking_hashes(), head, told)
     })
 }
 

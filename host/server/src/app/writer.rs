@@ -45,6 +45,8 @@ enum Work {
     Command(Job),
     /// There is space again after a write found the disk full.
     Mend,
+    /// Something that is to meet no write, with the number of the last line.
+    Between(Box<dyn FnOnce(u64) + Send>),
 }
 
 /// What the writer writes to.
@@ -118,6 +120,25 @@ impl Writer {
         }
     }
 
+    /// Runs `work` on the writer's thread between two groups, with the number of the last line, and
+    /// waits for it; nothing is written meanwhile, so it must be short. Refused while nothing is taken
+    /// in. For threads that may block.
+    pub fn between_groups<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(u64) -> T + Send + 'static,
+    ) -> Result<T, AppError> {
+        let (reply, answer) = sync_channel(1);
+        let work = move |head| {
+            let _ = reply.send(work(head));
+        };
+        let refused = || {
+            let ended = || ReadOnly::from("the writer ended");
+            AppError::ReadOnly(self.gate.reason().unwrap_or_else(ended))
+        };
+        self.queue.send(Work::Between(Box::new(work))).map_err(|_| refused())?;
+        answer.recv().map_err(|_| refused())
+    }
+
     /// Sequence number of the last committed line, and a way to wait for the next.
     pub fn committed(&self) -> watch::Receiver<u64> {
         self.committed.clone()
@@ -165,10 +186,21 @@ struct LineParts {
 
 impl Thread {
     fn run(&mut self, work: &Receiver<Work>) {
-        while let Ok(first) = work.recv() {
-            let Work::Command(first) = first else {
-                self.mend();
-                continue;
+        let mut put_off = None;
+        while let Some(first) = put_off.take().or_else(|| work.recv().ok()) {
+            let first = match first {
+                Work::Command(job) => job,
+                Work::Mend => {
+                    self.mend();
+                    continue;
+                }
+                Work::Between(work) => {
+                    // Dropped unheard when the gate is shut, which its sender learns.
+                    if self.gate.reason().is_none() {
+                        work(self.files.journal.head().seq);
+                    }
+                    continue;
+                }
             };
             let mut bytes = size_of_command(&first.envelope);
             let mut group = vec![first];
@@ -176,8 +208,10 @@ impl Thread {
                 && bytes < GROUP_BYTES_MAX
                 && let Ok(work) = work.try_recv()
             {
-                // The wish to mend comes again.
-                let Work::Command(job) = work else { continue };
+                let Work::Command(job) = work else {
+                    put_off = Some(work);
+                    break;
+                };
                 bytes += size_of_command(&job.envelope);
                 group.push(job);
             }

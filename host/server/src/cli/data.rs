@@ -1,11 +1,15 @@
 //! Verbs on a data folder.
 
+use std::time::{Duration, Instant};
+
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 use tianyin_journal::Journal;
 use tianyin_store::{Options as StoreOptions, Store};
 
-use super::reach::{self, Question};
-use super::{Place, quiet_logs, runtime};
+use super::reach::{self, Question, Reached, Shown};
+use super::{Place, print_json, quiet_logs, runtime};
+use crate::admin::Progress;
 use crate::app::{App, cure, start};
 use crate::config::Config;
 
@@ -30,7 +34,7 @@ impl Admin {
         quiet_logs();
         let shown = password.is_none();
         let password = password.unwrap_or_else(|| crate::edge::new_token()[..16].to_owned());
-        let input = serde_json::json!({ "username": username, "password": password });
+        let input = json!({ "username": username, "password": password });
         reach::ask(&place.load()?, &Question::post("/users/reset-password", &input))?;
         if shown {
             println!("{password}");
@@ -61,7 +65,7 @@ impl Verify {
         let (head, applied) = (report.head.seq, store.applied_seq());
         if self.json {
             let hash = report.head.hash.to_string();
-            println!("{}", serde_json::json!({ "head": head, "hash": hash, "applied": applied }));
+            println!("{}", json!({ "head": head, "hash": hash, "applied": applied }));
         } else {
             println!("日志完整 / journal whole: {head} lines, head {}", report.head.hash);
             println!("数据库已应用到 / store applied up to: {applied}");
@@ -75,14 +79,35 @@ impl Verify {
 pub(crate) struct Rebuild {
     #[command(flatten)]
     place: Place,
+    /// 输出 JSON / Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Rebuild {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         quiet_logs();
         let config = self.place.load()?;
-        let journal = reach::stopped(&config, || open_journal(&config))?;
-        rebuild(&config, &journal).map_err(|e| cure::explain(e, &config.data))
+        reach::must_exist(&config)?;
+        let ended = match reach::reach(&config, || open_journal(&config))? {
+            Reached::Running(stream) => {
+                reach::ask_service(stream, &Question::post("/store/rebuild", &Value::Null))?
+            }
+            Reached::Stopped(journal) => {
+                rebuild(&config, &journal).map_err(|e| cure::explain(e, &config.data))?
+            }
+        };
+        if self.json {
+            return print_json(&ended);
+        }
+        let number = |key: &str| ended[key].as_u64().unwrap_or_default();
+        println!(
+            "{} 条 / lines, {:.1} s, 写入暂停 / writing paused {} ms",
+            number("lines"),
+            Duration::from_millis(number("duration_ms")).as_secs_f64(),
+            number("pause_ms")
+        );
+        Ok(())
     }
 }
 
@@ -91,12 +116,17 @@ fn open_journal(config: &Config) -> anyhow::Result<Journal> {
     Ok(opened.map_err(|e| cure::explain(e.into(), &config.data))?.0)
 }
 
-fn rebuild(config: &Config, journal: &Journal) -> anyhow::Result<()> {
-    let head = journal.head().seq;
-    let started = std::time::Instant::now();
-    start::rebuild(&config.data, head, &StoreOptions::default())?;
-    println!("{head} lines, {:.1} s", started.elapsed().as_secs_f64());
-    Ok(())
+/// With the service stopped; the answer has the form of the running one's.
+fn rebuild(config: &Config, journal: &Journal) -> anyhow::Result<Value> {
+    let total = journal.head().seq;
+    let started = Instant::now();
+    let elapsed_ms = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let mut shown = Shown::default();
+    start::rebuild(&config.data, total, &StoreOptions::default(), |done| {
+        let per_s = done * 1000 / elapsed_ms().max(1);
+        shown.show(&Progress { text: "重建数据库 / rebuilding".into(), done, total, per_s });
+    })?;
+    Ok(json!({ "lines": total, "duration_ms": elapsed_ms(), "pause_ms": 0 }))
 }
 
 #[derive(Args)]

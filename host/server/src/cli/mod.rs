@@ -44,7 +44,7 @@ enum Verb {
     User(user::UserVerb),
     /// 校验日志链与数据库(须先停止服务) / Verify the journal's chain and the store (stop the service first)
     Verify(data::Verify),
-    /// 由日志重建数据库(须先停止服务) / Rebuild the store from the journal (stop the service first)
+    /// 由日志重建数据库,服务可以照常运行 / Rebuild the store from the journal; the service may run on
     Rebuild(data::Rebuild),
     /// 在空数据目录中建立示范县(须先停止服务) / Fill an empty data folder with the demo county (stop the service first)
     Demo(data::Demo),

@@ -110,13 +110,18 @@ pub(crate) fn stopped<T>(
 /// Asks the running service or, when none runs, the data folder opened here. Progress goes to stderr.
 /// A data folder that does not exist yet is an error.
 pub(crate) fn ask(config: &Config, question: &Question) -> anyhow::Result<Value> {
-    let journal = config.data.join("journal");
+    must_exist(config)?;
+    ask_or_create(config, question)
+}
+
+/// Most verbs would make no sense on a folder that they make themselves.
+pub(crate) fn must_exist(config: &Config) -> anyhow::Result<()> {
     anyhow::ensure!(
-        journal.exists(),
+        config.data.join("journal").exists(),
         "{} 不是数据目录,请用 --data 指定 / not a data folder, name it with --data",
         config.data.display()
     );
-    ask_or_create(config, question)
+    Ok(())
 }
 
 /// The same; a data folder that does not exist yet is made.
@@ -186,9 +191,7 @@ async fn ask_here(app: std::sync::Arc<App>, question: &Question) -> anyhow::Resu
 
 /// Reads an answer line by line and shows its progress.
 #[derive(Default)]
-struct Answer {
-    shown: Option<Instant>,
-}
+struct Answer(Shown);
 
 impl Answer {
     /// Takes a line; what it came to, when it is the last one.
@@ -199,22 +202,29 @@ impl Answer {
         })?;
         Ok(match line {
             Line::Progress(progress) => {
-                self.show(&progress);
+                self.0.show(&progress);
                 None
             }
             Line::Done(value) => Some(Ok(value)),
             Line::Error(refusal) => Some(Err(anyhow::anyhow!(refusal.detail))),
         })
     }
+}
 
-    fn show(&mut self, progress: &Progress) {
-        if self.shown.is_some_and(|at| at.elapsed() < SHOWN_EVERY) {
+/// Progress on stderr, not more than once a second.
+#[derive(Default)]
+pub(crate) struct Shown(Option<Instant>);
+
+impl Shown {
+    pub(crate) fn show(&mut self, progress: &Progress) {
+        if self.0.is_some_and(|at| at.elapsed() < SHOWN_EVERY) {
             return;
         }
-        self.shown = Some(Instant::now());
+        self.0 = Some(Instant::now());
         let Progress { text, done, total, per_s } = progress;
         let percent = if *total > 0 { format!(" {}%", done * 100 / total) } else { String::new() };
         let speed = if *per_s > 0 { format!(", {per_s}/s") } else { String::new() };
+        // On a terminal one line is written over again.
         let end = if std::io::stderr().is_terminal() { "\r" } else { "\n" };
         eprint!("{text}{percent} ({done}/{total}{speed})  {end}");
     }

@@ -46,6 +46,18 @@ fn screen(told: &Value) -> Vec<(&'static str, String)> {
         reason => format!("否,只读 / no, read-only: {}", reason.as_str().unwrap_or_default()),
     };
     let (head, applied) = (number("/seq"), number("/applied_seq"));
+    let rebuild = &told["rebuild"];
+    let rebuild = if rebuild["running"].is_object() {
+        let (done, total) = (number("/rebuild/running/done"), number("/rebuild/running/total"));
+        let speed = number("/rebuild/running/per_s");
+        format!("进行中 / running, {}% ({done}/{total}, {speed}/s)", done * 100 / total.max(1))
+    } else if let Some(why) = told.pointer("/rebuild/last/failure").and_then(Value::as_str) {
+        format!("上次没有成功 / the last one failed: {why}")
+    } else if rebuild["last"].is_object() {
+        format!("上次完成于 / last one done {}", text(&rebuild["last"], "at"))
+    } else {
+        "无 / none".into()
+    };
     let devices = format!(
         "在线 / online {}, 已审核 / approved {}, 待审核 / pending {}, 停用 / disabled {}",
         number("/devices/online"),
@@ -69,6 +81,8 @@ fn screen(told: &Value) -> Vec<(&'static str, String)> {
         ("县 / county", county),
         ("可写入 / takes records", writing),
         ("日志 / journal", format!("{head} 条 / lines, 数据库已应用 / store applied {applied}")),
+        ("数据库重建 / rebuild", rebuild),
+        ("磁盘剩余 / disk free", format!("{} MiB", number("/disk_free_bytes") >> 20)),
         ("用户 / users", number("/users").to_string()),
         ("设备 / devices", devices),
         ("等待 / waiting", waiting),
