@@ -215,7 +215,8 @@ impl Core {
         match ingest.received(self.up_message(id, kind, publish, false)).await {
             Ok(()) => PublishAclResult::allow(),
             Err(why) => {
-                tracing::warn!(device = id.username_ref(), %kind, %why, "not stored, acknowledgement withheld");
+                // The server said why, once.
+                tracing::debug!(device = id.username_ref(), %kind, %why, "acknowledgement withheld");
                 tokio::time::sleep(self.config.retry_pause).await;
                 let disconnect = publish.qos != QoS::AtMostOnce;
                 let reason = Some(why.to_string().into());
@@ -232,7 +233,7 @@ impl Core {
         let Some(ingest) = self.ingest().filter(|_| !self.is_void(id)) else { return };
         let Some(kind) = topic::parse_up(id.username_ref(), &publish.topic) else { return };
         if let Err(why) = ingest.received(self.up_message(id, kind, publish, true)).await {
-            tracing::warn!(device = id.username_ref(), %why, "last will not stored");
+            tracing::debug!(device = id.username_ref(), %why, "last will not stored");
         }
     }
 

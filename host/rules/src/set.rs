@@ -219,7 +219,6 @@ fn worst(findings: &[Finding]) -> Verdict {
 fn failed_before_start(rule_id: &str, input: Value, message: &str) -> Evaluation {
     let failure =
         RuleFailure { kind: FailureKind::UnknownRule, message: message.into(), line: 0, column: 0 };
-    tracing::warn!(target: "rules", rule = rule_id, ?failure, "rule failed");
     let judgement = Judgement {
         rule: rule_id.into(),
         revision: String::new(),

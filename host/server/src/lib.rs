@@ -11,6 +11,7 @@ pub mod demo;
 pub mod edge;
 pub mod http;
 pub mod keys;
+pub mod meter;
 pub mod proof;
 pub mod regions;
 pub mod texts;

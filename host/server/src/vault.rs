@@ -11,6 +11,7 @@ use tianyin_domain::id::Random as _;
 
 use crate::edge::OsRandom;
 use crate::keys::{restrict, write_private};
+use crate::meter::Counter;
 
 const NONCE_BYTES: usize = 24;
 const TOKEN_CHARS: usize = 32;
@@ -19,6 +20,8 @@ const TOKEN_CHARS: usize = 32;
 pub struct Vault {
     dir: PathBuf,
     cipher: XChaCha20Poly1305,
+    /// Secrets read since start.
+    pub reads: Counter,
 }
 
 impl Vault {
@@ -35,7 +38,8 @@ impl Vault {
         let key = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
         let key: [u8; 32] =
             key.try_into().map_err(|_| anyhow::anyhow!("{} is damaged", path.display()))?;
-        Ok(Self { dir: dir.into(), cipher: XChaCha20Poly1305::new(&Key::from(key)) })
+        let cipher = XChaCha20Poly1305::new(&Key::from(key));
+        Ok(Self { dir: dir.into(), cipher, reads: Counter::default() })
     }
 
     /// Keeps a secret, durable when this returns; the answer is its token.
@@ -57,6 +61,7 @@ impl Vault {
 
     /// Reads a secret; `None` when it was erased.
     pub fn get(&self, token: &str) -> anyhow::Result<Option<String>> {
+        self.reads.inc();
         let path = self.path(token)?;
         let file = match std::fs::read(&path) {
             Ok(file) => file,

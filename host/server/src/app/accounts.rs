@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::{App, AppError};
 use crate::edge::{new_token, sha256_hex};
+use crate::meter::Level;
 
 /// A session ends after this time without a request.
 const SESSION_IDLE: Duration = Duration::from_secs(8 * 3600);
@@ -61,6 +62,8 @@ pub struct Accounts {
     sessions: Mutex<HashMap<String, Session>>,
     throttles: Mutex<HashMap<String, Throttle>>,
     hashing: Semaphore,
+    /// Passwords that wait for or are in the making of their hash.
+    pub hashes_queued: Level,
 }
 
 impl Default for Accounts {
@@ -69,6 +72,7 @@ impl Default for Accounts {
             sessions: Mutex::default(),
             throttles: Mutex::default(),
             hashing: Semaphore::new(HASHES_AT_ONCE),
+            hashes_queued: Level::default(),
         }
     }
 }
@@ -183,6 +187,11 @@ impl App {
         Ok(())
     }
 
+    /// Sessions that have not ended.
+    pub fn sessions_open(&self) -> usize {
+        self.accounts.sessions.lock().len()
+    }
+
     /// Signs in. The answer is the session token; the same time passes for unknown names.
     pub async fn sign_in(
         &self,
@@ -258,6 +267,7 @@ impl App {
     }
 
     async fn hash_password(&self, password: String) -> Result<String, AppError> {
+        let _queued = self.accounts.hashes_queued.hold();
         let _permit = self.accounts.hashing.acquire().await.map_err(AppError::internal)?;
         tokio::task::spawn_blocking(move || {
             Argon2::default()
@@ -274,6 +284,7 @@ impl App {
         password: String,
         hash: Option<String>,
     ) -> Result<bool, AppError> {
+        let _queued = self.accounts.hashes_queued.hold();
         let _permit = self.accounts.hashing.acquire().await.map_err(AppError::internal)?;
         tokio::task::spawn_blocking(move || match hash {
             Some(hash) => PasswordHash::new(&hash)

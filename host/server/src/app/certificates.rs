@@ -1,7 +1,9 @@
 //! Issuing: gather, judge, compose, sign, submit; papers of what was issued.
 
 use serde_json::{Value, json};
-use tianyin_documents::{BasisOption, CertificatePaper, DocumentError, Dpi, LabelSize, Paper};
+use tianyin_documents::{
+    BasisOption, CertificatePaper, DocumentError, Dpi, LabelSize, Paper, Renderer,
+};
 use tianyin_domain::activity::{self, Activity};
 use tianyin_domain::actor::Actor;
 use tianyin_domain::bitmap::Bitmap;
@@ -19,7 +21,7 @@ use tianyin_domain::test::{self, ConductedBy, Test, TestVerdict};
 use tianyin_domain::time::china_date;
 use tianyin_domain::{State, Time};
 
-use super::{App, AppError, CONFLICT_TRIES};
+use super::{App, AppError, Versions};
 use crate::edge::{OsRandom, now};
 use crate::texts::t;
 
@@ -33,26 +35,21 @@ struct Dossier {
     product: Product,
     activities: Vec<Activity>,
     tests: Vec<Test>,
-    based_on: Vec<(String, u64)>,
+    based_on: Versions,
 }
 
 impl App {
-    /// Issues a certificate. The answer's id is its code.
+    /// Issues a certificate. The answer's id is its code. `seen` are the versions that whoever asks
+    /// looked at, if any.
     pub async fn issue(
         &self,
         actor: &Actor,
         request: CertificateRequest,
         idempotency_key: Option<String>,
+        seen: &Versions,
     ) -> Result<Outcome, AppError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let envelope = self.prepare_issue(actor, &request, idempotency_key.clone())?;
-            match self.submit_envelope(envelope).await {
-                Err(AppError::Domain(DomainError::Conflict { .. })) if tries < CONFLICT_TRIES => {}
-                answer => return answer,
-            }
-        }
+        let prepare = || self.prepare_issue(actor, &request, idempotency_key.clone());
+        self.submit_prepared(seen, prepare).await
     }
 
     /// What the rule would say now, before anything is issued.
@@ -179,19 +176,31 @@ impl App {
 
     /// A4 paper as PDF.
     pub fn paper_pdf(&self, certificate: &Certificate) -> Result<Vec<u8>, AppError> {
-        self.documents.pdf(&self.paper(certificate)?).map_err(document_error)
+        let paper = self.paper(certificate)?;
+        self.rendered(|documents| documents.pdf(&paper))
     }
 
     /// A4 paper as PNG.
     pub fn paper_png(&self, certificate: &Certificate, dpi: u32) -> Result<Vec<u8>, AppError> {
         let paper = self.paper(certificate)?;
-        self.documents.png(&paper, Paper::A4, dpi).map_err(document_error)
+        self.rendered(|documents| documents.png(&paper, Paper::A4, dpi))
     }
 
     /// The very bitmap a label printer gets.
     pub fn label_bitmap(&self, certificate: &Certificate, dpi: Dpi) -> Result<Bitmap, AppError> {
         let paper = self.paper(certificate)?;
-        self.documents.label_bitmap(&paper, LabelSize::W60H40, dpi).map_err(document_error)
+        self.rendered(|documents| documents.label_bitmap(&paper, LabelSize::W60H40, dpi))
+    }
+
+    /// Draws, and notes how long it took.
+    pub fn rendered<T>(
+        &self,
+        draw: impl FnOnce(&Renderer) -> Result<T, DocumentError>,
+    ) -> Result<T, AppError> {
+        let started = std::time::Instant::now();
+        let drawn = draw(&self.documents);
+        self.stats.render_us.see_since(started);
+        drawn.map_err(document_error)
     }
 }
 

@@ -3,6 +3,7 @@
 use tianyin_domain::command::Outcome;
 use tianyin_domain::{DomainError, FieldError, StateError};
 
+use super::conflict::Conflict;
 use super::gate::ReadOnly;
 use super::space::is_full;
 use crate::texts::{t, tf};
@@ -13,6 +14,9 @@ pub enum AppError {
     /// The domain refused.
     #[error(transparent)]
     Domain(#[from] DomainError),
+    /// A record changed while somebody worked on it; both versions are told.
+    #[error("{} changed: based on {}, now {}", .0.root, .0.expected, .0.actual)]
+    Conflict(Box<Conflict>),
     /// Nothing is taken in: for want of space, or until a person mended it.
     #[error("read-only: {0}")]
     ReadOnly(ReadOnly),
@@ -61,6 +65,7 @@ impl AppError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Domain(e) => e.code(),
+            Self::Conflict(_) => "version_conflict",
             Self::ReadOnly(ReadOnly::Broken(_)) => "read_only",
             Self::ReadOnly(ReadOnly::DiskFull(_)) => "disk_full",
             Self::Recorded(_) => "recorded_not_shown",
@@ -74,6 +79,7 @@ impl AppError {
     pub fn detail(&self) -> String {
         match self {
             Self::Domain(e) => domain_detail(e),
+            Self::Conflict(conflict) => conflict.detail(),
             Self::Refused { code, params } => {
                 tf(&format!("error.{code}"), params.iter().map(|(k, v)| (*k, v.as_str())))
             }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Weak;
+use std::time::Instant;
 
 use tianyin_domain::actor::Actor;
 use tianyin_domain::command::Command;
@@ -10,7 +11,9 @@ use tianyin_domain::message::{MessageKind, Payload, ReceiveMessage};
 use tianyin_gateway::{
     Admission, Ingest, Login, NotStored, Offline, Refusal, RefuseReason, UpKind, UpMessage,
 };
+use tracing::{Instrument as _, field};
 
+use super::devices::Presence;
 use super::{App, AppError};
 use crate::edge::now;
 
@@ -27,6 +30,7 @@ impl Ingest for Intake {
             Ok(true) => Admission::Accepted,
             Ok(false) => {
                 app.devices.note(&login.device, |p| p.last_refusal = "bad_token".into());
+                app.stats.mqtt_refused.inc();
                 tracing::warn!(device = %login.device, remote = ?login.remote, "device refused: wrong token or pairing code");
                 Admission::Refused(RefuseReason::BadCredentials)
             }
@@ -39,46 +43,16 @@ impl Ingest for Intake {
 
     async fn received(&self, message: UpMessage) -> Result<(), NotStored> {
         let Some(app) = self.0.upgrade() else { return Err(NotStored::ReadOnly) };
-        let external = app.config.mqtt.is_external();
-        if external {
-            match app.admit_heard(&message.device).await {
-                Ok(true) => {}
-                Ok(false) => return Err(NotStored::Refused),
-                Err(error) => return Err(not_stored(&error, &message.device, external)),
-            }
+        let (device, kind) = (&message.device, message.kind);
+        let span = tracing::info_span!("mqtt", %device, %kind, message = field::Empty);
+        let started = Instant::now();
+        let _held = app.stats.mqtt_in_flight.hold();
+        let stored = app.take_in(message).instrument(span).await;
+        match &stored {
+            Ok(()) => app.stats.mqtt_stored_us.see_since(started),
+            Err(_) => app.stats.mqtt_withheld.inc(),
         }
-        app.devices.note(&message.device, |p| p.last_message_at = Some(now()));
-        let kind = match message.kind {
-            UpKind::Result => MessageKind::Result,
-            UpKind::Raw => MessageKind::Raw,
-            UpKind::Scan => MessageKind::Scan,
-            // Status and progress are presence, not facts to be kept.
-            UpKind::Status | UpKind::Print => return Ok(()),
-        };
-        let command = Command::ReceiveMessage(ReceiveMessage {
-            device: message.device.clone(),
-            kind,
-            payload: Payload::from_bytes(&message.payload),
-        });
-        let actor = Actor::Device { id: message.device.clone() };
-        match app.submit(&actor, command).await {
-            Ok(outcome) => {
-                if !outcome.written {
-                    app.pipeline_known(&message.device, &outcome.id);
-                }
-                Ok(())
-            }
-            // On record for good: the rest follows by itself once there is space.
-            Err(AppError::Recorded(_)) => Ok(()),
-            Err(error) => {
-                let why = not_stored(&error, &message.device, external);
-                if why == NotStored::Refused {
-                    app.devices
-                        .note(&message.device, |p| error.code().clone_into(&mut p.last_refusal));
-                }
-                Err(why)
-            }
-        }
+        stored
     }
 
     async fn connected(&self, device: &str, remote: Option<SocketAddr>) {
@@ -106,6 +80,7 @@ impl Ingest for Intake {
 
     async fn refused(&self, refusal: Refusal) {
         if let Some(app) = self.0.upgrade() {
+            app.stats.mqtt_refused.inc();
             tracing::warn!(device = %refusal.device, kind = ?refusal.kind, detail = %refusal.detail, "gateway refused");
             let text = format!("{:?}: {}", refusal.kind, refusal.detail);
             // A foreign topic at an external broker has no device.
@@ -118,25 +93,73 @@ impl Ingest for Intake {
     }
 }
 
-fn not_stored(error: &AppError, device: &str, external: bool) -> NotStored {
+/// Why a message was not taken in, and one line in the log about it.
+fn not_stored(error: &AppError, external: bool) -> NotStored {
     match error {
-        AppError::Overloaded => NotStored::Overloaded,
-        AppError::ReadOnly(_) => NotStored::ReadOnly,
         // Disabled meanwhile, or its quarantine is full. The embedded broker refuses the
         // acknowledgement: the message stays with the device, the only place left for it. An
         // external one would keep it for us in the way of all others.
         AppError::Domain(refused) if external && !matches!(refused, DomainError::State(_)) => {
-            tracing::warn!(device, error = %refused, "message refused");
+            tracing::warn!(error = %refused, "message refused");
             NotStored::Refused
         }
         error => {
-            tracing::warn!(device, error = %error, "message not taken in");
-            NotStored::Overloaded
+            tracing::warn!(%error, "not stored, acknowledgement withheld");
+            if matches!(error, AppError::ReadOnly(_)) {
+                NotStored::ReadOnly
+            } else {
+                NotStored::Overloaded
+            }
         }
     }
 }
 
 impl App {
+    /// Makes a message durable. Every failure is logged here, once.
+    async fn take_in(&self, message: UpMessage) -> Result<(), NotStored> {
+        let external = self.config.mqtt.is_external();
+        if external {
+            match self.admit_heard(&message.device).await {
+                Ok(true) => {}
+                Ok(false) => return Err(NotStored::Refused),
+                Err(error) => return Err(not_stored(&error, external)),
+            }
+        }
+        self.devices.note(&message.device, |p| p.last_message_at = Some(now()));
+        let kind = match message.kind {
+            UpKind::Result => MessageKind::Result,
+            UpKind::Raw => MessageKind::Raw,
+            UpKind::Scan => MessageKind::Scan,
+            // Status and progress are presence, not facts to be kept.
+            UpKind::Status | UpKind::Print => return Ok(()),
+        };
+        let command = Command::ReceiveMessage(ReceiveMessage {
+            device: message.device.clone(),
+            kind,
+            payload: Payload::from_bytes(&message.payload),
+        });
+        let actor = Actor::Device { id: message.device.clone() };
+        match self.submit(&actor, command).await {
+            Ok(outcome) => {
+                tracing::Span::current().record("message", outcome.id.as_str());
+                if !outcome.written {
+                    self.pipeline_known(&message.device, &outcome.id);
+                }
+                Ok(())
+            }
+            // On record for good: the rest follows by itself once there is space.
+            Err(AppError::Recorded(_)) => Ok(()),
+            Err(error) => {
+                let why = not_stored(&error, external);
+                if why == NotStored::Refused {
+                    let note = |p: &mut Presence| error.code().clone_into(&mut p.last_refusal);
+                    self.devices.note(&message.device, note);
+                }
+                Err(why)
+            }
+        }
+    }
+
     fn announce_device(&self, device: &str) {
         let area = self.county().ok().flatten().map(|c| c.area).unwrap_or_default();
         self.live.publish(super::live::Notice {

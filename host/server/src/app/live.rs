@@ -1,5 +1,7 @@
 //! Live pages: one tailer feeds a bounded ring; a reader that fell behind is told to reload.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tianyin_domain::Scope;
 use tokio::sync::broadcast;
 
@@ -30,11 +32,12 @@ impl Notice {
 /// The ring.
 pub struct Live {
     ring: broadcast::Sender<Notice>,
+    tail_seq: AtomicU64,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { ring: broadcast::channel(RING_NOTICES).0 }
+        Self { ring: broadcast::channel(RING_NOTICES).0, tail_seq: AtomicU64::new(0) }
     }
 }
 
@@ -43,6 +46,21 @@ impl Live {
     pub fn publish(&self, notice: Notice) {
         // Nobody listening is no error.
         let _ = self.ring.send(notice);
+    }
+
+    /// Everything up to this line was handed on.
+    pub(super) fn tailed(&self, seq: u64) {
+        self.tail_seq.store(seq, Ordering::Relaxed);
+    }
+
+    /// The last line that was handed on; at start, the last one there was.
+    pub fn tail_seq(&self) -> u64 {
+        self.tail_seq.load(Ordering::Relaxed)
+    }
+
+    /// Pages that listen.
+    pub fn listeners(&self) -> usize {
+        self.ring.receiver_count()
     }
 
     /// Listens from now on. A lagged reader gets `RecvError::Lagged`: reload the page.

@@ -4,13 +4,16 @@
 pub mod accounts;
 pub mod activities;
 pub mod certificates;
+pub mod conflict;
 pub mod cure;
 pub mod devices;
 pub mod error;
 pub mod gate;
+pub mod health;
 pub mod ingest;
 pub mod journal_care;
 pub mod live;
+pub mod measures;
 pub mod operators;
 pub mod pipeline;
 pub mod plugins;
@@ -35,6 +38,7 @@ use tianyin_gateway::Gateway;
 use tianyin_rules::RuleSet;
 use tianyin_store::Store;
 
+pub use conflict::{Conflict, Versions};
 pub use error::{AppError, field_text, read_only_text};
 
 use crate::blobs::Blobs;
@@ -42,9 +46,6 @@ use crate::config::Config;
 use crate::keys::SignatureProvider;
 use crate::tls::Tls;
 use crate::vault::Vault;
-
-/// Times a command based on rules is tried again when its roots changed meanwhile.
-pub const CONFLICT_TRIES: usize = 3;
 
 /// The running appliance; shared by everything that serves.
 pub struct App {
@@ -64,10 +65,14 @@ pub struct App {
     pub journal_care: journal_care::JournalCare,
     /// Rules in force.
     pub rules: Arc<RuleSet>,
+    /// What each rule cost and said.
+    pub rule_stats: measures::RuleStats,
     /// Installed plugins.
     pub plugins: plugins::Plugins,
     /// Labels and papers.
     pub documents: Renderer,
+    /// Costs that belong to no part with numbers of its own.
+    pub stats: measures::Stats,
     /// The county's signature.
     pub signer: Box<dyn SignatureProvider>,
     /// Secrets.
@@ -86,6 +91,7 @@ pub struct App {
     pub pipeline: pipeline::Pipeline,
     /// Printing.
     pub printing: printing::Printing,
+    health: health::HealthCache,
     gateway: OnceLock<Gateway>,
     /// When this start began.
     pub started_at: Time,

@@ -1,8 +1,9 @@
 //! From a durable message to a judged test: decode, match, judge, record, answer the device, and
 //! issue where a standing authorisation says so. Work of one device stays in order.
 
-use std::sync::Weak;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use serde_json::json;
 use tianyin_domain::actor::Actor;
@@ -21,14 +22,16 @@ use tianyin_domain::test::{self, ConductedBy, Origin, RecordTest, Test, TestVerd
 use tianyin_domain::time::china_date;
 use tianyin_domain::{Scope, State};
 use tianyin_gateway::DownKind;
+use tracing::field;
 
 use super::{App, AppError};
 use crate::edge::now;
+use crate::meter::{Histogram, Level};
 
 /// Threads that decode and judge.
 const LANES: usize = 4;
 /// Work that may wait in one lane; then the tailer waits, and the journal keeps the rest.
-const LANE_JOBS_MAX: usize = 512;
+pub const LANE_JOBS_MAX: usize = 512;
 /// Problems of one message that are kept beside it.
 const PROBLEMS_SHOWN_MAX: usize = 100;
 /// Messages looked at again at start.
@@ -49,12 +52,21 @@ enum Job {
 pub struct Pipeline {
     lanes: Vec<SyncSender<Job>>,
     work: parking_lot::Mutex<Vec<Receiver<Job>>>,
+    /// What waits or is worked on, by lane; at most [`LANE_JOBS_MAX`] wait.
+    pub depths: Arc<[Level; LANES]>,
+    /// Time of one piece of work, µs.
+    pub work_us: Histogram,
 }
 
 impl Default for Pipeline {
     fn default() -> Self {
         let (lanes, work) = (0..LANES).map(|_| sync_channel(LANE_JOBS_MAX)).unzip();
-        Self { lanes, work: parking_lot::Mutex::new(work) }
+        Self {
+            lanes,
+            work: parking_lot::Mutex::new(work),
+            depths: Arc::default(),
+            work_us: Histogram::of_time(),
+        }
     }
 }
 
@@ -76,18 +88,22 @@ impl Pipeline {
 
     fn send(&self, key: &str, job: Job) {
         let hash = key.bytes().fold(0usize, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
+        let lane = hash % self.lanes.len();
+        self.depths[lane].enter();
         // Fails only when the lanes ended, that is, at shutdown; the journal keeps the work.
-        let _ = self.lanes[hash % self.lanes.len()].send(job);
+        let _ = self.lanes[lane].send(job);
     }
 
     /// Starts the threads.
     pub fn start(&self, app: &Weak<App>, runtime: &tokio::runtime::Handle) -> std::io::Result<()> {
         for (n, jobs) in self.work.lock().drain(..).enumerate() {
             let (app, runtime) = (app.clone(), runtime.clone());
+            let depths = self.depths.clone();
             std::thread::Builder::new().name(format!("pipeline-{n}")).spawn(move || {
                 while let Ok(job) = jobs.recv() {
                     let Some(app) = app.upgrade() else { return };
                     app.run_job(&job, &runtime);
+                    depths[n].leave();
                 }
             })?;
         }
@@ -144,20 +160,32 @@ impl App {
     }
 
     fn run_job(&self, job: &Job, runtime: &tokio::runtime::Handle) {
+        let started = Instant::now();
+        let span = match job {
+            Job::Message(id) | Job::Known(id) => {
+                tracing::info_span!("message", message = %id, device = field::Empty)
+            }
+            Job::Tested { test } => tracing::info_span!("tested", test = %test),
+        };
+        let _entered = span.enter();
         let run = || match job {
             Job::Message(id) => self.process_message(id, runtime),
             Job::Known(id) => self.answer_known(id, runtime),
             Job::Tested { test } => self.issue_automatically(test, runtime),
         };
         let mut done = run();
+        self.pipeline.work_us.see_since(started);
         // Each kind of work may be done again: what is on record already is known by its key.
         while matches!(&done, Err(AppError::ReadOnly(reason)) if reason.heals())
             || matches!(&done, Err(AppError::Recorded(_)))
         {
             done = self.wait_for_space().and_then(|()| run());
         }
-        if let Err(e) = done {
-            tracing::error!(error = %e, detail = %e.detail(), "pipeline work failed");
+        match done {
+            Ok(()) => {}
+            // Said once, when it began; the work is on record and is taken up at the next start.
+            Err(AppError::ReadOnly(_)) => tracing::debug!("read-only: left for the next start"),
+            Err(e) => tracing::error!(error = %e, detail = %e.detail(), "pipeline work failed"),
         }
     }
 
@@ -168,13 +196,14 @@ impl App {
         if message.status != MessageStatus::Received {
             return Ok(());
         }
+        tracing::Span::current().record("device", device.id.as_str());
         let settled = match message.kind {
             MessageKind::Result => self.take_result(&device, &message, runtime)?,
             MessageKind::Raw => self.take_raw(&device, &message, runtime)?,
             MessageKind::Scan => self.take_scan(&device, &message, runtime)?,
         };
         if settled.status == MessageStatus::Dead {
-            tracing::warn!(message = id, device = %device.id, reason = settled.reason, detail = %settled.detail, "dead letter");
+            tracing::warn!(reason = settled.reason, detail = %settled.detail, "dead letter");
         }
         self.system(
             "decode",
@@ -256,6 +285,7 @@ impl App {
         let mut worst: Option<Settled> = None;
         for m in measurements {
             let msg_id = m.msg_id.clone();
+            let _entered = tracing::info_span!("measurement", msg_id).entered();
             match self.record_measurement(device, message, m) {
                 Ok(outcome) => {
                     let status = match outcome.note {
@@ -436,13 +466,13 @@ impl App {
             CertificateRequest { lot: lot.id, quantity: left, basis: vec![basis], replaces: None };
         let actor = Actor::system("auto_issue");
         let key = Some(format!("auto/{}", test.id));
-        let issued = match runtime.block_on(self.issue(&actor, request, key)) {
+        let issued = match runtime.block_on(self.issue(&actor, request, key, &Vec::new())) {
             Ok(outcome) => outcome,
             Err(AppError::Recorded(outcome)) => {
                 self.wait_for_space()?;
                 outcome
             }
-            Err(AppError::Domain(e)) => {
+            Err(e @ (AppError::Domain(_) | AppError::Conflict(_))) => {
                 // The lot's page shows the rule's findings; nothing was issued.
                 tracing::info!(lot = %lot.no, error = %e, "no automatic certificate");
                 return Ok(());

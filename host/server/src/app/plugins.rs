@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use parking_lot::RwLock;
@@ -11,6 +13,8 @@ pub use tianyin_plugins::PACKAGE_BYTES_MAX;
 use tianyin_plugins::{
     DecodeInput, Decoded, HostOptions, LogLevel, Package, Plugin, PluginError, PluginHost,
 };
+
+use crate::meter::{Counter, Histogram};
 
 /// First-party packages embedded by the build: file name and bytes.
 const BUNDLED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/bundled_plugins.rs"));
@@ -35,6 +39,22 @@ pub struct PluginInfo {
 struct Installed {
     info: PluginInfo,
     plugin: Option<Plugin>,
+    stats: Arc<PluginStats>,
+}
+
+/// What one plugin cost since start.
+#[derive(Debug)]
+pub struct PluginStats {
+    /// Time of each call, µs, failed ones too.
+    pub call_us: Histogram,
+    /// Calls that failed.
+    pub failures: Counter,
+}
+
+impl Default for PluginStats {
+    fn default() -> Self {
+        Self { call_us: Histogram::of_time(), failures: Counter::default() }
+    }
 }
 
 /// Every plugin of this appliance.
@@ -77,7 +97,8 @@ impl Plugins {
                     disabled: false,
                     failure: Some(e.to_string()),
                 };
-                self.installed.write().insert(name.into(), Installed { info, plugin: None });
+                let failed = Installed { info, plugin: None, stats: Arc::default() };
+                self.installed.write().insert(name.into(), failed);
                 return;
             }
         };
@@ -88,7 +109,8 @@ impl Plugins {
         }
         let failure = loaded.as_ref().err().map(ToString::to_string);
         let info = self.info(&package, bundled, failure);
-        self.installed.write().insert(manifest.id.clone(), Installed { info, plugin: loaded.ok() });
+        let installed = Installed { info, plugin: loaded.ok(), stats: Arc::default() };
+        self.installed.write().insert(manifest.id.clone(), installed);
     }
 
     fn info(&self, package: &Package, bundled: bool, failure: Option<String>) -> PluginInfo {
@@ -108,6 +130,12 @@ impl Plugins {
         self.installed.read().values().map(|i| i.info.clone()).collect()
     }
 
+    /// What each plugin cost, by id.
+    pub fn stats(&self) -> Vec<(String, Arc<PluginStats>)> {
+        let installed = self.installed.read();
+        installed.iter().map(|(id, one)| (id.clone(), one.stats.clone())).collect()
+    }
+
     /// Checks a package with its own cases, puts it into the folder in place of another one of its id,
     /// and works with it from now on. What is being decoded ends with the one it began with.
     pub fn install(&self, bytes: &[u8]) -> anyhow::Result<(PluginInfo, PathBuf)> {
@@ -123,7 +151,7 @@ impl Plugins {
             }
         }
         let info = self.info(&package, false, None);
-        let entry = Installed { info: info.clone(), plugin: Some(plugin) };
+        let entry = Installed { info: info.clone(), plugin: Some(plugin), stats: Arc::default() };
         installed.insert(info.id.clone(), entry);
         Ok((info, target))
     }
@@ -157,11 +185,13 @@ impl Plugins {
         received_at: Time,
     ) -> Result<Option<Decoded>, PluginError> {
         let usable = |i: &Installed| i.plugin.clone().filter(|_| !i.info.disabled);
-        let Some(plugin) = self.installed.read().get(id).and_then(usable) else {
-            return Ok(None);
-        };
+        let found = self.installed.read().get(id).map(|i| (usable(i), i.stats.clone()));
+        let Some((Some(plugin), stats)) = found else { return Ok(None) };
         let settings = BTreeMap::new();
-        let decoded = plugin.decode(&DecodeInput { bytes, received_at, settings: &settings })?;
+        let started = Instant::now();
+        let decoded = plugin.decode(&DecodeInput { bytes, received_at, settings: &settings });
+        stats.call_us.see_since(started);
+        let decoded = decoded.inspect_err(|_| stats.failures.inc())?;
         for line in decoded.logs.iter().filter(|l| l.level != LogLevel::Debug) {
             tracing::info!(plugin = id, level = ?line.level, "{}", line.text);
         }

@@ -3,6 +3,7 @@
 
 use std::sync::Weak;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Instant;
 
 use tianyin_devices::transport::tcp::{PrintError, TcpPrinter};
 use tianyin_devices::tspl::{LabelJob, encode};
@@ -14,9 +15,10 @@ use tianyin_domain::{Scope, State};
 
 use super::certificates::dpi_of;
 use super::{App, AppError};
+use crate::meter::{Counter, Histogram, Level};
 
 /// Jobs that may wait here; then the tailer waits.
-const JOBS_MAX: usize = 1024;
+pub const JOBS_MAX: usize = 1024;
 /// Gap between labels on the roll, mm.
 const GAP_MM: f64 = 2.0;
 
@@ -24,18 +26,31 @@ const GAP_MM: f64 = 2.0;
 pub struct Printing {
     jobs: SyncSender<String>,
     work: parking_lot::Mutex<Option<Receiver<String>>>,
+    /// What waits or is being printed, of [`JOBS_MAX`].
+    pub queued: Level,
+    /// Time from taking up a job to its end, µs.
+    pub job_us: Histogram,
+    /// Jobs that failed.
+    pub failed: Counter,
 }
 
 impl Default for Printing {
     fn default() -> Self {
         let (jobs, work) = sync_channel(JOBS_MAX);
-        Self { jobs, work: parking_lot::Mutex::new(Some(work)) }
+        Self {
+            jobs,
+            work: parking_lot::Mutex::new(Some(work)),
+            queued: Level::default(),
+            job_us: Histogram::of_time(),
+            failed: Counter::default(),
+        }
     }
 }
 
 impl Printing {
     /// Queues a job that is on record.
     pub fn queue(&self, job: &str) {
+        self.queued.enter();
         // Fails only at shutdown; the job is on record as queued.
         let _ = self.jobs.send(job.to_owned());
     }
@@ -47,9 +62,12 @@ impl Printing {
         std::thread::Builder::new().name("printing".into()).spawn(move || {
             while let Ok(job) = jobs.recv() {
                 let Some(app) = app.upgrade() else { return };
+                let started = Instant::now();
                 if let Err(e) = app.run_print(&job) {
                     tracing::error!(job, error = %e, "print job not ended");
                 }
+                app.printing.job_us.see_since(started);
+                app.printing.queued.leave();
             }
         })?;
         Ok(())
@@ -75,6 +93,7 @@ impl App {
         }
         let error = self.send_to_printer(&job).err().unwrap_or_default();
         if !error.is_empty() {
+            self.printing.failed.inc();
             tracing::warn!(job = id, printer = %job.printer, error, "label not printed");
         }
         self.end_print(id, error)

@@ -43,6 +43,11 @@ impl App {
         }
     }
 
+    /// Codes with scans that are not flushed yet.
+    pub fn scans_pending(&self) -> usize {
+        self.scans.0.lock().len()
+    }
+
     /// Flushed and fresh counts together.
     pub fn scan_numbers(&self, code: &Code) -> ScanNumbers {
         let fresh = self.scans.0.lock().get(&code.code).copied();

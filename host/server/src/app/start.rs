@@ -16,8 +16,8 @@ use super::replay::{fill, replay};
 use super::space::Space;
 use super::writer::{Files, Writer};
 use super::{
-    App, accounts, activities, cure, devices, journal_care, live, pipeline, plugins, printing,
-    rebuild, scans, tail, watch,
+    App, accounts, activities, cure, devices, health, journal_care, live, measures, pipeline,
+    plugins, printing, rebuild, scans, tail, watch,
 };
 use crate::blobs::Blobs;
 use crate::config::Config;
@@ -92,9 +92,11 @@ impl App {
             rebuild: rebuild::Rebuild::default(),
             space,
             journal_care,
+            rule_stats: measures::RuleStats::of(&rules),
             rules: Arc::new(rules),
             plugins,
             documents,
+            stats: measures::Stats::default(),
             signer,
             vault,
             blobs,
@@ -104,9 +106,11 @@ impl App {
             live: live::Live::default(),
             pipeline: pipeline::Pipeline::default(),
             printing: printing::Printing::default(),
+            health: health::HealthCache::default(),
             gateway: OnceLock::new(),
             started_at: now(),
         });
+        app.live.tailed(head);
         let reader = Reader::new(&data.join("journal"), head + 1);
         Ok((app, reader))
     }

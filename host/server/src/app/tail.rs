@@ -32,6 +32,7 @@ pub fn start(
                     Ok(Some(line)) => {
                         let Some(app) = app.upgrade() else { return };
                         hand_on(&app, &line);
+                        app.live.tailed(line.seq);
                     }
                     Ok(None) => break,
                     Err(e) => {

@@ -50,6 +50,7 @@ impl App {
     /// Runs a rule; a failure of the script is logged here once and holds.
     pub fn evaluate(&self, rule: &str, input: serde_json::Value) -> Judgement {
         let evaluation = self.rules.evaluate(rule, input);
+        self.rule_stats.note(rule, &evaluation);
         if let Some(failure) = &evaluation.error {
             tracing::error!(rule, kind = ?failure.kind, line = failure.line, error = %failure.message, "rule failed: hold");
         }

@@ -6,9 +6,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tianyin_domain::apply::apply;
 use tianyin_domain::command::{Envelope, Outcome};
@@ -23,9 +24,10 @@ use super::gate::{Gate, ReadOnly};
 use super::replay::replay;
 use super::space::Space;
 use crate::edge::OsRandom;
+use crate::meter::{Counter, Histogram, Level, Recent, SIZES, micros};
 
 /// Commands that may wait for the writer.
-const QUEUE_COMMANDS_MAX: usize = 1024;
+pub const QUEUE_COMMANDS_MAX: usize = 1024;
 /// Commands in one group, that is, under one sync.
 const GROUP_COMMANDS_MAX: usize = 256;
 /// About the size of one group and of one batch of the store, which must not grow large: sled can
@@ -39,6 +41,8 @@ type Reply = oneshot::Sender<Result<Outcome, AppError>>;
 struct Job {
     envelope: Envelope,
     reply: Reply,
+    /// The request or message it came with: what is logged about it carries its id.
+    span: tracing::Span,
 }
 
 enum Work {
@@ -63,15 +67,52 @@ pub struct Files {
     pub space: Arc<Space>,
 }
 
-/// What the writer counts, for metrics.
-#[derive(Debug, Default)]
+/// What the writer counts, for metrics and the health page.
+#[derive(Debug)]
 pub struct WriterStats {
+    /// Commands that wait, of [`QUEUE_COMMANDS_MAX`].
+    pub queued: Level,
     /// Lines written since start.
-    pub lines: AtomicU64,
-    /// Groups written, that is, syncs of the journal.
-    pub groups: AtomicU64,
-    /// Time spent in write and sync, microseconds.
-    pub sync_us: AtomicU64,
+    pub lines: Counter,
+    /// Lines of each group; their number is the number of groups, that is, of syncs.
+    pub group_lines: Histogram,
+    /// Deciding and applying one group, µs.
+    pub decide_us: Histogram,
+    /// One write and sync of the journal, µs.
+    pub sync_us: Histogram,
+    /// The same, the last of them.
+    pub sync_recent_us: Recent,
+    /// One batch of the store, µs.
+    pub commit_us: Histogram,
+    /// Commands the domain refused, conflicts among them.
+    pub refused: Counter,
+    /// Commands whose roots had changed.
+    pub conflicts: Counter,
+    /// Commands that were prepared again because a root had changed.
+    pub retried: Counter,
+    /// Commands that were answered without a line: repeated keys, known messages.
+    pub repeated: Counter,
+    /// When the last group was durable, Unix ms; 0 before the first.
+    pub last_write_ms: AtomicI64,
+}
+
+impl Default for WriterStats {
+    fn default() -> Self {
+        Self {
+            queued: Level::default(),
+            lines: Counter::default(),
+            group_lines: Histogram::new(SIZES),
+            decide_us: Histogram::of_time(),
+            sync_us: Histogram::of_time(),
+            sync_recent_us: Recent::default(),
+            commit_us: Histogram::of_time(),
+            refused: Counter::default(),
+            conflicts: Counter::default(),
+            retried: Counter::default(),
+            repeated: Counter::default(),
+            last_write_ms: AtomicI64::new(0),
+        }
+    }
 }
 
 /// The handle everybody submits through.
@@ -113,7 +154,13 @@ impl Writer {
             return Err(AppError::ReadOnly(reason));
         }
         let (reply, answer) = oneshot::channel();
-        match self.queue.try_send(Work::Command(Job { envelope, reply })) {
+        let span = tracing::Span::current();
+        self.stats.queued.enter();
+        let sent = self.queue.try_send(Work::Command(Job { envelope, reply, span }));
+        if sent.is_err() {
+            self.stats.queued.leave();
+        }
+        match sent {
             Ok(()) => Ok(answer),
             Err(TrySendError::Full(_)) => Err(AppError::Overloaded),
             Err(TrySendError::Disconnected(_)) => Err(AppError::ReadOnly("writer ended".into())),
@@ -172,9 +219,12 @@ struct Thread {
 }
 
 /// A decided command of the group: its line and its answer.
+///
+/// A refusal waits for the group, too: it may rest on what the group is about to write, and whoever
+/// tries again after a conflict must find the new versions in the store.
 struct Decided {
     job: Job,
-    outcome: Outcome,
+    answer: Result<Outcome, DomainError>,
     line: Option<LineParts>,
 }
 
@@ -202,6 +252,7 @@ impl Thread {
                     continue;
                 }
             };
+            self.stats.queued.leave();
             let mut bytes = size_of_command(&first.envelope);
             let mut group = vec![first];
             while group.len() < GROUP_COMMANDS_MAX
@@ -212,6 +263,7 @@ impl Thread {
                     put_off = Some(work);
                     break;
                 };
+                self.stats.queued.leave();
                 bytes += size_of_command(&job.envelope);
                 group.push(job);
             }
@@ -231,6 +283,7 @@ impl Thread {
             }
             return;
         }
+        let started = Instant::now();
         let store = self.files.store.clone();
         let mut overlay = Overlay::new(&store);
         let mut decided = Vec::with_capacity(group.len());
@@ -242,22 +295,27 @@ impl Thread {
                     let seq = if line.is_some() { next_seq } else { next_seq - 1 };
                     next_seq += u64::from(line.is_some());
                     let Decision { id, note, .. } = decision;
-                    let outcome = Outcome { id, written: line.is_some(), seq, note };
-                    decided.push(Decided { job, outcome, line });
+                    let answer = Ok(Outcome { id, written: line.is_some(), seq, note });
+                    decided.push(Decided { job, answer, line });
                 }
                 Err(Stack::Refused(error)) => {
-                    let _ = job.reply.send(Err(error.into()));
+                    decided.push(Decided { job, answer: Err(error), line: None });
                 }
                 Err(Stack::Broken(error)) => {
                     // The overlay holds half a command: what was decided so far is decided anew.
-                    tracing::error!(error = %error, "an event could not be applied");
+                    let command = job.envelope.command.name();
+                    job.span.in_scope(|| {
+                        tracing::error!(command, error = %error, "an event could not be applied");
+                    });
                     let _ = job.reply.send(Err(error.into()));
                     let rest = decided.into_iter().map(|d| d.job).chain(jobs).collect();
                     return self.commit(rest);
                 }
             }
         }
-        self.write(decided, overlay.into_puts());
+        let puts = overlay.into_puts();
+        self.stats.decide_us.see_since(started);
+        self.write(decided, puts);
     }
 
     fn write(&mut self, decided: Vec<Decided>, puts: Vec<tianyin_domain::Put>) {
@@ -267,22 +325,22 @@ impl Thread {
             .map(|l| NewLine { time: &l.time, actor: &l.actor, events: &l.events })
             .collect();
         if !lines.is_empty() {
-            let started = std::time::Instant::now();
+            let started = Instant::now();
             let seqs = match self.files.journal.append_group(&lines) {
                 Ok(seqs) => seqs,
                 Err(e) => return self.not_written(decided, &e),
             };
-            let spent = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.stats.sync_us.fetch_add(spent, Ordering::Relaxed);
-            self.stats.groups.fetch_add(1, Ordering::Relaxed);
-            self.stats.lines.fetch_add(lines.len() as u64, Ordering::Relaxed);
+            self.stats.note_group(lines.len(), started);
+            let started = Instant::now();
             if let Err(e) = self.files.store.commit(puts, seqs.last) {
                 return self.not_shown(decided, &e);
             }
+            self.stats.commit_us.see_since(started);
             self.announce.send_replace(seqs.last);
         }
         for d in decided {
-            let _ = d.job.reply.send(Ok(d.outcome));
+            self.stats.note_answer(&d);
+            let _ = d.job.reply.send(d.answer.map_err(AppError::from));
         }
     }
 
@@ -315,8 +373,10 @@ impl Thread {
             self.gate.shut_for_good(&error.to_string());
         }
         for d in decided {
-            let written = d.outcome.written;
-            let answer = if written { Err(AppError::Recorded(d.outcome)) } else { Ok(d.outcome) };
+            let answer = match d.answer {
+                Ok(outcome) if outcome.written => Err(AppError::Recorded(outcome)),
+                answer => answer.map_err(AppError::from),
+            };
             let _ = d.job.reply.send(answer);
         }
     }
@@ -358,6 +418,38 @@ impl Thread {
             tracing::info!(head, "the store was opened again and is up to the journal");
         }
         Ok(())
+    }
+}
+
+impl WriterStats {
+    fn note_group(&self, lines: usize, started: Instant) {
+        let spent_us = micros(started.elapsed());
+        self.sync_us.see(spent_us);
+        self.sync_recent_us.see(spent_us);
+        self.group_lines.see(lines as u64);
+        self.lines.add(lines as u64);
+        self.last_write_ms.store(crate::edge::now().as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// Counts an answer and logs it where the request or message is known.
+    fn note_answer(&self, decided: &Decided) {
+        let command = decided.job.envelope.command.name();
+        match &decided.answer {
+            Ok(outcome) => {
+                if !outcome.written {
+                    self.repeated.inc();
+                }
+                let (id, seq, written) = (&outcome.id, outcome.seq, outcome.written);
+                tracing::debug!(parent: &decided.job.span, command, id, seq, written, "answered");
+            }
+            Err(error) => {
+                self.refused.inc();
+                if matches!(error, DomainError::Conflict { .. }) {
+                    self.conflicts.inc();
+                }
+                tracing::debug!(parent: &decided.job.span, command, error = %error, "refused");
+            }
+        }
     }
 }
 

@@ -6,20 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use super::blobs::UPLOAD_TIME;
 use super::cross_site::is_cross_site;
-use super::ops::HttpStats;
+use super::ops::{HttpStats, RouteClass};
 use super::problem::Problem;
 use super::public::error_page;
 use super::scheme::Scheme;
 use crate::app::App;
+use crate::meter::micros;
 
 /// A request is answered within this time; streams may go on.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
@@ -78,31 +79,45 @@ pub(super) async fn frame(
     let time = if is_upload { UPLOAD_TIME } else { REQUEST_TIME };
     let scheme = Scheme::of(&request, &frame.app.config.http.trusted_proxies);
     let started = Instant::now();
+    let _held = frame.stats.in_flight.hold();
+    let class = RouteClass::of(uri.path());
+    let span = span(&id, &request, class);
     let mut response = if is_cross_site(&method, request.headers()) {
         problem_response(Problem::new(StatusCode::FORBIDDEN, "cross_site"))
     } else if is_public(uri.path()) {
-        // A scan page is a copy from memory most of the time: no span, no timer.
-        run(next.run(request)).await
+        // A scan page is a copy from memory most of the time: no timer.
+        run(next.run(request)).instrument(span.clone()).await
     } else if let Some(elsewhere) = scheme.redirect(&request, &frame.app) {
         elsewhere
     } else {
         request.extensions_mut().insert(scheme);
-        let span = tracing::info_span!("request", id = text(&id), %method, path = uri.path());
-        let answer = tokio::time::timeout(time, run(next.run(request))).instrument(span);
+        let answer = tokio::time::timeout(time, run(next.run(request)));
+        let answer = answer.instrument(span.clone());
         answer.await.unwrap_or_else(|_| {
             problem_response(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout"))
         })
     };
     if response.status().is_client_error() || response.status().is_server_error() {
-        response = frame.present(response, form, text(&id));
+        response = span.in_scope(|| frame.present(response, form, text(&id)));
     }
-    frame.stats.count(response.status());
-    let status = response.status().as_u16();
-    let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::debug!(id = text(&id), %method, path = uri.path(), status, took_us, "answered");
+    let took_us = micros(started.elapsed());
+    frame.stats.count(class, response.status(), took_us);
+    tracing::debug!(parent: &span, status = response.status().as_u16(), took_us, "answered");
     set_headers(response.headers_mut(), id);
     scheme.set_headers(response.headers_mut(), &frame.app);
     response
+}
+
+/// Everything logged while a request is answered carries this: the id it was answered with, and the
+/// address as a template, so that no code and no id of a record gets into the log. A scan page costs
+/// no more than the question whether anybody wants to know.
+fn span(id: &HeaderValue, request: &Request, class: RouteClass) -> Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    let (id, method) = (text(id), request.method());
+    match class {
+        RouteClass::Public => tracing::debug_span!("request", id, %method, route),
+        _ => tracing::info_span!("request", id, %method, route),
+    }
 }
 
 /// A panic is one lost request, not a lost connection.
@@ -161,7 +176,7 @@ impl Frame {
         };
         problem.set_request_id(id);
         if let Some(cause) = &problem.cause {
-            tracing::error!(id, code = problem.code, cause, "request failed");
+            tracing::error!(request = id, code = problem.code, cause, "request failed");
         }
         let mut presented = match form {
             Form::Json => problem.to_json(id),

@@ -9,6 +9,7 @@ pub mod console;
 pub mod cross_site;
 mod frame;
 pub mod limits;
+pub mod metrics;
 pub mod ops;
 pub mod problem;
 pub mod public;

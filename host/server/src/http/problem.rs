@@ -7,7 +7,7 @@ use serde::Serialize;
 use tianyin_domain::{DomainError, Finding, Verdict};
 use tianyin_store::StoreError;
 
-use crate::app::{AppError, field_text};
+use crate::app::{AppError, Conflict, field_text};
 use crate::texts::{has, t, tf};
 
 /// Media type of a problem.
@@ -48,6 +48,8 @@ pub struct Problem {
     pub errors: Vec<FieldProblem>,
     /// What the rule said, when a rule refused.
     pub findings: Vec<Finding>,
+    /// Which record changed meanwhile, and how.
+    pub conflict: Option<Box<Conflict>>,
     /// Seconds to wait before the next try.
     pub retry_after_s: Option<u32>,
     /// What happened inside; logged once, never shown.
@@ -64,6 +66,7 @@ impl Problem {
             detail,
             errors: Vec::new(),
             findings: Vec::new(),
+            conflict: None,
             retry_after_s: None,
             cause: None,
         }
@@ -152,6 +155,9 @@ impl Problem {
             errors: &'a [FieldProblem],
             #[serde(skip_serializing_if = "<[_]>::is_empty")]
             findings: &'a [Finding],
+            // `root`, `expected`, `actual`, `change`
+            #[serde(flatten)]
+            conflict: Option<&'a Conflict>,
         }
         let body = Body {
             kind: format!("urn:tianyin:problem:{}", self.code),
@@ -162,6 +168,7 @@ impl Problem {
             request_id,
             errors: &self.errors,
             findings: &self.findings,
+            conflict: self.conflict.as_deref(),
         };
         let bytes = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (self.status, bytes).into_response();
@@ -211,6 +218,11 @@ impl From<AppError> for Problem {
                 problem.findings = judgement.findings;
                 problem.findings.retain(|f| f.verdict != Verdict::Pass);
             }
+            AppError::Domain(DomainError::Conflict { root, expected, actual }) => {
+                problem.conflict =
+                    Some(Box::new(Conflict { root, expected, actual, change: None }));
+            }
+            AppError::Conflict(conflict) => problem.conflict = Some(conflict),
             AppError::Domain(DomainError::State(e)) => problem.cause = Some(e.to_string().into()),
             AppError::Internal(e) => problem.cause = Some(format!("{e:#}").into()),
             AppError::Overloaded => problem.retry_after_s = Some(1),
@@ -235,6 +247,7 @@ fn status_of(error: &AppError) -> StatusCode {
             DomainError::Refused { .. } | DomainError::Conflict { .. } => StatusCode::CONFLICT,
             DomainError::State(_) => StatusCode::SERVICE_UNAVAILABLE,
         },
+        AppError::Conflict(_) => StatusCode::CONFLICT,
         AppError::ReadOnly(_) | AppError::Recorded(_) | AppError::Overloaded => {
             StatusCode::SERVICE_UNAVAILABLE
         }
@@ -324,6 +337,16 @@ mod tests {
     }
 
     #[test]
+    fn a_conflict_names_both_versions() {
+        let root = "lot/lot_1".to_owned();
+        let moved = DomainError::Conflict { root, expected: 4, actual: 9 };
+        let problem = Problem::from(AppError::from(moved));
+        assert_eq!((problem.status.as_u16(), problem.code), (409, "version_conflict"));
+        let conflict = problem.conflict.as_deref().map(|c| (c.root.as_str(), c.expected, c.actual));
+        assert_eq!(conflict, Some(("lot/lot_1", 4, 9)));
+    }
+
+    #[test]
     fn causes_stay_inside() {
         let problem = Problem::from(AppError::Internal(anyhow::anyhow!("password of root")));
         assert!(!problem.detail.contains("root"));
@@ -347,6 +370,7 @@ mod tests {
             "bad_json",
             "bad_query",
             "bad_idempotency_key",
+            "bad_if_match",
             "session_expired",
             "not_set_up",
             "unauthenticated",

@@ -15,7 +15,7 @@ use tianyin_domain::lot::Lot;
 
 use super::Answer;
 use super::list::{self, Filter, Listing};
-use super::request::{Body, Caller, Key, Parameter, RawParameters, bad_query, parameter};
+use super::request::{Body, Caller, IfMatch, Key, Parameter, RawParameters, bad_query, parameter};
 use super::route::{Good, Route, Shown, made, one, shown};
 use super::schema::Kind::{Choice, Date, Decimal, List, Text};
 use super::schema::{Described, Schema, opt, req};
@@ -94,7 +94,8 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get("/certificates", "Lists certificates.", Good::Page(schema), get(list))
             .query(&[&LISTING.parameters()]),
         Route::post("/certificates", "Issues a certificate.", Good::Made(schema), post(issue))
-            .body::<CertificateRequest>(),
+            .body::<CertificateRequest>()
+            .versioned(),
         Route::post(
             "/certificates/preview",
             "Says what the rule would say now; issues nothing.",
@@ -154,11 +155,13 @@ async fn issue(
     State(app): State<Arc<App>>,
     caller: Caller,
     Key(key): Key,
+    version: IfMatch,
     Body(request): Body<CertificateRequest>,
 ) -> Answer {
     // The rule reads the lot before the command is authorised: out of sight must stay out of sight.
     one::<Lot>(&app, &caller, &request.lot)?;
-    let outcome = app.issue(caller.actor(), request, key).await?;
+    let seen = version.of(format!("lot/{}", request.lot));
+    let outcome = app.issue(caller.actor(), request, key, &seen).await?;
     made::<Certificate>(&app, &caller, &outcome)
 }
 

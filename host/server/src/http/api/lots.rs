@@ -10,7 +10,7 @@ use tianyin_domain::lot::{self, Lot, OpenLot};
 use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
-use super::route::{Good, Route, Shown, made, shown};
+use super::route::{Good, Route, Shown, made, shown_version};
 use super::schema::Kind::{Date, Decimal, Text};
 use super::schema::{Described, Schema, req};
 use super::shapes::{LOT_STATUS, shape};
@@ -59,7 +59,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get("/lots", "Lists lots.", Good::Page(Lot::SCHEMA), get(list))
             .query(&[&LISTING.parameters()]),
         Route::post("/lots", "Adds a lot.", Good::Made(Lot::SCHEMA), post(add)).body::<OpenLot>(),
-        Route::get("/lots/{id}", "Shows a lot.", Good::Object(Lot::SCHEMA), get(one)),
+        Route::get("/lots/{id}", "Shows a lot.", Good::Object(Lot::SCHEMA), get(one)).versioned(),
     ]
 }
 
@@ -68,7 +68,7 @@ async fn list(State(app): State<Arc<App>>, caller: Caller, query: RawParameters)
 }
 
 async fn one(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    shown::<Lot>(&app, &caller, &id)
+    shown_version::<Lot>(&app, &caller, &id)
 }
 
 async fn add(

@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, made from the table of routes.
 
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{
     Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
 };
@@ -55,10 +56,14 @@ pub fn document() -> OpenApi {
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
 }
 
+const ABOUT_VERSION: &str = "Version of the record; it also moves with what belongs to the record. \
+    Send it as `If-Match` with a write.";
+
 const ABOUT: &str = "Traceability of a county's agricultural products. Sign in at \
 POST /api/v1/session, then send `Authorization: Bearer TOKEN`. Lists answer `{items, next}`: send `next` as \
 `cursor` for the following page. Writes take `Idempotency-Key`: the same key with the same request is carried out \
-once and answered alike. Decimal numbers are strings. Every error is `application/problem+json` (RFC 9457) with a \
+once and answered alike. A record answers its version as `ETag`; a write that sends it as `If-Match` is refused \
+when the record changed meanwhile. Decimal numbers are strings. Every error is `application/problem+json` (RFC 9457) with a \
 stable `code`, a Chinese `detail` that says what to do, `request_id`, and `errors` with every bad field.";
 
 fn method(verb: Verb) -> HttpMethod {
@@ -93,6 +98,12 @@ fn operation(route: &Route) -> Operation {
             about,
         ));
     }
+    if route.versioned && route.verb != Verb::Get {
+        let about = "`ETag` of the record (of the lot, for a certificate) the request is based on; \
+            409 `version_conflict` when it changed meanwhile.";
+        operation =
+            operation.parameter(optional("If-Match", ParameterIn::Header, Kind::Text, about));
+    }
     if let Some(body) = &route.body {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(body.name))).build();
         let body = RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True));
@@ -105,7 +116,12 @@ fn operation(route: &Route) -> Operation {
         });
         operation = operation.request_body(Some(body.build()));
     }
-    for (status, response) in good(&route.good) {
+    for (status, mut response) in good(&route.good) {
+        if route.versioned && route.verb == Verb::Get {
+            let tag =
+                HeaderBuilder::new().schema(Some(text())).description(Some(ABOUT_VERSION)).build();
+            response.headers.insert("ETag".into(), tag.into());
+        }
         operation = operation.response(status, response);
     }
     for status in bad(route) {
@@ -213,7 +229,9 @@ fn problem(status: &str) -> Response {
         "401" => "No token, a token that ended, or a wrong password.",
         "403" => "The role does not allow it.",
         "404" => "No such record, or it is out of sight.",
-        "409" => "The record's state does not allow it.",
+        "409" => {
+            "The record's state does not allow it, or it changed meanwhile (`version_conflict`)."
+        }
         "413" => "The body is too large.",
         "415" => "The body is of a kind that is not taken in.",
         "422" => "Fields are missing or wrong, or a rule refused; every reason is listed.",
@@ -234,6 +252,16 @@ fn problem_schema() -> Object {
         .required("code")
         .required("detail");
     let findings = RefOr::<Shape>::from(Ref::from_schema_name(FINDING.name));
+    let change = ObjectBuilder::new()
+        .description(Some("Its last change: when, who, which events, and the same in words."))
+        .property("at", shape_of(Kind::Time))
+        .property("by", text())
+        .property("events", ArrayBuilder::new().items(text()))
+        .property("what", text())
+        .required("at")
+        .required("by")
+        .required("events")
+        .required("what");
     ObjectBuilder::new()
         .description(Some("An error (RFC 9457)."))
         .property("type", text())
@@ -244,6 +272,10 @@ fn problem_schema() -> Object {
         .property("request_id", text())
         .property("errors", ArrayBuilder::new().items(fault))
         .property("findings", ArrayBuilder::new().items(findings))
+        .property("root", described(Kind::Text, "`version_conflict`: what changed, `noun/id`."))
+        .property("expected", described(Kind::Integer, "Its version the request was based on."))
+        .property("actual", described(Kind::Integer, "Its version now."))
+        .property("change", change)
         .required("type")
         .required("title")
         .required("status")

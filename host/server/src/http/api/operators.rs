@@ -10,8 +10,8 @@ use tianyin_domain::operator::{self, Operator, OperatorStatus, RegisterOperator,
 
 use super::Answer;
 use super::list::{self, Filter, Listing};
-use super::request::{Body, Caller, Key, RawParameters, parameter};
-use super::route::{Good, Route, Shown, made, shown};
+use super::request::{Body, Caller, IfMatch, Key, RawParameters, parameter};
+use super::route::{Good, Route, Shown, made, shown_version};
 use super::schema::Kind::{Choice, Text};
 use super::schema::{Described, Schema, opt, req};
 use super::shapes::{OPERATOR_KIND, OPERATOR_STATUS, shape};
@@ -95,9 +95,11 @@ pub(super) fn routes() -> Vec<Route> {
             "Shows an operator.",
             Good::Object(Operator::SCHEMA),
             get(one),
-        ),
+        )
+        .versioned(),
         Route::post("/operators/{id}/review", "Reviews an operator.", good, post(review))
-            .body::<Review>(),
+            .body::<Review>()
+            .versioned(),
     ]
 }
 
@@ -106,7 +108,7 @@ async fn list(State(app): State<Arc<App>>, caller: Caller, query: RawParameters)
 }
 
 async fn one(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    shown::<Operator>(&app, &caller, &id)
+    shown_version::<Operator>(&app, &caller, &id)
 }
 
 async fn register(
@@ -124,10 +126,12 @@ async fn review(
     caller: Caller,
     Path(operator): Path<String>,
     Key(key): Key,
+    version: IfMatch,
     Body(body): Body<Review>,
 ) -> Answer {
+    let seen = version.of(format!("operator/{operator}"));
     let command = ReviewOperator { operator, status: body.status, reason: body.reason };
     let command = Command::ReviewOperator(command);
-    let outcome = app.submit_keyed(caller.actor(), command, key).await?;
+    let outcome = app.submit_based(caller.actor(), command, key, &seen).await?;
     made::<Operator>(&app, &caller, &outcome)
 }

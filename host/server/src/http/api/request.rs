@@ -13,8 +13,8 @@ use serde_json::Value;
 use tianyin_domain::{Actor, Role, Scope};
 
 use super::schema::{Described, Kind};
-use crate::app::App;
 use crate::app::accounts::Session;
+use crate::app::{App, Versions};
 use crate::http::Problem;
 use crate::http::problem::FieldProblem;
 
@@ -140,6 +140,30 @@ impl FromRequestParts<Arc<App>> for Key {
         match value.to_str() {
             Ok(key) if good => Ok(Self(Some(key.to_owned()))),
             _ => Err(Problem::new(StatusCode::BAD_REQUEST, "bad_idempotency_key")),
+        }
+    }
+}
+
+/// The version of a record that a write is based on: the `ETag` its reading answered.
+pub struct IfMatch(Option<u64>);
+
+impl IfMatch {
+    /// The version as one of `root`, such as `operator/op_…`.
+    pub fn of(&self, root: String) -> Versions {
+        self.0.map(|version| (root, version)).into_iter().collect()
+    }
+}
+
+impl FromRequestParts<Arc<App>> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get(header::IF_MATCH) else { return Ok(Self(None)) };
+        let tag = value.to_str().unwrap_or_default().trim().trim_start_matches("W/");
+        let version = tag.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(tag);
+        match version.parse() {
+            Ok(version) => Ok(Self(Some(version))),
+            Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, "bad_if_match")),
         }
     }
 }

@@ -60,6 +60,8 @@ pub struct Route {
     pub body: Option<Schema>,
     /// Media types of a raw body.
     pub raw: &'static [&'static str],
+    /// Whether it answers or takes the version of a record.
+    pub versioned: bool,
     /// Whether it is for everybody.
     pub open: bool,
     /// What serves it.
@@ -74,8 +76,8 @@ impl Route {
         good: Good,
         handler: MethodRouter<Arc<App>>,
     ) -> Self {
-        let (query, body, raw, open) = (Vec::new(), None, &[][..], false);
-        Self { verb, path, summary, good, query, body, raw, open, handler }
+        let (query, body, raw, versioned, open) = (Vec::new(), None, &[][..], false, false);
+        Self { verb, path, summary, good, query, body, raw, versioned, open, handler }
     }
 
     /// A `GET`; `handler` must be made with `axum::routing::get`.
@@ -136,6 +138,12 @@ impl Route {
         self
     }
 
+    /// Answers the record's version as `ETag`, or takes it as `If-Match`.
+    pub fn versioned(mut self) -> Self {
+        self.versioned = true;
+        self
+    }
+
     /// Needs no token.
     pub fn open(mut self) -> Self {
         self.open = true;
@@ -169,6 +177,17 @@ pub fn one<E: Shown>(app: &App, caller: &Caller, id: &str) -> Result<E, Problem>
 /// One record as an answer.
 pub fn shown<E: Shown>(app: &App, caller: &Caller, id: &str) -> Answer {
     Ok(Json(show(&one::<E>(app, caller, id)?)?).into_response())
+}
+
+/// The same with the version of its root as `ETag`, for a later `If-Match`.
+pub fn shown_version<E: Shown>(app: &App, caller: &Caller, id: &str) -> Answer {
+    // Read before the record: a change in between makes the version too old, never too new.
+    let version = app.store.version(&format!("{}/{id}", E::TABLE.0))?;
+    let mut response = shown::<E>(app, caller, id)?;
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{version}\"")) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(response)
 }
 
 /// The record that a command made: 201, or 200 when the same request was made before.

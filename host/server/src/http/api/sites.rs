@@ -10,7 +10,7 @@ use tianyin_domain::site::{self, AddSite, Site};
 use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
-use super::route::{Good, Route, Shown, made, shown};
+use super::route::{Good, Route, Shown, made, shown_version};
 use super::schema::Kind::{Decimal, Text};
 use super::schema::{Described, Schema, opt, req};
 use super::shapes::shape;
@@ -49,7 +49,8 @@ pub(super) fn routes() -> Vec<Route> {
             .query(&[&LISTING.parameters()]),
         Route::post("/sites", "Adds a site.", Good::Made(Site::SCHEMA), post(add))
             .body::<AddSite>(),
-        Route::get("/sites/{id}", "Shows a site.", Good::Object(Site::SCHEMA), get(one)),
+        Route::get("/sites/{id}", "Shows a site.", Good::Object(Site::SCHEMA), get(one))
+            .versioned(),
     ]
 }
 
@@ -58,7 +59,7 @@ async fn list(State(app): State<Arc<App>>, caller: Caller, query: RawParameters)
 }
 
 async fn one(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    shown::<Site>(&app, &caller, &id)
+    shown_version::<Site>(&app, &caller, &id)
 }
 
 async fn add(

@@ -118,7 +118,7 @@ struct ErrorPage {
 
 fn error_page(app: &App, signed: &Signed, problem: Problem, request_id: String) -> Response {
     if let Some(cause) = &problem.cause {
-        tracing::error!(id = request_id, code = problem.code, cause, "request failed");
+        tracing::error!(request = request_id, code = problem.code, cause, "request failed");
     }
     let detail = problem.detail.replace("{request_id}", &request_id);
     let title = problem.title();

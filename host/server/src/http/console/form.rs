@@ -69,6 +69,11 @@ impl Form {
         Some(self.get(field)).filter(|v| !v.is_empty()).map(str::to_owned)
     }
 
+    /// Every field as it was sent.
+    pub fn values(&self) -> impl Iterator<Item = &(String, String)> {
+        self.values.iter()
+    }
+
     /// Every value of a field that may be ticked more than once.
     pub fn all<'a>(&'a self, field: &'a str) -> impl Iterator<Item = &'a str> {
         self.values.iter().filter(move |(k, _)| k == field).map(|(_, v)| v.trim())

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::routing::get;
+use tianyin_domain::Decimal;
 use tianyin_domain::Verdict;
 use tianyin_domain::certificate::{Basis, CertificateRequest, form_on};
 use tianyin_domain::lot::Lot;
@@ -13,6 +14,7 @@ use tianyin_domain::operator::Operator;
 use tianyin_domain::test::{self, ConductedBy, Test, TestVerdict};
 use tianyin_domain::time::china_date;
 
+use super::clash::{Clash, Side, clashed, seen};
 use super::error::{Answer, ConsoleError};
 use super::filters;
 use super::form::{Choice, Form};
@@ -20,8 +22,9 @@ use super::page::{Page, html, refused};
 use super::read;
 use super::reasons::Findings;
 use super::session::{Posted, Signed, done};
-use crate::app::App;
+use crate::app::{App, AppError, Conflict};
 use crate::edge::now;
+use crate::texts::tf;
 use serde::Deserialize;
 
 pub fn router() -> Router<Arc<App>> {
@@ -35,6 +38,9 @@ pub fn router() -> Router<Arc<App>> {
 struct IssuePage {
     page: Page,
     lot: Lot,
+    /// The version of the lot this page is made from.
+    version: u64,
+    clash: Option<Clash>,
     operator: Operator,
     form: Form,
     basis: Vec<Choice>,
@@ -87,7 +93,7 @@ async fn page(
     for basis in proved(&app, &lot)? {
         values.push(("basis".to_owned(), basis.as_str().to_owned()));
     }
-    html(&shown(&app, &signed, lot, Form::sent(values))?)
+    html(&shown(&app, &signed, &id, Form::sent(values))?)
 }
 
 /// The bases that a passing test of the lot proves: ticked to begin with.
@@ -102,7 +108,10 @@ fn proved(app: &App, lot: &Lot) -> Result<Vec<Basis>, ConsoleError> {
     Ok(own.into_iter().chain(commissioned).collect())
 }
 
-fn shown(app: &App, signed: &Signed, lot: Lot, form: Form) -> Result<IssuePage, ConsoleError> {
+fn shown(app: &App, signed: &Signed, id: &str, form: Form) -> Result<IssuePage, ConsoleError> {
+    // Read before the record: a change in between makes the version too old, never too new.
+    let version = app.store.version(&format!("lot/{id}"))?;
+    let lot: Lot = read::one(app, signed, "lot", id)?;
     let operator: Operator = read::one(app, signed, "operator", &lot.operator)?;
     let preview = preview_of(app, &lot, &form)?;
     let authorised = authorised(app, signed, &lot)?;
@@ -110,6 +119,8 @@ fn shown(app: &App, signed: &Signed, lot: Lot, form: Form) -> Result<IssuePage, 
         page: Page::new(app, signed, "/lots", "issue.title"),
         basis: Choice::words(&Basis::ALL),
         lot,
+        version,
+        clash: None,
         operator,
         form,
         preview,
@@ -165,7 +176,13 @@ async fn issue(
     if let (Some(quantity), true) = (quantity, form.is_good()) {
         let replaces = form.optional("replaces");
         let request = CertificateRequest { lot: lot.id.clone(), quantity, basis, replaces };
-        match app.issue(signed.actor(), request, form.once()).await {
+        let seen = seen(&form, format!("lot/{}", lot.id));
+        match app.issue(signed.actor(), request, form.once(), &seen).await {
+            Err(AppError::Conflict(conflict)) => {
+                let mut page = shown(&app, &signed, &id, form)?;
+                page.clash = Some(clash(&conflict, &page, quantity));
+                return clashed(&page);
+            }
             Ok(outcome) => {
                 return Ok(done(&format!("/certificates/{}", outcome.id), "issue.done"));
             }
@@ -173,5 +190,19 @@ async fn issue(
         }
     }
     form.summarise();
-    refused(&shown(&app, &signed, lot, form)?)
+    refused(&shown(&app, &signed, &id, form)?)
+}
+
+/// What is left of the lot beside what was about to be issued.
+fn clash(conflict: &Conflict, page: &IssuePage, quantity: Decimal) -> Clash {
+    let lot = &page.lot;
+    let left = (lot.quantity - lot.certified).normalize().to_string();
+    let certified = lot.certified.normalize().to_string();
+    let params = [("left", &*left), ("certified", &*certified), ("unit", &*lot.unit)];
+    let now = tf("conflict.quantity_now", params);
+    let yours = quantity.normalize().to_string();
+    let yours = tf("conflict.quantity_yours", [("quantity", &*yours), ("unit", &*lot.unit)]);
+    let sides = vec![Side::new("conflict.quantity", now, yours)];
+    let (keep, action) = (format!("/lots/{}", lot.id), format!("/lots/{}/issue", lot.id));
+    Clash::new(conflict, &page.form, &keep, &action, sides)
 }

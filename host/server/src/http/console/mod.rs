@@ -4,6 +4,7 @@
 //! application, and answers with a template; a change answers with 303 and a message shown once.
 //! Texts come from the catalogue `i18n/zh-CN/console.toml`, never from here.
 
+mod clash;
 mod error;
 mod field;
 mod filters;
@@ -17,6 +18,7 @@ mod blobs;
 mod certificates;
 mod devices;
 mod handbook;
+mod health;
 mod inputs;
 mod issue;
 mod live;
@@ -72,6 +74,7 @@ pub fn router() -> Router<Arc<App>> {
         .merge(print_jobs::router())
         .merge(users::router())
         .merge(settings::router())
+        .merge(health::router())
         .merge(search::router())
         .merge(live::router())
         .merge(handbook::router())

@@ -19,9 +19,10 @@ use tianyin_domain::time::china_date;
 use tianyin_domain::user::{self, User};
 use tianyin_domain::{Date, Role};
 
+use super::clash::{Clash, Side, clashed, seen};
 use super::devices::printer_choices;
 use super::error::{Answer, ConsoleError};
-use super::filters;
+use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
 use super::operators::{area_name, township_choices};
 use super::page::{Page, html, refused};
@@ -61,6 +62,9 @@ struct Forms {
 struct DetailPage {
     page: Page,
     operator: Operator,
+    /// The version the forms of this page are made from.
+    version: u64,
+    clash: Option<Clash>,
     sites: Vec<Site>,
     products: Vec<Product>,
     lots: Vec<Lot>,
@@ -114,6 +118,8 @@ fn shown(
     id: &str,
     mut forms: Forms,
 ) -> Result<DetailPage, ConsoleError> {
+    // Read before the record: a change in between makes the version too old, never too new.
+    let version = app.store.version(&format!("operator/{id}"))?;
     let operator: Operator = read::one(app, signed, "operator", id)?;
     let products: Vec<Product> =
         read::newest(app, signed, (product::BY_OPERATOR, id), read::ROWS_WITHIN)?;
@@ -136,6 +142,8 @@ fn shown(
         product_choices,
         printers,
         page,
+        version,
+        clash: None,
         operator,
         products,
         forms,
@@ -209,9 +217,22 @@ async fn review(
     signed.staff_only()?;
     if let Some(status) = form.choice_of::<OperatorStatus>("status") {
         let reason = form.get("reason").to_owned();
-        let command = ReviewOperator { operator: id.clone(), status, reason };
-        match app.submit_keyed(signed.actor(), Command::ReviewOperator(command), form.once()).await
-        {
+        let seen = seen(&form, format!("operator/{id}"));
+        let command = ReviewOperator { operator: id.clone(), status, reason: reason.clone() };
+        let command = Command::ReviewOperator(command);
+        match app.submit_based(signed.actor(), command, form.once(), &seen).await {
+            Err(AppError::Conflict(conflict)) => {
+                let mut page = shown(&app, &signed, &id, Forms::default())?;
+                let now = &page.operator;
+                let sides = vec![
+                    Side::new("label.status", now.status.word(), status.word()),
+                    Side::new("label.reason", &now.status_reason, reason),
+                ];
+                let (keep, action) =
+                    (format!("/operators/{id}"), format!("/operators/{id}/review"));
+                page.clash = Some(Clash::new(&conflict, &form, &keep, &action, sides));
+                return clashed(&page);
+            }
             Ok(_) => return Ok(done(&format!("/operators/{id}"), "operators.reviewed")),
             Err(error) => form.refused(error)?,
         }

@@ -8,6 +8,7 @@ use tianyin_domain::{certificate, device, message, operator, print_job, test};
 use super::error::ConsoleError;
 use super::filters;
 use super::session::{Flash, Signed};
+use crate::app::health::HealthState;
 use crate::app::{App, read_only_text};
 use crate::edge::new_token;
 use crate::texts::t;
@@ -27,6 +28,8 @@ pub struct Page {
     pub flash: Option<Flash>,
     /// Why nothing is taken in, if so, and what to do.
     pub read_only: Option<String>,
+    /// What does not work, in a sentence; only where somebody is signed in.
+    pub fault: Option<String>,
     /// Proves that a form came from this page.
     pub form_token: String,
     /// Makes a repeated press of a button one act.
@@ -86,6 +89,7 @@ impl Page {
         };
         let mut page = Self::bare(app, title_key);
         page.menu = menu(app, &person, section);
+        page.fault = fault(app, &person);
         page.person = Some(person);
         page.flash = signed.flash.clone();
         page.form_token = signed.session.form_token.clone();
@@ -102,6 +106,7 @@ impl Page {
             menu: Vec::new(),
             flash: None,
             read_only: app.writer.read_only().as_ref().map(read_only_text),
+            fault: None,
             form_token: String::new(),
             once: new_token(),
             seq: app.store.applied_seq(),
@@ -155,6 +160,13 @@ pub struct Menu {
     pub page: Page,
 }
 
+/// An administrator reads what does not work, everybody else that something does not.
+fn fault(app: &App, person: &Person) -> Option<String> {
+    let health = app.health();
+    let text = if person.administrator { health.sentence } else { t("health.banner").to_owned() };
+    (health.state == HealthState::Fault).then_some(text)
+}
+
 fn menu(app: &App, person: &Person, section: &str) -> Vec<Group> {
     let entry =
         |href, text, icon, count, foot| Item { href, text, icon, count, on: href == section, foot };
@@ -201,6 +213,7 @@ fn menu(app: &App, person: &Person, section: &str) -> Vec<Group> {
     }
     if person.administrator {
         system.push(entry("/users", "nav.users", "key", 0, false));
+        system.push(entry("/health", "nav.health", "pulse", 0, false));
         system.push(entry("/settings", "nav.settings", "gear", 0, false));
     }
     system.push(entry("/help", "nav.help", "book", 0, false));

@@ -108,10 +108,10 @@ async fn label(
     paper.contact.clone_from(&certificate.content.contact);
     let drawn = tokio::task::spawn_blocking(move || {
         let size = LabelSize::W60H40;
-        let bitmap = app.documents.label_bitmap(&paper, size, Dpi::D300)?;
-        bitmap_to_svg(&bitmap, size.size_mm())
+        let bitmap = app.rendered(|documents| documents.label_bitmap(&paper, size, Dpi::D300))?;
+        bitmap_to_svg(&bitmap, size.size_mm()).map_err(Problem::internal)
     });
-    let svg = drawn.await.map_err(Problem::internal)?.map_err(Problem::internal)?;
+    let svg = drawn.await.map_err(Problem::internal)??;
     let headers = [
         (header::CONTENT_TYPE, "image/svg+xml"),
         (header::CACHE_CONTROL, "private, max-age=60"),
