@@ -1,5 +1,6 @@
 //! For whoever runs the appliance: `/healthz`, `/readyz`, `/metrics`. No names, no places: counts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use super::metrics;
 use crate::app::App;
+use crate::app::health::HealthState;
 use crate::app::space::SpaceState;
 use crate::meter::{Counter, Histogram, Level};
 
@@ -107,7 +109,15 @@ struct Ready {
     read_only: Option<String>,
     space: SpaceState,
     gateway: bool,
+    health: Parts,
     version: &'static str,
+}
+
+/// How each part is; the words are for who is signed in.
+#[derive(Serialize)]
+struct Parts {
+    state: HealthState,
+    parts: BTreeMap<&'static str, HealthState>,
 }
 
 /// Ready is who can take in what people and devices bring; not set up yet is no fault.
@@ -118,6 +128,15 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     let set_up = app.is_set_up().ok();
     let ready = read_only.is_none() && gateway && set_up.is_some();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let looked = tokio::task::spawn_blocking(move || app.health()).await;
+    let health = match looked {
+        Ok(health) => Parts {
+            state: health.state,
+            parts: health.rows.iter().map(|row| (row.part, row.state)).collect(),
+        },
+        Err(_) => Parts { state: HealthState::Fault, parts: BTreeMap::new() },
+    };
     let version = env!("CARGO_PKG_VERSION");
-    (status, Json(Ready { ready, set_up, read_only, space, gateway, version })).into_response()
+    (status, Json(Ready { ready, set_up, read_only, space, gateway, health, version }))
+        .into_response()
 }

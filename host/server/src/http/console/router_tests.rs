@@ -474,3 +474,70 @@ async fn a_wrong_credit_code_asks_for_a_reason() {
     let note = admin.see("/operators/uscc?uscc=9I110000600037341L").await.text;
     assert!(note.contains("data-value=\"91110000600037341L\""), "{note}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_clerks_at_one_operator_choose_between_both_values() {
+    let world = world().await;
+    world.add_user("second", Role::Clerk, None).await;
+    let (first, second) = (world.browser("admin").await, world.browser("second").await);
+    let form = [
+        ("kind", "cooperative"),
+        ("name", "示例合作社"),
+        ("uscc", "91110000600037341L"),
+        ("area", "430321103"),
+        ("contact_phone", "0731-57000000"),
+    ];
+    let operator = first.done("/operators", &form).await;
+    let version_in = |text: &str| {
+        let part = text.split("name=\"version\" value=\"").nth(1).expect("a version").to_owned();
+        part.split('"').next().unwrap().to_owned()
+    };
+    let seen = version_in(&second.see(&operator).await.text);
+    let review = format!("{operator}/review");
+    let returned = [("status", "returned"), ("reason", "缺少执照"), ("version", seen.as_str())];
+    first.done(&review, &returned).await;
+
+    let late = second.post(&review, &[("status", "approved"), ("version", &seen)]).await;
+    assert_eq!(late.status, StatusCode::CONFLICT, "{}", late.text);
+    for text in ["示例管理员", "缺少执照", "id=\"clash\"", "name=\"status\" value=\"approved\""]
+    {
+        assert!(late.text.contains(text), "{text} in {}", late.text);
+    }
+    let now = version_in(&late.text);
+    assert_ne!(now, seen);
+    second.done(&review, &[("status", "approved"), ("version", &now)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_form_made_before_another_certificate_asks_again() {
+    let world = world().await;
+    let browser = world.browser("admin").await;
+    let made = everything(&browser).await;
+    let issue = format!("{}/issue", made.lot);
+    let old = "1";
+    let form = [("quantity", "1"), ("basis", "commissioned_test"), ("version", old)];
+    let late = browser.post(&issue, &form).await;
+    assert_eq!(late.status, StatusCode::CONFLICT, "{}", late.text);
+    assert!(late.text.contains("id=\"clash\""), "{}", late.text);
+    assert!(late.text.contains("name=\"quantity\" value=\"1\""), "{}", late.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_page_is_for_administrators_and_says_what_is_wrong() {
+    let world = world().await;
+    world.add_user("clerk", Role::Clerk, None).await;
+    let (admin, clerk) = (world.browser("admin").await, world.browser("clerk").await);
+    assert_eq!(clerk.see("/health").await.status, StatusCode::FORBIDDEN);
+    let page = admin.see("/health").await;
+    assert_eq!(page.status, StatusCode::OK);
+    // No gateway was started here.
+    for text in ["id=\"part-devices\"", "part bad", "设备接入没有启动", "怎么办"] {
+        assert!(page.text.contains(text), "{text} in {}", page.text);
+    }
+    assert!(page.text.contains("id=\"part-data\""), "{}", page.text);
+    let parts = admin.see("/health/now").await.text;
+    assert!(parts.starts_with("<div class=\"stack\" id=\"health\""), "{parts}");
+    // Everybody learns that something is wrong, not everybody what.
+    assert!(clerk.see("/").await.text.contains("系统出现故障,请联系管理员"));
+    assert!(admin.see("/").await.text.contains("href=\"/health\""));
+}

@@ -15,9 +15,18 @@ async fn operations_answer_before_set_up() {
     let metrics = world.see("/metrics").await;
     assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
     let text = metrics.text();
+    well_formed(&text);
     for name in [
         "tianyin_build_info{version=",
         "tianyin_journal_lines_total ",
+        "tianyin_writer_queue 0",
+        "tianyin_journal_sync_seconds_bucket{le=\"+Inf\"} ",
+        "tianyin_pipeline_queue{lane=\"3\"} 0",
+        "tianyin_rule_seconds_count{rule=\"testing/judge\"} 0",
+        "tianyin_plugin_seconds_count{plugin=",
+        "tianyin_http_request_seconds_count{route=\"ops\"} 2",
+        "tianyin_disk_free_bytes ",
+        "process_resident_memory_bytes ",
         "tianyin_messages{status=\"dead\"} 0",
     ] {
         assert!(text.contains(name), "{name} in {text}");
@@ -26,6 +35,28 @@ async fn operations_answer_before_set_up() {
     assert_eq!(world.get("/county").await.problem().0, 401);
     assert_eq!(world.see("/keys/county.pem").await.status, 200);
     assert_eq!(world.see("/t/8K2M7Q4D9XPR3TWA").await.status, 404);
+}
+
+/// Every series has its kind told before, once, and a number for a value.
+fn well_formed(text: &str) {
+    let mut kinds = std::collections::BTreeMap::new();
+    for line in text.lines() {
+        if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').unwrap();
+            assert!(kinds.insert(name, kind).is_none(), "{name} twice");
+        }
+        if line.starts_with('#') {
+            continue;
+        }
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        value.parse::<f64>().unwrap();
+        let name = series.split('{').next().unwrap();
+        let of_histogram = ["_bucket", "_sum", "_count"]
+            .iter()
+            .any(|end| name.strip_suffix(end).is_some_and(|n| kinds.get(n) == Some(&"histogram")));
+        assert!(of_histogram || kinds.contains_key(name), "{line}");
+    }
+    assert!(kinds.len() > 40, "{kinds:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 
 mod api;
 mod blobs;
+mod conflict;
 mod frame;
 mod scan;
 mod tls;
