@@ -140,7 +140,8 @@ impl Core {
                 }
                 Err(why) => {
                     add(&self.counters.withheld);
-                    tracing::warn!(device = %device, %kind, %why, "not stored, acknowledgement withheld");
+                    // The server said why, once.
+                    tracing::debug!(device = %device, %kind, %why, "acknowledgement withheld");
                     if qos == Qos::AtMostOnce {
                         return link.settle(ticket);
                     }

@@ -53,6 +53,8 @@ async fn status(State(app): State<Arc<App>>, Extension(who): Extension<Who>) -> 
             "tests_without_lot": count(test::UNMATCHED, "")?,
             "print_jobs": count(print_job::BY_STATUS, "queued")?,
         },
+        // Of a stopped service there is nothing to say.
+        "health": running.then(|| app.health()),
         "asked_by": who.name,
     })))
 }

@@ -74,7 +74,7 @@ fn screen(told: &Value) -> Vec<(&'static str, String)> {
         number("/waiting/tests_without_lot"),
         number("/waiting/print_jobs")
     );
-    vec![
+    let mut lines = vec![
         ("版本 / version", text(told, "version").to_owned()),
         ("服务 / service", service),
         ("数据目录 / data folder", text(told, "data").to_owned()),
@@ -86,5 +86,24 @@ fn screen(told: &Value) -> Vec<(&'static str, String)> {
         ("用户 / users", number("/users").to_string()),
         ("设备 / devices", devices),
         ("等待 / waiting", waiting),
-    ]
+    ];
+    lines.extend(health(&told["health"]));
+    lines
+}
+
+/// The sentence of the health page, then every part that is not well with what to do.
+fn health(told: &Value) -> Vec<(&'static str, String)> {
+    if told.is_null() {
+        return Vec::new();
+    }
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let rows = list(&told["rows"]).into_iter().filter(|row| row["state"] != "good");
+    let ill = rows.flat_map(|row| {
+        let title = text(&row, "title").to_owned();
+        let said =
+            |note: Value| format!("{title}: {} {}", text(&note, "text"), text(&note, "cure"));
+        list(&row["notes"]).into_iter().map(said).collect::<Vec<_>>()
+    });
+    let sentence = ("系统状态 / health", text(told, "sentence").to_owned());
+    std::iter::once(sentence).chain(ill.map(|line| ("  ·", line))).collect()
 }

@@ -44,6 +44,7 @@ fn page(app: &App, http: &HttpStats) -> Result<String, Problem> {
     after_commit(&mut page, app);
     requests(&mut page, app, http);
     devices(&mut page, app);
+    external(&mut page, app);
     rules(&mut page, app);
     plugins(&mut page, app);
     records(&mut page, app)?;
@@ -136,6 +137,32 @@ fn devices(page: &mut Text, app: &App) {
     page.count("tianyin_mqtt_withheld_total", "Acknowledgements withheld.", withheld);
     let refused = app.stats.mqtt_refused.get();
     page.count("tianyin_mqtt_refused_total", "Connections and messages refused.", refused);
+}
+
+/// With an external broker: how the link to it is doing.
+fn external(page: &mut Text, app: &App) {
+    let Some(link) = app.gateway().and_then(tianyin_gateway::Gateway::external_status) else {
+        return;
+    };
+    let up = u8::from(link.connected_since.is_some());
+    page.gauge("tianyin_broker_connected", "1 while the external broker is there.", up.into());
+    for (name, help, n) in [
+        ("tianyin_broker_connections_total", "Connections made.", link.connections),
+        ("tianyin_broker_failures_total", "Connections that ended.", link.failures),
+        ("tianyin_broker_stalls_total", "Of these, given up as stuck.", link.stalls),
+        ("tianyin_broker_sessions_lost_total", "Sessions the broker forgot.", link.sessions_lost),
+        ("tianyin_broker_received_total", "Messages of devices.", link.received),
+        ("tianyin_broker_acknowledged_total", "Of these, acknowledged.", link.acknowledged),
+        ("tianyin_broker_refused_total", "Of these, refused.", link.refused),
+        ("tianyin_broker_sent_total", "Messages to devices.", link.sent),
+        ("tianyin_broker_dropped_total", "Receipts dropped.", link.outbox_dropped),
+    ] {
+        page.count(name, help, n);
+    }
+    let unacknowledged = link.unacknowledged as f64;
+    page.gauge("tianyin_broker_unacknowledged", "Received, not yet acknowledged.", unacknowledged);
+    let outbox = link.outbox_messages as f64;
+    page.gauge("tianyin_broker_outbox", "Messages to devices that wait.", outbox);
 }
 
 fn rules(page: &mut Text, app: &App) {

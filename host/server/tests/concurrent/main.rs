@@ -16,8 +16,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use tianyin::app::AppError;
+use tianyin::app::replay::fill;
 use tianyin::app::space::Space;
-use tianyin::app::writer::{Files, Writer, replay};
+use tianyin::app::writer::{Files, Writer};
 use tianyin::config::Disk;
 use tianyin_domain::id::{Random as _, SeededRandom};
 use tianyin_domain::{DomainError, Envelope, Outcome, State};
@@ -158,8 +159,7 @@ fn check(dir: &Path, told: Vec<Told>, seen: &mut Seen, seed: u64) {
     model.must_equal(&store);
 
     let (anew, _) = Store::open(&dir.join("anew"), &options()).unwrap();
-    let mut reader = Reader::new(&dir.join("journal"), 1);
-    replay(&anew, reader.lines_up_to(head), |_| {}).unwrap();
+    fill(&anew, Reader::new(&dir.join("journal"), 1), head, |_| {}).unwrap();
     model.must_equal(&anew);
 }
 

@@ -112,6 +112,14 @@ fn devices(app: &App) -> Result<HealthRow, StateError> {
     if app.gateway().is_none() {
         row.wrong(Fault, "gateway_down", &[], None);
     }
+    if let Some(link) = app.gateway().and_then(tianyin_gateway::Gateway::external_status) {
+        if link.connected_since.is_none() {
+            row.wrong(Fault, "broker_down", &[("error", &link.last_error)], None);
+        }
+        if link.sessions_lost > 0 {
+            row.wrong(Attention, "broker_forgot", &[], None);
+        }
+    }
     let state: &dyn State = &app.store;
     let mut known: Vec<Device> = state.list(device::BY_STATUS, "approved", DEVICES_MAX)?;
     // A printer is dialled by the appliance; it has a row of its own.
