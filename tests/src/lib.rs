@@ -9,6 +9,7 @@ pub mod http;
 pub mod journey;
 pub mod mosquitto;
 pub mod place;
+pub mod power;
 pub mod tmpfs;
 pub mod tools;
 pub mod wait;

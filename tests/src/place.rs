@@ -15,15 +15,20 @@ pub fn root() -> PathBuf {
     tests.parent().unwrap_or(tests).to_owned()
 }
 
-/// The binary of the build that the running program belongs to: a test lies in `PROFILE/deps`, a
-/// program in `PROFILE`. Nothing is built here.
+/// The binary of the build that the running program belongs to.
 pub fn binary() -> Result<PathBuf> {
+    beside_binary("tianyin")
+}
+
+/// What a build has made for its users, beside the running program: a test lies in `PROFILE/deps`, a
+/// program in `PROFILE`. Nothing is built here.
+pub fn beside_binary(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("path of the running program")?;
     let beside = own.parent().into_iter().flat_map(|folder| [Some(folder), folder.parent()]);
-    let found = beside.flatten().map(|folder| folder.join("tianyin")).find(|path| path.is_file());
+    let found = beside.flatten().map(|folder| folder.join(name)).find(|path| path.is_file());
     found.with_context(|| {
         format!(
-            "the binary `tianyin` is not beside {}: build it first with `cargo build --workspace \
+            "`{name}` is not beside {}: build it first with `cargo build --workspace \
              --all-targets`, or run `cargo xtask test`",
             own.display()
         )

@@ -62,3 +62,16 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
         result => result,
     }
 }
+
+/// Makes a folder and its name durable: synced segments in a folder whose name is lost are lost. A
+/// parent that may not be read was not made by this program.
+pub(crate) fn make_folder(dir: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let Some(parent) = std::path::absolute(dir)?.parent().map(Path::to_owned) else {
+        return Ok(());
+    };
+    match sync_dir(&parent) {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    }
+}

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, FileDisk, SegmentFile};
+use crate::disk::{Disk, FileDisk, SegmentFile, make_folder};
 use crate::error::{JournalError, io_error, is_full};
 use crate::gz::SEGMENT_BYTES_CEILING;
 use crate::hash::Hash;
@@ -102,7 +102,7 @@ impl Journal {
         options: Options,
     ) -> Result<(Self, Recovery), JournalError> {
         options.check()?;
-        std::fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        make_folder(dir).map_err(io_error("create", dir))?;
         let lock = Arc::new(FolderLock::take(dir)?);
         clean_parts(dir)?;
         let examined = examine(dir)?;

@@ -36,7 +36,7 @@ pub struct SoftwareSm2 {
 impl SoftwareSm2 {
     /// Reads `county.key.pem` below `dir`, or makes it at first start; writes `county.pem` beside.
     pub fn open(dir: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+        crate::folders::make(dir)?;
         restrict(dir)?;
         let path = dir.join("county.key.pem");
         let secret = if path.exists() {
@@ -110,10 +110,14 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         .mode(0o600)
         .open(&tmp)
         .with_context(|| format!("create {}", tmp.display()))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).context("write private file")?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("write {}", tmp.display()))?;
     std::fs::rename(&tmp, path).with_context(|| format!("rename to {}", path.display()))?;
     if let Some(parent) = path.parent() {
-        std::fs::File::open(parent).and_then(|d| d.sync_all()).context("sync folder")?;
+        std::fs::File::open(parent)
+            .and_then(|d| d.sync_all())
+            .with_context(|| format!("sync {}", parent.display()))?;
     }
     Ok(())
 }

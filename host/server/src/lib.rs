@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod edge;
+pub mod folders;
 pub mod http;
 pub mod keys;
 pub mod meter;

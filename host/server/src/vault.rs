@@ -27,7 +27,7 @@ pub struct Vault {
 impl Vault {
     /// Opens the vault, making folder and key at first start.
     pub fn open(dir: &Path, keys: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+        crate::folders::make(dir)?;
         restrict(dir)?;
         let path = keys.join("vault.key");
         if !path.exists() {

@@ -301,7 +301,11 @@ unsafe fn sync(fd: c_int, call: c_long, data_only: u64) -> c_int {
 }
 
 unsafe fn sync_range(fd: c_int, at: off_t, bytes: off_t, flags: c_uint) -> c_int {
-    if let Some((handle, _)) = files::recorded(fd) {
+    if let Some((handle, bits)) = files::recorded(fd) {
+        if faults::fails_sync(bits) {
+            record(format::FAULT, handle, (1, libc::EIO as u64), b"", &[]);
+            return fail(libc::EIO);
+        }
         record(format::SYNC_RANGE, handle, (at as u64, bytes as u64), b"", &[]);
     }
     unsafe { syscall(libc::SYS_sync_file_range, fd, at, bytes, flags) as c_int }
@@ -382,7 +386,9 @@ unsafe fn make_folder_at(folder: c_int, path: *const c_char, mode: mode_t) -> c_
 }
 
 unsafe fn named(done: c_int, kind: u32, at: (c_int, *const c_char), number: u64) -> c_int {
-    if done == 0 && let Some(path) = unsafe { Path::below(at.0, at.1) } {
+    if done == 0
+        && let Some(path) = unsafe { Path::below(at.0, at.1) }
+    {
         record(kind, 0, (number, 0), path.as_bytes(), &[]);
     }
     done

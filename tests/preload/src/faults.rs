@@ -1,7 +1,7 @@
 //! Faults, separated by semicolons, each `KIND,PATTERN,NUMBER,TRIGGER`:
 //!
-//! - `sync,journal/,3,`: the third fsync or fdatasync of a file whose path contains `journal/` fails with
-//!   `EIO` and does nothing; the fourth is done again;
+//! - `sync,journal/,3,`: the third fsync, fdatasync or sync_file_range of a file whose path contains
+//!   `journal/` fails with `EIO` and does nothing; the fourth is done again;
 //! - `space,journal/,4096,/tmp/full`: while the file `/tmp/full` exists, 4096 more bytes can be written
 //!   to such files, then `ENOSPC`, until it is removed.
 //!

@@ -68,7 +68,7 @@ impl Plugins {
     /// Loads what is bundled, then what the folder holds; a package there replaces a bundled one of
     /// the same id.
     pub fn open(dir: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+        crate::folders::make(dir)?;
         let host = PluginHost::new(HostOptions::default())?;
         let plugins = Self { dir: dir.to_owned(), host, installed: RwLock::default() };
         for (name, bytes) in BUNDLED {

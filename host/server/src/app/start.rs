@@ -51,7 +51,7 @@ impl App {
 
     fn open_files(config: Config) -> anyhow::Result<(Arc<Self>, Reader)> {
         let data = config.data.clone();
-        std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
+        crate::folders::make(&data)?;
         let space = Arc::new(Space::new(&data, &config.disk));
         space.prepare_start(is_new(&data))?;
         let (journal, recovery) = Journal::open(&data.join("journal"), config.journal.options())?;
