@@ -174,12 +174,9 @@ impl Appliance {
 
     fn serve_as(&mut self, arguments: &[&str], status: u16) -> Result<()> {
         ensure!(self.running.is_none(), "it serves already");
-        let program = place::binary()?;
         let listen = self.setting.http.to_string();
-        let mut running = Running::start("tianyin serve", &program, |command| {
-            command.args(["serve", "--listen", &listen]).args(arguments);
-            self.set_environment(command);
-        })?;
+        let serve = ["serve", "--listen", &listen];
+        let mut running = self.begin(&[&serve[..], arguments].concat())?;
         let ready = until("the service to be ready", READY_TIMEOUT, || {
             ensure!(running.is_running(), "the service ended");
             let answer = http::get(self.setting.http, "/readyz");
@@ -188,6 +185,15 @@ impl Appliance {
         ready.with_context(|| format!("its output:\n{}", running.output()))?;
         self.running = Some(running);
         Ok(())
+    }
+
+    /// Starts a verb of the command line on this data folder, and waits for nothing.
+    pub fn begin(&self, arguments: &[&str]) -> Result<Running> {
+        let name = format!("tianyin {}", arguments.first().copied().unwrap_or_default());
+        Running::start(&name, &place::binary()?, |command| {
+            command.args(arguments);
+            self.set_environment(command);
+        })
     }
 
     /// Runs a verb of the command line on this data folder; gives its output, fails when it fails.

@@ -76,6 +76,7 @@ impl Blobs {
             std::fs::remove_dir_all(&incoming)
                 .with_context(|| format!("clear {}", incoming.display()))?;
         }
+        crate::folders::make(dir)?;
         std::fs::create_dir_all(&incoming)
             .with_context(|| format!("create {}", incoming.display()))?;
         restrict(dir)?;

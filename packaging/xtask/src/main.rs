@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod demo;
 mod deps;
+mod torture;
 mod wasm;
 
 use std::path::PathBuf;
@@ -20,12 +21,14 @@ cargo xtask VERB
                                --once  stop after the main job; exit code 0 only if all was verified
                                --keep  data folder (default: a new one below target/)
   test [FILTER …]              install what is missing, build all, run every test
+  torture [--minutes N]        build all, run the tests of faults with their loops in full, or for N
+                               minutes: kill -9, power cuts, syncs that fail; says what was done
   bench [--json FILE]          measure, print a table of what must hold; --json keeps the numbers
   plugins                      build the plugin packages into target/plugins
   lint                         formatting and clippy, as the tests of the project expect them
   help                         this text
 
-demo, test and bench install missing Debian packages when run as root; otherwise they print the
+demo, test, torture and bench install missing Debian packages when run as root; otherwise they print the
 command that does, and stop.
 ";
 
@@ -66,6 +69,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
     match verb {
         "demo" => demo::run(&demo_options(rest)?)?,
         "test" => test(rest)?,
+        "torture" => torture::run(minutes(rest)?)?,
         "bench" => bench::run(json_file(rest)?.as_deref())?,
         "plugins" => {
             none(rest)?;
@@ -101,6 +105,17 @@ fn demo_options(arguments: &[String]) -> Result<demo::Options, Failure> {
         }
     }
     Ok(options)
+}
+
+fn minutes(arguments: &[String]) -> Result<Option<f64>, Failure> {
+    match arguments {
+        [] => Ok(None),
+        [flag, number] if flag == "--minutes" => match number.parse::<f64>() {
+            Ok(minutes) if minutes > 0.0 => Ok(Some(minutes)),
+            _ => Err(Failure::Usage(format!("{number:?} is no number of minutes"))),
+        },
+        _ => Err(Failure::Usage("torture takes only --minutes N".into())),
+    }
 }
 
 fn json_file(arguments: &[String]) -> Result<Option<PathBuf>, Failure> {

@@ -8,10 +8,12 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tianyin_tests::{Appliance, http, until};
 
-use super::load::post_keyed;
+use super::load::{photo, post_keyed};
 
 /// Requests that are repeated with their key.
 const REPEATED_MAX: usize = 6;
+/// Photos that are looked at.
+const PHOTOS_MAX: usize = 20;
 
 /// All items of the lists that a load touches.
 pub type Lists = BTreeMap<&'static str, Vec<Value>>;
@@ -100,7 +102,21 @@ pub fn acknowledged_is_there<'a>(
     }
     ensure!(lost.is_empty(), "{} of {checked} acknowledged are lost: {lost:#?}", lost.len());
     repeat(appliance, &keyed)?;
+    photos(appliance, &keyed)?;
     Ok(checked)
+}
+
+/// The last photos of records.
+fn photos(appliance: &Appliance, keyed: &[&Value]) -> Result<()> {
+    let api = appliance.api("admin")?;
+    let with_photo = keyed.iter().rev().filter(|item| item["body"]["attachments"][0].is_object());
+    for item in with_photo.take(PHOTOS_MAX) {
+        let hash = item["body"]["attachments"][0]["hash"].as_str().context("hash")?;
+        let file = api.send("GET", &format!("/blobs/{hash}"), &[], &[])?;
+        let note = item["body"]["note"].as_str().context("note")?;
+        ensure!(file.status == 200 && file.body == photo(note), "{item}: its photo is another");
+    }
+    Ok(())
 }
 
 /// The last requests again, with their keys.

@@ -336,7 +336,7 @@ impl App {
 pub fn new_setup_token(data: &Path) -> anyhow::Result<String> {
     let token = new_token();
     let file = setup_file(data);
-    std::fs::create_dir_all(data.join("keys"))?;
+    crate::folders::make(&data.join("keys"))?;
     let line = format!("{} {}\n", sha256_hex(token.as_bytes()), crate::edge::now());
     crate::keys::write_private(&file, line.as_bytes())?;
     Ok(token)
