@@ -31,6 +31,7 @@ fn what_was_acknowledged_survives_kills() {
             in_flight: 8,
             pause: Duration::ZERO,
             people: 2,
+            photos: true,
         };
         let deaf = Arc::new(|_: &Value| ());
         let load = load::Load::start(&appliance, &shape, std::mem::take(&mut again), deaf);
@@ -81,6 +82,7 @@ fn a_start_or_a_rebuild_may_be_killed_at_any_moment() {
         in_flight: 8,
         pause: Duration::ZERO,
         people: 2,
+        photos: true,
     };
     let load = load::Load::start(&appliance, &shape, Default::default(), Arc::new(|_: &Value| ()));
     until("acknowledgements", WAIT, || Ok((load.acknowledged() > 300).then_some(()))).unwrap();

@@ -95,6 +95,7 @@ fn record(seed: u64) -> Result<Record> {
             in_flight: 4,
             pause: Duration::from_millis(20),
             people: 2,
+            photos: false,
         };
         let load = load::Load::start(&appliance, &shape, std::mem::take(&mut again), hear);
         until("enough acknowledgements", WAIT, || Ok((load.acknowledged() > 250).then_some(())))?;

@@ -109,6 +109,7 @@ fn a_failed_sync_of_the_journal_makes_it_read_only() {
         in_flight: 4,
         pause: Duration::from_millis(2),
         people: 2,
+        photos: false,
     };
     let marking = recorder.clone();
     let hear = Arc::new(move |what: &Value| marking.mark(what).unwrap());
@@ -278,7 +279,7 @@ fn keys_that_cannot_be_synced_stop_the_first_start() {
             assert_eq!(done.code, Some(0), "{place}: {done:?}");
         }
         appliance.serve().unwrap();
-        appliance.stop().unwrap();
+        appliance.kill();
         appliance.run(&["verify"]).unwrap();
     }
 }

@@ -7,6 +7,8 @@ mod disk;
 mod format;
 mod random;
 mod recording;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 

@@ -32,6 +32,8 @@ pub struct Shape {
     pub pause: Duration,
     /// People at work.
     pub people: usize,
+    /// Whether records have photos.
+    pub photos: bool,
 }
 
 /// What was acknowledged, and what was sent without an answer.
@@ -89,6 +91,7 @@ impl Load {
                 printer: appliance.demo.printer().to_owned(),
                 name,
                 green: green.clone(),
+                photos: shape.photos,
                 ear: ear.clone(),
             };
             threads.push(std::thread::spawn(move || person.run()));
@@ -215,6 +218,7 @@ struct Person {
     name: String,
     /// A lot whose producer has given an authorisation; more of its kind are opened.
     green: Value,
+    photos: bool,
     ear: Ear,
 }
 
@@ -235,7 +239,8 @@ impl Person {
         });
         let lot = self.send("lot", number, "/lots", lot)??;
         let note = format!("{}-{number}", self.name);
-        let photos = if number < PHOTOS_MAX { vec![self.photo(&note)?] } else { Vec::new() };
+        let photos =
+            if self.photos && number < PHOTOS_MAX { vec![self.photo(&note)?] } else { Vec::new() };
         let record = json!({
             "site": site, "product": product, "kind": "other", "note": note,
             "date": self.green["harvested_on"], "attachments": photos,
