@@ -95,7 +95,7 @@ fn record(seed: u64) -> Result<Record> {
             in_flight: 4,
             pause: Duration::from_millis(20),
             people: 2,
-            photos: false,
+            photos: true,
         };
         let load = load::Load::start(&appliance, &shape, std::mem::take(&mut again), hear);
         until("enough acknowledgements", WAIT, || Ok((load.acknowledged() > 250).then_some(())))?;
@@ -114,7 +114,9 @@ fn record(seed: u64) -> Result<Record> {
 fn recorder_saw_everything(recording: &Recording, base: &Path, data: &Path) -> Result<()> {
     let mut disk = Disk::new(recording, base)?;
     disk.play_until(recording.records.len())?;
-    let differences = disk.differences(data)?;
+    let mut differences = disk.differences(data)?;
+    // Allocated by a system call of its own; it holds nothing and is made again.
+    differences.retain(|path| !path.contains("/ballast.bin:"));
     ensure!(differences.is_empty(), "not all was recorded: {differences:#?}");
     let written = |place: &str| {
         let is_write = |action: &Action| matches!(action, Action::Write { .. });

@@ -212,8 +212,12 @@ impl Upload {
         std::fs::create_dir_all(folder)?;
         sync_dir(&blobs.dir)?;
         // Over a file of the same name too: the same bytes, with today's date, and if that file was
-        // damaged it is whole again.
-        file.persist(&path).map_err(|e| e.error)?;
+        // damaged it is whole again. Renamed by the standard library, because tempfile makes the system
+        // call itself, where no test of power cuts can see it.
+        let incoming = file.into_temp_path();
+        std::fs::rename(&incoming, &path)?;
+        // It has another name now; there is nothing to be removed.
+        let _ = incoming.keep();
         sync_dir(folder)?;
         Ok(Blob { hash, kind, bytes })
     }

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -182,7 +182,8 @@ impl<'a> Disk<'a> {
 
     fn rename(&mut self, index: usize, from: Option<&String>, to: Option<&String>) -> Result<()> {
         let (Some(from), Some(to)) = (from, to) else { bail!("moved in or out of the folder") };
-        let node = self.find(from)?.context("no such file")?;
+        // A socket, which is made by bind(2). A file that was missed shows in `differences`.
+        let Some(node) = self.find(from)? else { return Ok(()) };
         let (old, new) = (self.place(from)?, self.place(to)?);
         self.name(index, vec![(new.0, new.1, Some(node)), (old.0, old.1, None)])
     }
@@ -396,6 +397,9 @@ impl<'a> Disk<'a> {
         };
         for entry in std::fs::read_dir(path)? {
             let entry = entry?;
+            if entry.file_type()?.is_socket() {
+                continue;
+            }
             if !now.contains_key(&*entry.file_name().to_string_lossy()) {
                 found.push(format!("{}: not recorded", entry.path().display()));
             }

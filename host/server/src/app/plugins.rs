@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context as _;
 use parking_lot::RwLock;
 use tianyin_domain::Time;
 pub use tianyin_plugins::PACKAGE_BYTES_MAX;

@@ -61,6 +61,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let admin = Socket::open(&app).inspect_err(|e| {
         tracing::error!(error = format!("{e:#}"), "no administrator's socket");
     });
+    // From here on a signal ends it in order, before anybody is told that it serves.
+    let stop = shutdown_signal()?;
     let https = app.config.https.listen;
     let mqtts = app.gateway().and_then(tianyin_gateway::Gateway::tls_addr);
     tracing::info!(%http, ?https, %mqtt, ?mqtts, data = %app.config.data.display(), "serving");
@@ -73,25 +75,23 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         println!("http://{http}/setup?token={token}");
     }
     let closing = app.clone();
-    crate::http::serve(app, listeners, shutdown_signal()).await?;
+    crate::http::serve(app, listeners, stop).await?;
     drop(admin);
     closing.close().await;
     Ok(())
 }
 
-async fn shutdown_signal() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+/// Waits for SIGTERM or SIGINT; both are caught from the call on.
+fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
-    }
+    })
 }
 
 fn start_logs(config: &Config) -> anyhow::Result<()> {
