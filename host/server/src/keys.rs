@@ -18,6 +18,7 @@ use crate::edge::OsRandom;
 
 /// The default distinguishing identifier of GM/T 0009; OpenSSL needs it said on both sides.
 const DISTID: &str = "1234567812345678";
+const COUNTY_KEY: &str = "county.key.pem";
 
 /// Signs for the county.
 pub trait SignatureProvider: Send + Sync {
@@ -38,30 +39,44 @@ impl SoftwareSm2 {
     pub fn open(dir: &Path) -> anyhow::Result<Self> {
         crate::folders::make(dir)?;
         restrict(dir)?;
-        let path = dir.join("county.key.pem");
-        let secret = if path.exists() {
-            let pem = std::fs::read_to_string(&path)
-                .with_context(|| format!("read {}", path.display()))?;
-            SecretKey::from_pkcs8_pem(&pem)
-                .map_err(|e| anyhow::anyhow!("{} is not an SM2 key: {e}", path.display()))?
-        } else {
-            let secret = new_secret()?;
-            let pem = secret
-                .to_pkcs8_pem(LineEnding::LF)
-                .map_err(|e| anyhow::anyhow!("encode signing key: {e}"))?;
-            write_private(&path, pem.as_bytes())?;
-            secret
+        let signer = match Self::load(dir)? {
+            Some(signer) => signer,
+            None => {
+                let secret = new_secret()?;
+                let pem = secret
+                    .to_pkcs8_pem(LineEnding::LF)
+                    .map_err(|e| anyhow::anyhow!("encode signing key: {e}"))?;
+                write_private(&dir.join(COUNTY_KEY), pem.as_bytes())?;
+                Self::of(&secret)?
+            }
         };
+        let public = dir.join("county.pem");
+        if std::fs::read(&public).ok().as_deref() != Some(signer.public_pem.as_bytes()) {
+            write_private(&public, signer.public_pem.as_bytes())?;
+        }
+        Ok(signer)
+    }
+
+    /// Reads the key, making nothing; `None` when it is not there.
+    pub fn load(dir: &Path) -> anyhow::Result<Option<Self>> {
+        let path = dir.join(COUNTY_KEY);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let pem =
+            std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        let secret = SecretKey::from_pkcs8_pem(&pem)
+            .map_err(|e| anyhow::anyhow!("{} is not an SM2 key: {e}", path.display()))?;
+        Self::of(&secret).map(Some)
+    }
+
+    fn of(secret: &SecretKey) -> anyhow::Result<Self> {
         let public_pem = secret
             .public_key()
             .to_public_key_pem(LineEnding::LF)
             .map_err(|e| anyhow::anyhow!("encode public key: {e}"))?;
-        let public = dir.join("county.pem");
-        if std::fs::read(&public).ok().as_deref() != Some(public_pem.as_bytes()) {
-            write_private(&public, public_pem.as_bytes())?;
-        }
         let key =
-            SigningKey::new(DISTID, &secret).map_err(|e| anyhow::anyhow!("signing key: {e}"))?;
+            SigningKey::new(DISTID, secret).map_err(|e| anyhow::anyhow!("signing key: {e}"))?;
         Ok(Self { key, public_pem })
     }
 }

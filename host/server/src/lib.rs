@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod app;
 pub mod blobs;
+pub mod care;
 pub mod cli;
 pub mod config;
 pub mod demo;

@@ -35,11 +35,34 @@ impl Vault {
             OsRandom.fill(&mut key);
             write_private(&path, &key)?;
         }
-        let key = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+        Self::with_key(dir, &path)
+    }
+
+    /// Opens a vault as it is, making nothing; `None` when its key is not there.
+    pub fn existing(dir: &Path, keys: &Path) -> anyhow::Result<Option<Self>> {
+        let path = keys.join("vault.key");
+        if path.exists() { Self::with_key(dir, &path).map(Some) } else { Ok(None) }
+    }
+
+    fn with_key(dir: &Path, path: &Path) -> anyhow::Result<Self> {
+        let key = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
         let key: [u8; 32] =
             key.try_into().map_err(|_| anyhow::anyhow!("{} is damaged", path.display()))?;
         let cipher = XChaCha20Poly1305::new(&Key::from(key));
         Ok(Self { dir: dir.into(), cipher, reads: Counter::default() })
+    }
+
+    /// Tokens of all secrets.
+    pub fn tokens(&self) -> anyhow::Result<Vec<String>> {
+        let mut tokens = Vec::new();
+        if !self.dir.exists() {
+            return Ok(tokens);
+        }
+        for entry in std::fs::read_dir(&self.dir).context("list the vault")? {
+            let name = entry?.file_name();
+            tokens.extend(name.into_string().ok().filter(|name| is_token(name)));
+        }
+        Ok(tokens)
     }
 
     /// Keeps a secret, durable when this returns; the answer is its token.
@@ -87,12 +110,13 @@ impl Vault {
     }
 
     fn path(&self, token: &str) -> anyhow::Result<PathBuf> {
-        anyhow::ensure!(
-            token.len() == TOKEN_CHARS && token.bytes().all(|b| b.is_ascii_hexdigit()),
-            "not a vault token"
-        );
+        anyhow::ensure!(is_token(token), "not a vault token");
         Ok(self.dir.join(token))
     }
+}
+
+fn is_token(text: &str) -> bool {
+    text.len() == TOKEN_CHARS && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

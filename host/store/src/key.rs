@@ -6,10 +6,11 @@ use tianyin_domain::state::{Index, Table};
 /// Of a sort key, only so many bytes sort; among equal ones the id decides. Keeps keys and cursors short.
 pub(crate) const SORT_BYTES_MAX: usize = 512;
 
-const RECORD: u8 = b'r';
-const INDEX: u8 = b'i';
-const COUNT: u8 = b'c';
-const VERSION: u8 = b'v';
+pub(crate) const META: u8 = b'm';
+pub(crate) const RECORD: u8 = b'r';
+pub(crate) const INDEX: u8 = b'i';
+pub(crate) const COUNT: u8 = b'c';
+pub(crate) const VERSION: u8 = b'v';
 
 /// Where the schema number stands.
 pub(crate) const SCHEMA: &[u8] = b"mschema";

@@ -27,6 +27,7 @@
 //! | `v` root | sequence number of the line that last touched it |
 
 mod bulk;
+mod compare;
 mod error;
 mod key;
 mod open;
@@ -37,6 +38,7 @@ mod swap;
 mod value;
 
 pub use bulk::Bulk;
+pub use compare::{Comparison, Difference};
 pub use error::StoreError;
 pub use open::{Emptied, Opened, Options};
 pub use page::{PAGE_ITEMS_MAX, PAGE_ROWS_MAX, Page, PageQuery};

@@ -242,7 +242,7 @@ impl Store {
         Ok(u64::from(first.is_some()))
     }
 
-    fn number(&self, key: &[u8]) -> Result<u64, StoreError> {
+    pub(crate) fn number(&self, key: &[u8]) -> Result<u64, StoreError> {
         self.tree()?.get(key)?.map_or(Ok(0), |value| decode_number(&value))
     }
 

@@ -58,6 +58,12 @@ impl App {
         if let Some(cut) = &recovery.cut {
             tracing::warn!(bytes = cut.bytes, first_seq = cut.first_seq, kept_in = %cut.kept_in.display(), reason = %cut.reason, "an unfinished write was cut off the journal");
         }
+        if let Some(file) = crate::care::missing_key(&data, journal.head().seq) {
+            anyhow::bail!(
+                "密钥文件 {file} 不见了,服务没有启动,以免另造一把。请运行 tianyin doctor --fix --backup 备份文件 / \
+                 {file} is missing: run `tianyin doctor --fix --backup FILE`"
+            );
+        }
         let store = open_store(&config, &journal)?;
         let keys = data.join("keys");
         let signer = Box::new(SoftwareSm2::open(&keys)?);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tianyin_journal::Journal;
-use tianyin_store::{Options as StoreOptions, Store};
+use tianyin_store::Options as StoreOptions;
 
 use super::reach::{self, Question, Reached, Shown};
 use super::{Place, print_json, quiet_logs, runtime};
@@ -39,38 +39,6 @@ impl Admin {
         if shown {
             println!("{password}");
         }
-        Ok(())
-    }
-}
-
-#[derive(Args)]
-pub(crate) struct Verify {
-    #[command(flatten)]
-    place: Place,
-    /// 输出 JSON / Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-impl Verify {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
-        quiet_logs();
-        let config = self.place.load()?;
-        self.verify(&config).map_err(|e| cure::explain(e, &config.data))
-    }
-
-    fn verify(&self, config: &Config) -> anyhow::Result<()> {
-        let report = tianyin_journal::verify(&config.data.join("journal"), None, &mut |_| {})?;
-        let (store, _) = Store::open(&config.data.join("store"), &StoreOptions::default())?;
-        let (head, applied) = (report.head.seq, store.applied_seq());
-        if self.json {
-            let hash = report.head.hash.to_string();
-            println!("{}", json!({ "head": head, "hash": hash, "applied": applied }));
-        } else {
-            println!("日志完整 / journal whole: {head} lines, head {}", report.head.hash);
-            println!("数据库已应用到 / store applied up to: {applied}");
-        }
-        anyhow::ensure!(applied <= head, "store is ahead of the journal: run `tianyin rebuild`");
         Ok(())
     }
 }

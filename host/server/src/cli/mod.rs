@@ -1,6 +1,7 @@
 //! The command line. Every verb answers `--help` in Chinese and English; exit code 0 ok, 1 failed,
 //! 2 bad usage.
 
+mod care;
 mod check;
 mod data;
 mod device;
@@ -42,8 +43,14 @@ enum Verb {
     /// 用户 / Users
     #[command(subcommand)]
     User(user::UserVerb),
-    /// 校验日志链与数据库(须先停止服务) / Verify the journal's chain and the store (stop the service first)
-    Verify(data::Verify),
+    /// 核对日志、数据库、照片、保密信息和密钥 / Verify journal, store, photos, secrets and keys
+    Verify(care::Verify),
+    /// 体检:找出问题并说明怎么办,--fix 动手修复 / Find what is wrong and what cures it; --fix cures
+    Doctor(care::Doctor),
+    /// 备份全部数据到一个文件 / Back everything up to one file
+    Backup(care::Backup),
+    /// 由备份恢复(须先停止服务) / Restore a backup (stop the service first)
+    Restore(care::Restore),
     /// 由日志重建数据库,服务可以照常运行 / Rebuild the store from the journal; the service may run on
     Rebuild(data::Rebuild),
     /// 在空数据目录中建立示范县(须先停止服务) / Fill an empty data folder with the demo county (stop the service first)
@@ -98,6 +105,9 @@ pub fn run() -> ExitCode {
         Verb::Admin(v) => v.run(),
         Verb::User(v) => v.run(),
         Verb::Verify(v) => v.run(),
+        Verb::Doctor(v) => v.run(),
+        Verb::Backup(v) => v.run(),
+        Verb::Restore(v) => v.run(),
         Verb::Rebuild(v) => v.run(),
         Verb::Demo(v) => v.run(),
         Verb::Rules(v) => v.run(),

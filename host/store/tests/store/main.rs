@@ -3,6 +3,7 @@
 
 mod basic;
 mod bulk;
+mod compare;
 mod faults;
 mod model;
 mod swap;

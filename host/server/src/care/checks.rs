@@ -1,0 +1,146 @@
+//! Photos, keys and secrets against what is on record.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use tianyin_domain::operator::Operator;
+use tianyin_domain::user::User;
+
+use super::cure::Remedy;
+use super::finding::Finding;
+use super::on_record::OnRecord;
+use super::{Folder, KEY_FILES};
+use crate::blobs;
+use crate::keys::{SignatureProvider as _, SoftwareSm2};
+use crate::vault::Vault;
+
+/// Every photo on record is there and has its digest; others are counted.
+pub fn blobs(
+    folder: &Folder,
+    on_record: &OnRecord,
+    findings: &mut Vec<Finding>,
+) -> anyhow::Result<()> {
+    let dir = folder.data().join("blobs");
+    for (hash, (_, record)) in &on_record.blobs {
+        let path = blobs::path_of(&dir, hash);
+        let place = shown(folder, &path);
+        let code = match blobs::hash_of_file(&path) {
+            Ok(found) if found == *hash => continue,
+            Ok(_) => "blob_damaged",
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => "blob_missing",
+            Err(_) => "blob_unreadable",
+        };
+        let values = [("record", record.as_str())];
+        let finding = match code {
+            "blob_damaged" => Finding::new("blob_damaged", place, &values),
+            "blob_missing" => Finding::new("blob_missing", place, &values),
+            _ => Finding::new("blob_unreadable", place, &values),
+        };
+        findings.push(finding.cured_by(Remedy::Blob(hash.clone())));
+    }
+    let mut orphans = 0u64;
+    for hash in blobs::list(&dir)? {
+        orphans += u64::from(!on_record.blobs.contains_key(&hash?));
+    }
+    // A running service takes in photos whose record comes later.
+    if orphans > 0 && folder.live.is_none() {
+        let count = orphans.to_string();
+        findings.push(Finding::new("blob_orphans", "blobs", &[("count", &count)]));
+    }
+    Ok(())
+}
+
+/// The county's key is there, is the one that signed, and the vault's key is there.
+pub fn keys(folder: &Folder, on_record: &OnRecord, findings: &mut Vec<Finding>) {
+    if on_record.seq == 0 {
+        return;
+    }
+    for file in KEY_FILES {
+        if !folder.data().join(file).exists() {
+            let finding = Finding::new("key_missing", file, &[]);
+            findings.push(finding.cured_by(Remedy::Key(file)));
+        }
+    }
+    let dir = folder.data().join("keys");
+    match SoftwareSm2::load(&dir) {
+        Ok(None) => {}
+        Err(e) => {
+            let reason = format!("{e:#}");
+            let finding = Finding::new("key_damaged", KEY_FILES[0], &[("reason", &reason)]);
+            findings.push(finding.cured_by(Remedy::Key(KEY_FILES[0])));
+        }
+        Ok(Some(signer)) => {
+            for (code, proof) in &on_record.proofs {
+                let content = crate::proof::check(signer.public_pem(), proof);
+                if !content.is_ok_and(|content| content.code == *code) {
+                    let place = format!("certificate/{code}");
+                    findings.push(Finding::new("proof_wrong", place, &[]));
+                }
+            }
+        }
+    }
+}
+
+/// Every secret on record is there and opens; a file that does not open is told even without a record.
+pub fn vault(
+    folder: &Folder,
+    on_record: &OnRecord,
+    findings: &mut Vec<Finding>,
+) -> anyhow::Result<()> {
+    let dir = folder.data().join("vault");
+    let vault = match Vault::existing(&dir, &folder.data().join("keys")) {
+        Ok(Some(vault)) => vault,
+        // Told by `keys`, or nothing is on record yet.
+        Ok(None) => return Ok(()),
+        Err(e) => {
+            let reason = format!("{e:#}");
+            let finding = Finding::new("key_damaged", KEY_FILES[1], &[("reason", &reason)]);
+            findings.push(finding.cured_by(Remedy::Key(KEY_FILES[1])));
+            return Ok(());
+        }
+    };
+    let mut orphans = 0u64;
+    let files: BTreeSet<String> = vault.tokens()?.into_iter().collect();
+    for token in &files {
+        let record = on_record.secrets.get(token);
+        if vault.get(token).is_err() {
+            let record = record.map_or("-", String::as_str);
+            let place = shown(folder, &dir.join(token));
+            let finding = Finding::new("secret_damaged", place, &[("record", record)]);
+            findings.push(finding.cured_by(Remedy::Secret(token.clone())));
+        } else if record.is_none() {
+            orphans += 1;
+        }
+    }
+    for (token, record) in &on_record.secrets {
+        let is_gone = !files.contains(token) && vault.get(token).is_ok_and(|s| s.is_none());
+        if is_gone && still_holds(folder, record, token) {
+            let place = shown(folder, &dir.join(token));
+            let finding = Finding::new("secret_missing", place, &[("record", record)]);
+            findings.push(finding.cured_by(Remedy::Secret(token.clone())));
+        }
+    }
+    if orphans > 0 && folder.live.is_none() {
+        let count = orphans.to_string();
+        findings.push(Finding::new("secret_orphans", "vault", &[("count", &count)]));
+    }
+    Ok(())
+}
+
+/// Whether a record still holds a secret: a running service may have replaced it since.
+fn still_holds(folder: &Folder, record: &str, token: &str) -> bool {
+    let Some(live) = &folder.live else { return true };
+    let now = match record.split_once('/') {
+        Some(("user", id)) => live.store.get::<User>(id).map(|u| u.map(|u| u.credential)),
+        Some(("operator", id)) => {
+            live.store.get::<Operator>(id).map(|o| o.and_then(|o| o.contact_secret))
+        }
+        _ => return true,
+    };
+    // A store that cannot be read is told elsewhere.
+    now.map_or(true, |now| now.as_deref() == Some(token))
+}
+
+fn shown(folder: &Folder, path: &Path) -> String {
+    path.strip_prefix(folder.data()).unwrap_or(path).display().to_string()
+}

@@ -1,0 +1,159 @@
+//! What the journal says should be there: photos, secrets, certificates, and how many of everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use tianyin_domain::device::{Device, DeviceKind, DeviceStatus};
+use tianyin_domain::{Entity, Event, Time};
+use tianyin_journal::{JournalError, Reader};
+
+/// Certificates whose proofs are checked.
+const PROOFS_MAX: usize = 128;
+
+/// What is on record up to a line.
+#[derive(Debug, Default)]
+pub struct OnRecord {
+    /// The last line read.
+    pub seq: u64,
+    /// Its time.
+    pub last_time: Option<Time>,
+    /// Blobs, by digest: size and the record that refers to them first.
+    pub blobs: BTreeMap<String, (u64, String)>,
+    /// Vault tokens with the record that holds them now.
+    pub secrets: BTreeMap<String, String>,
+    /// Some of the certificates, spread over all: code and proof.
+    pub proofs: Vec<(String, String)>,
+    /// Printers in use: id and network address.
+    pub printers: BTreeMap<String, String>,
+    /// Records by table.
+    pub counts: BTreeMap<&'static str, u64>,
+    holders: BTreeMap<String, String>,
+    devices: BTreeSet<String>,
+    certificates: usize,
+    stride: usize,
+}
+
+impl OnRecord {
+    /// Reads the journal up to line `until`. A damaged line ends it: the error tells which, the rest
+    /// what stands before it.
+    pub fn read(journal: &Path, until: u64) -> (Self, Option<anyhow::Error>) {
+        let mut all = Self { stride: 1, ..Self::default() };
+        let mut reader = Reader::new(journal, 1);
+        let mut fault = None;
+        for line in reader.lines_up_to(until) {
+            if let Err(e) = line.map_err(Into::into).and_then(|line| all.line(&line)) {
+                fault = Some(e);
+                break;
+            }
+        }
+        all.secrets = std::mem::take(&mut all.holders).into_iter().map(|(r, t)| (t, r)).collect();
+        (all, fault)
+    }
+
+    /// The same, where a damaged line is an error.
+    pub fn read_whole(journal: &Path, until: u64) -> anyhow::Result<Self> {
+        let (all, fault) = Self::read(journal, until);
+        fault.map_or(Ok(all), Err)
+    }
+
+    fn line(&mut self, line: &tianyin_journal::Line) -> anyhow::Result<()> {
+        let events: Vec<Event> = serde_json::from_str(line.events.get())
+            .map_err(|e| anyhow::anyhow!("journal line {}: {e}", line.seq))?;
+        for event in events {
+            self.event(event);
+        }
+        self.seq = line.seq;
+        self.last_time = line.time.parse().ok();
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::CountyConfigured(_) => {
+                self.counts.insert("county", 1);
+            }
+            Event::AgencyAdded(e) => self.made(&e),
+            Event::UserAdded(e) => {
+                self.made(&e);
+                self.holders.insert(format!("user/{}", e.id), e.credential);
+            }
+            Event::CredentialChanged(e) => {
+                self.holders.insert(format!("user/{}", e.user), e.credential);
+            }
+            Event::OperatorRegistered(e) => {
+                self.made(&e);
+                if let Some(secret) = e.contact_secret {
+                    self.holders.insert(format!("operator/{}", e.id), secret);
+                }
+            }
+            Event::SiteAdded(e) => self.made(&e),
+            Event::ProductAdded(e) => self.made(&e),
+            Event::InputAdded(e) => self.made(&e),
+            Event::LotOpened(e) => self.made(&e),
+            Event::ActivityRecorded(e) => {
+                self.made(&e);
+                for one in e.attachments {
+                    let holder = (one.bytes, format!("activity/{}", e.id));
+                    self.blobs.entry(one.hash).or_insert(holder);
+                }
+            }
+            Event::MessageReceived(e) => self.made(&e),
+            Event::TestRecorded(e) => self.made(&*e),
+            Event::AuthorisationGranted(e) => self.made(&e),
+            Event::PrintQueued(e) => self.made(&e),
+            Event::CertificateIssued(e) => {
+                self.made(&*e);
+                self.sample(e.content.code, e.proof);
+            }
+            Event::DevicePaired(e) | Event::DeviceApproved(e) => self.device(e),
+            Event::DeviceDisabled(e) => {
+                self.printers.remove(&e.id);
+            }
+            _ => {}
+        }
+    }
+
+    fn made<E: Entity>(&mut self, _: &E) {
+        *self.counts.entry(E::TABLE.0).or_default() += 1;
+    }
+
+    fn device(&mut self, device: Device) {
+        let in_use = device.status == DeviceStatus::Approved && !device.address.is_empty();
+        if device.kind == DeviceKind::Printer && in_use {
+            self.printers.insert(device.id.clone(), device.address.clone());
+        }
+        if self.devices.insert(device.id.clone()) {
+            self.made(&device);
+        }
+    }
+
+    /// Keeps every `stride`-th certificate; when there are too many, every second of those.
+    fn sample(&mut self, code: String, proof: String) {
+        if self.certificates.is_multiple_of(self.stride) {
+            self.proofs.push((code, proof));
+        }
+        self.certificates += 1;
+        if self.proofs.len() > PROOFS_MAX {
+            let mut keep = false;
+            self.proofs.retain(|_| {
+                keep = !keep;
+                keep
+            });
+            self.stride *= 2;
+        }
+    }
+}
+
+/// The segment and line of a damage, in words.
+pub fn place_of(error: &JournalError, data: &Path) -> String {
+    match error {
+        JournalError::Damaged(d) => {
+            let file = d.segment.strip_prefix(data).unwrap_or(&d.segment).display().to_string();
+            match d.line {
+                0 => format!("{file} 字节 / byte {}", d.offset),
+                line => format!("{file} 行 / line {line}, 字节 / byte {}", d.offset),
+            }
+        }
+        other => other.to_string(),
+    }
+}
