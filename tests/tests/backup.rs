@@ -3,10 +3,15 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tianyin_tests::appliance::{Setting, test_folder};
-use tianyin_tests::{Appliance, api::Api};
+use tianyin_tests::{Appliance, api::Api, until};
+
+const WAIT: Duration = Duration::from_secs(60);
 
 fn photo_record(api: &Api, model: &Value, n: usize) -> (String, String) {
     let photo = format!("photo {n}").into_bytes();
@@ -133,4 +138,73 @@ fn what_is_no_backup_changes_nothing() {
     let refused = restore(&other, &backup, &[]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("another history"), "{refused:?}");
+}
+
+/// Ends the load when the test ends, however it does.
+struct Load<'a>(&'a AtomicBool);
+
+impl Drop for Load<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_backup_under_load_holds_what_was_acknowledged() {
+    let mut appliance = Appliance::start_with(Setting::new().unwrap()).unwrap();
+    let api = appliance.api("admin").unwrap();
+    let model = api.list("/activities").unwrap().remove(0);
+    let (stop, acknowledged) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    let backup = file("load.tgz");
+    let (before, made) = std::thread::scope(|scope| {
+        let _load = Load(&stop);
+        for worker in 0..3 {
+            let (api, model) = (api.clone(), &model);
+            let (stop, acknowledged) = (&stop, &acknowledged);
+            scope.spawn(move || {
+                for n in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let record = photo_record(&api, model, worker * 1_000_000 + n);
+                    // A natural person's phone is a secret in the vault.
+                    let farmer = json!({
+                        "name": format!("张示例{n}"), "kind": "farmer", "area": "430321103",
+                        "area_name": "湖南省湘潭市湘潭县花石镇", "address": "日华村",
+                        "contact_name": "张示例", "contact_phone": "13812345678",
+                    });
+                    api.done("/operators", &farmer).unwrap();
+                    acknowledged.lock().unwrap().push(record);
+                }
+            });
+        }
+        let count = || acknowledged.lock().unwrap().len();
+        until("some load", WAIT, || Ok((count() > 30).then_some(()))).unwrap();
+        let before = acknowledged.lock().unwrap().clone();
+        // A secret that is replaced while the backup runs.
+        for _ in 0..3 {
+            appliance.run(&["admin", "reset-password", "--username", "clerk"]).unwrap();
+        }
+        let made = appliance.run(&["backup", backup.to_str().unwrap(), "--json"]).unwrap();
+        let verified = appliance.finish(&["verify", "--json"]).unwrap();
+        assert_eq!(verified.code, Some(0), "beside the running service: {verified:?}");
+        (before, made)
+    });
+    let made: Value = serde_json::from_str(&made).unwrap();
+    assert_eq!(made["tested"], true);
+    appliance.stop().unwrap();
+
+    let mut other = Appliance::empty(Setting::new().unwrap()).unwrap();
+    other.demo = appliance.demo.clone();
+    let done = restore(&other, &backup, &["--json"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    other.run(&["verify"]).unwrap();
+    other.serve().unwrap();
+    let api = other.api("admin").unwrap();
+    for (id, hash) in &before {
+        api.get(&format!("/activities/{id}")).unwrap();
+        api.send("GET", &format!("/blobs/{hash}"), &[], &[]).unwrap().expect(200).unwrap();
+    }
+    let counted = api.list("/operators").unwrap().len() as u64;
+    assert!(counted >= before.len() as u64 || counted == 200, "{counted} operators");
 }

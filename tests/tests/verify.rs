@@ -229,6 +229,27 @@ fn the_store_is_compared_key_by_key() {
 }
 
 #[test]
+fn a_running_service_is_looked_at_beside_its_work() {
+    let mut county = county();
+    county.appliance.serve().unwrap();
+    county.is_whole("beside a running service");
+    flip(&county.photos[0], 900);
+    let (exit, report) = county.verify();
+    assert_eq!(exit, Some(1));
+    assert_eq!(report["findings"][0]["code"], "blob_damaged", "{report:#}");
+    let looked = county.appliance.finish(&["doctor", "--json"]).unwrap();
+    assert_eq!(looked.code, Some(1), "{looked:?}");
+    assert!(looked.stdout.contains("blob_damaged"), "{}", looked.stdout);
+    let backup = county.backup.to_str().unwrap();
+    let fixed = county.appliance.finish(&["doctor", "--fix", "--backup", backup]).unwrap();
+    assert_eq!(fixed.code, Some(1), "{fixed:?}");
+    assert!(fixed.stderr.contains("先停止服务"), "{}", fixed.stderr);
+    county.appliance.stop().unwrap();
+    assert_eq!(county.doctor(true).0, Some(0));
+    county.is_whole("after the cure");
+}
+
+#[test]
 fn doctor_looks_at_the_machine_too() {
     let county = county();
     std::os::unix::fs::symlink("/nowhere", county.data().join("journal/strange")).unwrap();
