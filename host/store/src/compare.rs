@@ -41,7 +41,7 @@ impl Store {
         differences_max: usize,
         catch_up: &mut dyn FnMut(u64) -> Result<(), E>,
     ) -> Result<Comparison, E> {
-        let (keys, suspects) = guard(|| suspects(self.tree(), fresh.tree()))?;
+        let (keys, suspects) = guard(|| suspects(&self.tree()?, &fresh.tree()?))?;
         let mut found =
             Comparison { keys, more: suspects.len() >= SUSPECTS_MAX, ..Default::default() };
         for suspect in suspects {
@@ -66,13 +66,13 @@ impl Store {
     ) -> Result<Option<&'static str>, E> {
         for _ in 0..LOOKS_MAX {
             let before = guard(|| self.number(key::APPLIED))?;
-            let own = guard(|| Ok(self.tree().get(suspect)?))?;
+            let own = guard(|| Ok(self.tree()?.get(suspect)?))?;
             let after = guard(|| self.number(key::APPLIED))?;
             if before != after {
                 continue;
             }
             catch_up(before)?;
-            let right = guard(|| Ok(fresh.tree().get(suspect)?))?;
+            let right = guard(|| Ok(fresh.tree()?.get(suspect)?))?;
             return Ok(match (own, right) {
                 (own, right) if own == right => None,
                 (None, _) => Some("missing"),
@@ -87,7 +87,7 @@ impl Store {
     pub fn record_counts(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         guard(|| {
             let mut counts = BTreeMap::new();
-            for key in self.tree().scan_prefix([key::RECORD]).keys() {
+            for key in self.tree()?.scan_prefix([key::RECORD]).keys() {
                 let (_, name) = name(&key?);
                 let table = name.split('/').next().unwrap_or_default().to_owned();
                 *counts.entry(table).or_default() += 1;

@@ -8,6 +8,7 @@
 //! Every answer is JSON Lines: any number of [`Line::Progress`], then one [`Line::Done`] or
 //! [`Line::Error`]. An answer that ends without one was cut off.
 
+mod care;
 mod devices;
 mod plugins;
 mod setup;
@@ -193,6 +194,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(users::router())
         .merge(devices::router())
         .merge(plugins::router())
+        .merge(care::router())
         .fallback(async || Refused::from(AppError::refused("no_such_verb")))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(app)

@@ -43,9 +43,9 @@ fn cure(error: &anyhow::Error, data: &Path) -> Option<String> {
 
 fn damaged(damage: &Damage) -> String {
     format!(
-        "日志已损坏,没有启动,也没有改动任何文件。位置:{} 第 {} 行。请先复制整个数据目录留存,再从备份或第二副本取回\
-         这个文件,然后运行 tianyin verify 核对 / the journal is damaged and nothing was changed: keep a copy \
-         of the data folder, take this file from a backup or the second copy, then run `tianyin verify`",
+        "日志已损坏,没有启动,也没有改动任何文件。位置:{} 第 {} 行。请运行 tianyin doctor --fix(有第二副本时)或 \
+         tianyin doctor --fix --backup 备份文件,原件会保留 / the journal is damaged and nothing was changed: run \
+         `tianyin doctor --fix` (with a second copy) or `tianyin doctor --fix --backup FILE`; originals are kept",
         damage.segment.display(),
         damage.line
     )

@@ -1,6 +1,6 @@
 //! `verify`: is everything that was acknowledged still there and unchanged.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tianyin_journal::{Damage, JournalError, VerifyReport};
 
 use super::checks;
@@ -17,7 +17,7 @@ pub struct Options {
 }
 
 /// What was looked at and what was found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Nothing is damaged.
     pub ok: bool,

@@ -8,13 +8,19 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::json;
 
+use tianyin_journal::JournalError;
+
+use super::reach::{self, Question, Reached};
 use super::{Place, quiet_logs};
+use crate::admin::socket;
+use crate::app::cure;
 use crate::care::backup::{Moment, backup};
 use crate::care::cure::{Cures, Outcome, Remedy, Source};
-use crate::care::finding::Finding;
+use crate::care::finding::{Finding, Severity};
 use crate::care::restore::{Before, prepare};
 use crate::care::verify::{Report, verify};
 use crate::care::{Folder, archive, doctor, scratch};
+use crate::config::Config;
 
 /// Findings of one kind that are printed one by one.
 const PRINTED_MAX: usize = 10;
@@ -35,10 +41,17 @@ impl Verify {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         quiet_logs();
         let config = self.place.load()?;
-        let _lock = lock(&config.data)?;
-        let folder = Folder { config, live: None };
-        let options = crate::care::verify::Options { quick: self.quick };
-        let report = verify(&folder, options, &mut |_, _, _| {})?;
+        let report = match reach::reach(&config, || lock(&config.data))? {
+            Reached::Running(stream) => {
+                let question = Question::post("/verify", &json!({ "quick": self.quick }));
+                serde_json::from_value(reach::ask_service(stream, &question)?)?
+            }
+            Reached::Stopped(_lock) => {
+                let folder = Folder { config: config.clone(), live: None };
+                let options = crate::care::verify::Options { quick: self.quick };
+                verify(&folder, options, &mut |_, _, _| {})?
+            }
+        };
         print(&report, self.json)?;
         ensure!(report.ok, "发现损坏,见上 / damage was found, see above");
         Ok(())
@@ -77,15 +90,7 @@ impl Doctor {
             "没有这个数据目录 / no such data folder: {}",
             config.data.display()
         );
-        let _lock = lock(&config.data)?;
-        let folder = Folder { config, live: None };
-        let options = doctor::Options { quick: self.quick, printers: self.printers };
-        let mut report = doctor::examine(&folder, options, &mut |_, _, _| {})?;
-        let mut outcomes = Vec::new();
-        if self.fix {
-            outcomes = self.cure(&folder, &report.findings)?;
-            report = doctor::examine(&folder, options, &mut |_, _, _| {})?;
-        }
+        let (outcomes, report) = self.look(&config)?;
         if self.json {
             let value = json!({ "cures": outcomes, "report": report });
             println!("{}", serde_json::to_string_pretty(&value)?);
@@ -97,7 +102,7 @@ impl Doctor {
                 }
             }
             print(&report, false)?;
-            if !self.fix && report.findings.iter().any(|f| f.remedy.is_some()) {
+            if !self.fix && report.findings.iter().any(|f| f.severity > Severity::Note) {
                 println!(
                     "可以自动修复:停止服务后运行 tianyin doctor --fix / `tianyin doctor --fix` cures some of it"
                 );
@@ -105,6 +110,27 @@ impl Doctor {
         }
         ensure!(report.ok, "还有损坏,见上 / there is damage left, see above");
         Ok(())
+    }
+
+    /// Looks, beside a running service or at the folder of a stopped one, and cures if asked to.
+    fn look(&self, config: &Config) -> anyhow::Result<(Vec<Outcome>, Report)> {
+        let options = doctor::Options { quick: self.quick, printers: self.printers };
+        let folder = Folder { config: config.clone(), live: None };
+        if self.fix {
+            let _lock = reach::stopped(config, || lock(&config.data))?;
+            let report = doctor::examine(&folder, options, &mut |_, _, _| {})?;
+            let outcomes = self.cure(&folder, &report.findings)?;
+            return Ok((outcomes, doctor::examine(&folder, options, &mut |_, _, _| {})?));
+        }
+        let report = match reach::reach(config, || lock(&config.data))? {
+            Reached::Running(stream) => {
+                let input = json!({ "quick": self.quick, "printers": self.printers });
+                let question = Question::post("/doctor", &input);
+                serde_json::from_value(reach::ask_service(stream, &question)?)?
+            }
+            Reached::Stopped(_lock) => doctor::examine(&folder, options, &mut |_, _, _| {})?,
+        };
+        Ok((Vec::new(), report))
     }
 
     fn cure(&self, folder: &Folder, findings: &[Finding]) -> anyhow::Result<Vec<Outcome>> {
@@ -157,9 +183,11 @@ impl Backup {
         let config = self.place.load()?;
         let data = &config.data;
         ensure!(data.is_dir(), "没有这个数据目录 / no such data folder: {}", data.display());
-        let _lock = lock(data)?;
+        let is_running = is_running(data)?;
+        let _lock = if is_running { None } else { lock(data)? };
         let moment = || {
-            let report = tianyin_journal::verify(&data.join("journal"), None, &mut |_| {})
+            let until = if is_running { Some(acknowledged(data)?) } else { None };
+            let report = tianyin_journal::verify(&data.join("journal"), until, &mut |_| {})
                 .context(
                     "日志损坏,先运行 tianyin doctor / the journal is damaged: run `tianyin doctor`",
                 )?;
@@ -207,7 +235,12 @@ impl Restore {
         quiet_logs();
         // Settings are part of the backup; those in place may be what is broken.
         let data = std::path::absolute(&self.place.data)?;
-        let _lock = if data.exists() { Some(lock(&data)?) } else { None };
+        ensure!(
+            !is_running(&data)?,
+            "服务正在 {} 上运行,请先停止服务 / a service runs on it: stop it first",
+            data.display()
+        );
+        let _lock = lock(&data)?;
         let unpacked = prepare(&self.file, &data)?;
         let lost = match unpacked.before {
             Before::Nothing | Before::Later(0) => None,
@@ -251,12 +284,26 @@ fn lock(data: &Path) -> anyhow::Result<Option<File>> {
     let Ok(file) = File::options().write(true).open(&path) else { return Ok(None) };
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => bail!(
-            "服务正在使用 {},请先停止服务 / the service is running on it: stop it first",
-            data.display()
-        ),
+        Err(TryLockError::WouldBlock) => Err(cure::explain(JournalError::Locked(path).into(), data)),
         Err(TryLockError::Error(e)) => Err(e).with_context(|| path.display().to_string()),
     }
+}
+
+/// Whether a service answers at its socket.
+fn is_running(data: &Path) -> anyhow::Result<bool> {
+    use std::io::ErrorKind::{ConnectionRefused, NotFound};
+    match socket::connect(data) {
+        Ok(_) => Ok(true),
+        Err(e) if matches!(e.kind(), NotFound | ConnectionRefused) => Ok(false),
+        Err(e) => Err(e).context("连不上运行中的服务 / cannot reach the service"),
+    }
+}
+
+/// The last line that the running service has acknowledged.
+fn acknowledged(data: &Path) -> anyhow::Result<u64> {
+    let stream = socket::connect(data).context("连不上运行中的服务 / cannot reach the service")?;
+    let told = reach::ask_service(stream, &Question::get("/status"))?;
+    told["seq"].as_u64().context("the service did not tell its last line")
 }
 
 fn print(report: &Report, json: bool) -> anyhow::Result<()> {

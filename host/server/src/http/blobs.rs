@@ -43,6 +43,9 @@ pub async fn receive(
         let params = vec![("seconds", seconds.to_string())];
         Problem::from(AppError::refused_with("throttled", params))
     })?;
+    if let Some(reason) = app.writer.read_only() {
+        return Err(AppError::ReadOnly(reason).into());
+    }
     let _place = PLACES.try_acquire().map_err(|_| Problem::from(AppError::Overloaded))?;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     if announced.is_some_and(|bytes: u64| bytes > BLOB_BYTES_MAX) {
