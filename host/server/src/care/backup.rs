@@ -15,7 +15,7 @@ use super::archive::{Manifest, Packer, part_of, unpack};
 use super::lines;
 use super::on_record::OnRecord;
 use super::scratch::{self, SCRATCH, SET_ASIDE, sync_dir};
-use crate::app::writer::replay;
+use crate::app::replay::fill;
 
 /// The folder is listed again when the journal seals a segment meanwhile.
 const LISTINGS_MAX: usize = 20;
@@ -316,8 +316,8 @@ fn restore_test(data: &Path, file: &Path, manifest: &Manifest) -> anyhow::Result
     check_unpacked(&to, manifest).context("restore test")?;
     let options = tianyin_store::Options::default();
     let (store, _) = tianyin_store::Store::open(&scratch.path().join("store"), &options)?;
-    let mut reader = tianyin_journal::Reader::new(&to.join("journal"), 1);
-    replay(&store, reader.lines_up_to(manifest.head), |_| {})?;
+    let reader = tianyin_journal::Reader::new(&to.join("journal"), 1);
+    fill(&store, reader, manifest.head, |_| {})?;
     let counted = store.record_counts()?;
     for (table, expected) in &manifest.records {
         let found = counted.get(table).copied().unwrap_or(0);

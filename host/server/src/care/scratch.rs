@@ -24,6 +24,15 @@ pub fn stamp() -> String {
     crate::edge::now().strftime("%Y%m%d-%H%M%S").to_string()
 }
 
+/// The same, made different from those of earlier cures.
+pub fn new_stamp(data: &Path) -> String {
+    let stamp = stamp();
+    let numbered = (2..).map(|n| format!("{stamp}-{n}"));
+    let mut names = std::iter::once(stamp.clone()).chain(numbered);
+    let is_new = |name: &String| !data.join(SET_ASIDE).join(name).exists();
+    names.find(is_new).unwrap_or(stamp)
+}
+
 /// Copies a folder with everything in it; other than folders and files is an error.
 pub fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::create_dir_all(to)?;

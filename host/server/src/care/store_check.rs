@@ -8,7 +8,7 @@ use tianyin_store::{Emptied, Options as StoreOptions, Store};
 use super::cure::Remedy;
 use super::finding::Finding;
 use super::{Folder, scratch};
-use crate::app::writer::replay;
+use crate::app::replay::{fill, replay};
 
 /// Differences that are told one by one.
 const DIFFERENCES_MAX: usize = 20;
@@ -82,11 +82,14 @@ fn build(
     seq: u64,
     progress: &mut dyn FnMut(&str, u64, u64),
 ) -> anyhow::Result<()> {
-    if store.applied_seq() < seq {
-        let mut reader = Reader::new(journal, store.applied_seq() + 1);
-        replay(store, reader.lines_up_to(seq), |done| progress("store", done, seq))?;
+    match store.applied_seq() {
+        0 => fill(store, Reader::new(journal, 1), seq, |done| progress("store", done, seq)),
+        applied if applied < seq => {
+            let mut reader = Reader::new(journal, applied + 1);
+            replay(store, reader.lines_up_to(seq), |_| {}).map(|_| ())
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The store as it is, opened as a copy, and whether its snapshot could not be read; `None` when there
@@ -114,7 +117,9 @@ fn copy_of_store(
     match opened.emptied {
         None => return Ok(Some((store, opened.snapshots_moved))),
         // An empty store is filled at the next start.
-        Some(Emptied::New) => findings.push(Finding::new("store_absent", "store", &[])),
+        Some(Emptied::New | Emptied::Unfinished) => {
+            findings.push(Finding::new("store_absent", "store", &[]));
+        }
         Some(Emptied::Lost) => findings.push(damaged("nothing readable in it")),
         Some(Emptied::Schema { .. }) => findings.push(Finding::new("store_old", "store", &[])),
         Some(Emptied::Quarantined { reason, .. }) => findings.push(damaged(&reason)),

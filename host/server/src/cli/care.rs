@@ -150,7 +150,7 @@ impl Doctor {
                 is_backup: true,
             })
             .collect();
-        let stamp = scratch::stamp();
+        let stamp = scratch::new_stamp(folder.data());
         let cures = Cures { data: folder.data(), sources: &sources, stamp: &stamp };
         remedies.into_iter().map(|remedy| cures.apply(remedy)).collect()
     }
@@ -284,7 +284,9 @@ fn lock(data: &Path) -> anyhow::Result<Option<File>> {
     let Ok(file) = File::options().write(true).open(&path) else { return Ok(None) };
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Err(cure::explain(JournalError::Locked(path).into(), data)),
+        Err(TryLockError::WouldBlock) => {
+            Err(cure::explain(JournalError::Locked(path).into(), data))
+        }
         Err(TryLockError::Error(e)) => Err(e).with_context(|| path.display().to_string()),
     }
 }
