@@ -143,7 +143,7 @@ impl Cures<'_> {
             }
         };
         set_aside(self.data, &self.data.join("store"), self.stamp)?;
-        start::rebuild(self.data, head, &StoreOptions::default())?;
+        start::rebuild(self.data, head, &StoreOptions::default(), |_| {})?;
         Ok(done(format!("数据库已由日志重建,共 {head} 行 / store rebuilt from {head} lines")))
     }
 
