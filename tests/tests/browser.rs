@@ -7,6 +7,7 @@ use serde_json::json;
 use tianyin_domain::identity::uscc_check_char;
 use tianyin_gateway::client::{DeviceClient, Options};
 use tianyin_gateway::{DownKind, UpKind};
+use tianyin_tests::api::Api;
 use tianyin_tests::appliance::Setting;
 use tianyin_tests::device::Printer;
 use tianyin_tests::webdriver::Browser;
@@ -357,6 +358,7 @@ fn every_page_of_the_demo_county() {
         ("devices", "/devices".to_owned(), "花石站检测仪"),
         ("messages", "/messages".to_owned(), "死信"),
         ("users", "/users".to_owned(), "示例业务员"),
+        ("health", "/health".to_owned(), "写入硬盘用时"),
         ("settings", "/settings".to_owned(), "公开地址"),
         ("help", "/help".to_owned(), "使用手册"),
         ("scan", format!("/t/{}", outcome.code), "真实有效"),
@@ -369,6 +371,7 @@ fn every_page_of_the_demo_county() {
         let complaints = browser.complaints().unwrap();
         assert!(complaints.is_empty(), "{path}: {}", complaints.join("\n"));
     }
+    two_at_once(&person, &api);
     for (name, path, shown) in [
         ("scan-unknown", "/t/0000000000000000", "查无此码"),
         ("scan-mistyped", "/t/0000000000000001", "码输错了"),
@@ -378,4 +381,24 @@ fn every_page_of_the_demo_county() {
         browser.wait_for(shown).unwrap_or_else(|e| panic!("{path}: {e:#}"));
         person.picture(&format!("demo-{name}"));
     }
+}
+
+/// Somebody else reviews an operator while the page is open: both values are shown, to choose.
+fn two_at_once(person: &Person<'_>, api: &Api) {
+    let operator = json!({
+        "name": "示例蜂业家庭农场", "kind": "family_farm", "uscc": "91430321MA4L000009",
+        "uscc_override": "示例代码", "area": "430321103", "area_name": "湖南省湘潭市湘潭县花石镇",
+        "contact_name": "示例代表", "contact_phone": "0731-57000009",
+    });
+    let id = api.done("/operators", &operator).unwrap()["id"].as_str().unwrap().to_owned();
+    person.go(&format!("/operators/{id}"));
+    let returned = json!({ "status": "returned", "reason": "营业执照照片看不清,请重新上传" });
+    api.done(&format!("/operators/{id}/review"), &returned).unwrap();
+    person.press(&format!("form[action='/operators/{id}/review']"), "审核通过", "请选一个");
+    person.picture("demo-conflict");
+    let mut complaints = person.browser.complaints().unwrap();
+    complaints.retain(|line| !line.contains("status of 409"));
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    person.press("#clash form", "仍按我的提交", "审核结果已记录");
+    assert_eq!(api.get(&format!("/operators/{id}")).unwrap()["status"], "approved");
 }

@@ -46,7 +46,7 @@ impl App {
         actor: &Actor,
         request: CertificateRequest,
         idempotency_key: Option<String>,
-        seen: &Versions,
+        seen: &[(String, u64)],
     ) -> Result<Outcome, AppError> {
         let prepare = || self.prepare_issue(actor, &request, idempotency_key.clone());
         self.submit_prepared(seen, prepare).await

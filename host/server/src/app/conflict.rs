@@ -70,7 +70,7 @@ impl App {
     /// What `prepare` or the decision refuses; [`AppError::Conflict`] when the roots kept moving.
     pub async fn submit_prepared(
         &self,
-        seen: &Versions,
+        seen: &[(String, u64)],
         mut prepare: impl FnMut() -> Result<Envelope, AppError>,
     ) -> Result<Outcome, AppError> {
         let mut tries = 0;
@@ -100,7 +100,7 @@ impl App {
         actor: &Actor,
         command: Command,
         idempotency_key: Option<String>,
-        seen: &Versions,
+        seen: &[(String, u64)],
     ) -> Result<Outcome, AppError> {
         self.submit_prepared(seen, || {
             Ok(Envelope {

@@ -466,7 +466,7 @@ impl App {
             CertificateRequest { lot: lot.id, quantity: left, basis: vec![basis], replaces: None };
         let actor = Actor::system("auto_issue");
         let key = Some(format!("auto/{}", test.id));
-        let issued = match runtime.block_on(self.issue(&actor, request, key, &Vec::new())) {
+        let issued = match runtime.block_on(self.issue(&actor, request, key, &[])) {
             Ok(outcome) => outcome,
             Err(AppError::Recorded(outcome)) => {
                 self.wait_for_space()?;

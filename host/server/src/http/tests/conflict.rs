@@ -98,9 +98,9 @@ async fn what_keeps_moving_is_tried_three_times() {
     };
     // Every time, somebody is faster.
     let mut tries = 0;
-    let answer = app.submit_prepared(&Vec::new(), || {
+    let answer = app.submit_prepared(&[], || {
         tries += 1;
-        let version = app.store.version(&root)?;
+        let version = app.store.version(&root).map_err(AppError::internal)?;
         let other = Envelope { actor: Actor::system("test"), ..based(somebody_else(), vec![]) };
         tokio::task::block_in_place(|| app.submit_blocking(other))?;
         Ok(based(suspend(), vec![(root.clone(), version)]))
@@ -113,9 +113,9 @@ async fn what_keeps_moving_is_tried_three_times() {
 
     // Once somebody is faster, then nobody.
     let mut tries = 0;
-    let answer = app.submit_prepared(&Vec::new(), || {
+    let answer = app.submit_prepared(&[], || {
         tries += 1;
-        let version = app.store.version(&root)?;
+        let version = app.store.version(&root).map_err(AppError::internal)?;
         if tries == 1 {
             let other = based(somebody_else(), vec![]);
             tokio::task::block_in_place(|| app.submit_blocking(other))?;
