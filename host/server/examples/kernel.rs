@@ -22,7 +22,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tianyin::app::replay::replay;
-use tianyin::app::writer::Writer;
+use tianyin::app::space::Space;
+use tianyin::app::writer::{Files, Writer};
+use tianyin::config::Disk;
 use tianyin::edge::{OsRandom, now};
 use tianyin_domain::apply::apply;
 use tianyin_domain::command::Envelope;
@@ -151,7 +153,15 @@ fn ours(demo: &Path, folder: &Path) -> (Submit, impl Fn() -> usize + use<>) {
     let (store, _) = Store::open(&folder.join("store"), &StoreOptions::default()).unwrap();
     let head = journal.head().seq;
     replay(&store, Reader::new(&dir, 1).lines_up_to(head), |_| {}).unwrap();
-    let (writer, _) = Writer::start(journal, store).unwrap();
+    let disk = Disk { ballast_mib: 0, free_min_mib: 0 };
+    let files = Files {
+        journal,
+        journal_dir: dir.clone(),
+        store,
+        store_options: StoreOptions::default(),
+        space: Arc::new(Space::new(folder, &disk)),
+    };
+    let (writer, _) = Writer::start(files).unwrap();
     let submit = move |envelope| {
         writer.submit(envelope).unwrap().blocking_recv().unwrap().unwrap();
     };
