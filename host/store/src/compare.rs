@@ -41,6 +41,7 @@ impl Store {
         differences_max: usize,
         catch_up: &mut dyn FnMut(u64) -> Result<(), E>,
     ) -> Result<Comparison, E> {
+        catch_up(guard(|| self.number(key::APPLIED))?)?;
         let (keys, suspects) = guard(|| suspects(&self.tree()?, &fresh.tree()?))?;
         let mut found =
             Comparison { keys, more: suspects.len() >= SUSPECTS_MAX, ..Default::default() };

@@ -153,6 +153,9 @@ pub fn unpack(file: &Path, to: &Path, bytes_max: u64) -> anyhow::Result<Manifest
         let packed = write(&mut entry, &to.join(&name), bytes).with_context(|| name.clone())?;
         found.insert(name, packed);
     }
+    // To the end of the stream, whose check sum is the last thing in it.
+    let mut rest = archive.into_inner().take(bytes_max);
+    std::io::copy(&mut rest, &mut std::io::sink()).context("the backup is damaged")?;
     let manifest: Manifest = manifest.context("the backup has no manifest: it is cut short")?;
     compare(&manifest, &found)?;
     Ok(manifest)

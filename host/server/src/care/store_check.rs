@@ -41,16 +41,23 @@ pub fn check(
     let (applied, last) = (own.applied_seq(), head.max(folder.until().unwrap_or(0)));
     if applied > last && folder.live.is_none() {
         let (applied, head) = (applied.to_string(), last.to_string());
-        let values = [("applied", applied.as_str()), ("head", head.as_str())];
-        findings.push(Finding::new("store_ahead", "store", &values).cured_by(Remedy::Journal));
+        let finding = Finding::new(
+            "store_ahead",
+            "store",
+            &[("applied", applied.as_str()), ("head", head.as_str())],
+        );
+        findings.push(finding.cured_by(Remedy::Journal));
         return Ok(Compared { applied: own.applied_seq().into(), keys: 0 });
     }
     if applied < last && folder.live.is_none() {
         let (applied, head) = (applied.to_string(), last.to_string());
-        let values = [("applied", applied.as_str()), ("head", head.as_str())];
         findings.push(match is_partial {
             true => damaged(&format!("what can be read of it ends with line {applied} of {head}")),
-            false => Finding::new("store_behind", "store", &values),
+            false => Finding::new(
+                "store_behind",
+                "store",
+                &[("applied", applied.as_str()), ("head", head.as_str())],
+            ),
         });
     }
     let (fresh, _) = Store::open(&scratch.path().join("fresh"), &StoreOptions::default())?;

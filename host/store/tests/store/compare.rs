@@ -73,6 +73,9 @@ fn a_writer_beside_does_not_disturb() {
                 own.commit(line(seq), seq).unwrap();
             }
         });
+        while own.applied_seq() == 50 {
+            std::thread::yield_now();
+        }
         for _ in 0..20 {
             let found = own.compare(&fresh, 10, &mut |seq| fill(&fresh, seq)).unwrap();
             assert_eq!(found.differences, []);

@@ -114,6 +114,8 @@ fn every_field_has_a_label() {
 fn every_text_of_the_catalogue_is_used() {
     let mut all: String = templates().into_iter().map(|(_, text)| text).collect();
     all.extend(sources().into_iter().map(|(_, text)| text));
+    // What the console shows of the certificate in use is said where the files are read.
+    all += concat!(include_str!("../../tls/mod.rs"), include_str!("../../tls/pair.rs"));
     let table: toml::Table = include_str!("../../../i18n/zh-CN/console.toml").parse().unwrap();
     // Keys made at run time: names of fields, facts of a measurement, words.
     let made = ["label", "facts", "evidence", "value_kind", "qualitative"];
