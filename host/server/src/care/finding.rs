@@ -131,12 +131,19 @@ mod tests {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(dir).unwrap() {
             let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-            for call in text.split("Finding::new(").skip(1) {
+            for (at, _) in text.match_indices("Finding::new(") {
+                let (before, call) = text.split_at(at + "Finding::new(".len());
                 let Some(code) = call.trim_start().strip_prefix('"') else { continue };
                 let code = code.split('"').next().unwrap().to_owned();
-                // Names of the values: the first of each pair in the call's list.
-                let list = call.split("&[").nth(1).unwrap_or_default();
-                let list = list.split("])").next().unwrap_or_default();
+                // Names of the values: the first of each pair in the call's list, or in the one above.
+                let arguments = call.split(")").next().unwrap_or_default();
+                let list = if arguments.contains("&values") {
+                    let above = before.rsplit("let values = [").next().unwrap_or_default();
+                    above.split("];").next().unwrap_or_default()
+                } else {
+                    let list = call.split("&[").nth(1).unwrap_or_default();
+                    list.split("])").next().unwrap_or_default()
+                };
                 let names = list.split("(\"").skip(1).map(|n| n.split('"').next().unwrap());
                 found.push((code, names.map(str::to_owned).collect()));
             }
