@@ -130,7 +130,12 @@ mod tests {
         let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/src/care");
         let mut found = Vec::new();
         for entry in std::fs::read_dir(dir).unwrap() {
-            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            let path = entry.unwrap().path();
+            // This file speaks of the call without making one.
+            if path.ends_with("finding.rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(path).unwrap();
             for (at, _) in text.match_indices("Finding::new(") {
                 let (before, call) = text.split_at(at + "Finding::new(".len());
                 let Some(code) = call.trim_start().strip_prefix('"') else { continue };
