@@ -274,6 +274,10 @@ fn an_imported_certificate_changes_without_a_restart() {
     until("the complaint", WAIT, || Ok(secure.appliance.log().contains(complaint).then_some(())))
         .unwrap();
     secure.connect(&second.0).expect("the one in use stays");
+    let metrics = secure.appliance.get("/metrics").unwrap().text();
+    assert!(metrics.contains("tianyin_certificate_refused 1"), "{metrics}");
+    let told = secure.appliance.run(&["status", "--json"]).unwrap();
+    assert!(told.contains("私钥与证书不是一对"), "{told}");
 
     // Nobody says anything: it is noticed by itself.
     use_pair(&third);

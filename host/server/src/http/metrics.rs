@@ -8,6 +8,7 @@ mod process;
 mod text;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Extension;
 use axum::extract::State;
@@ -45,6 +46,8 @@ fn page(app: &App, http: &HttpStats) -> Result<String, Problem> {
     requests(&mut page, app, http);
     devices(&mut page, app);
     external(&mut page, app);
+    front(&mut page, app);
+    tls_certificate(&mut page, app);
     rules(&mut page, app);
     plugins(&mut page, app);
     records(&mut page, app)?;
@@ -137,6 +140,27 @@ fn devices(page: &mut Text, app: &App) {
     page.count("tianyin_mqtt_withheld_total", "Acknowledgements withheld.", withheld);
     let refused = app.stats.mqtt_refused.get();
     page.count("tianyin_mqtt_refused_total", "Connections and messages refused.", refused);
+}
+
+/// With the embedded broker: what happened at its door.
+fn front(page: &mut Text, app: &App) {
+    let Some(stats) = app.gateway().and_then(tianyin_gateway::Gateway::front_stats) else { return };
+    for (name, help, n) in [
+        ("tianyin_mqtt_connections_total", "Connections of devices.", &stats.accepted),
+        ("tianyin_mqtt_refused_total", "Closed: too many of one address.", &stats.refused),
+        ("tianyin_mqtt_timed_out_total", "Closed: no CONNECT in time.", &stats.timed_out),
+        ("tianyin_mqtt_malformed_total", "Closed: no MQTT, or no TLS.", &stats.malformed),
+    ] {
+        page.count(name, help, n.load(Ordering::Relaxed));
+    }
+}
+
+fn tls_certificate(page: &mut Text, app: &App) {
+    let Some(status) = app.tls.as_ref().map(crate::tls::Tls::status) else { return };
+    let end_s = status.not_after.as_second() as f64;
+    page.gauge("tianyin_certificate_end_seconds", "End of the certificate, Unix time.", end_s);
+    let refused = u8::from(status.last_error.is_some());
+    page.gauge("tianyin_certificate_refused", "1 when a new one was not taken.", refused.into());
 }
 
 /// With an external broker: how the link to it is doing.

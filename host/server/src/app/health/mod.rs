@@ -44,7 +44,8 @@ pub struct Health {
 /// One part of the appliance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthRow {
-    /// Stable word: `data`, `storage`, `devices`, `queues`, `printers`, `rules`.
+    /// Stable word: `data`, `storage`, `devices`, `queues`, `printers`, `rules`,
+    /// `certificate`.
     pub part: &'static str,
     /// Its name in words.
     pub title: String,

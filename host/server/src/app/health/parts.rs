@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use tianyin_domain::device::{self, Device, DeviceKind};
 use tianyin_domain::message;
 use tianyin_domain::print_job::{self, PrintJob, PrintStatus};
+use tianyin_domain::time::china_date;
 use tianyin_domain::{Scope, State, StateError, Time};
 use tianyin_store::PageQuery;
 
@@ -32,6 +33,8 @@ const DEVICES_MAX: usize = 1_000;
 const NAMES_MAX: usize = 3;
 /// Newest print jobs looked at.
 const PRINTS: usize = 50;
+/// The own certificate is renewed 30 days before its end; another one must come from its owner.
+const CERTIFICATE_DAYS_MIN: i64 = 21;
 /// A plugin or rule whose runs take longer than this on average is slow.
 const SLOW_RUN_US: u64 = 200_000;
 
@@ -52,7 +55,29 @@ pub(super) fn all(app: &App) -> Vec<HealthRow> {
         readable("printers", printers(app)),
         rules(app),
     ];
-    rows.into_iter().map(HealthRow::settled).collect()
+    rows.into_iter().chain(certificate(app)).map(HealthRow::settled).collect()
+}
+
+/// Only while something listens with TLS.
+fn certificate(app: &App) -> Option<HealthRow> {
+    let status = app.tls.as_ref()?.status();
+    let mut row = HealthRow::new("certificate");
+    let until = china_date(status.not_after).to_string();
+    row.fact("certificate_until", &*until);
+    let left_days = (status.not_after.as_second() - now().as_second()) / (24 * 3600);
+    if status.not_after < now() {
+        row.wrong(Fault, "certificate_ended", &[("date", &until)], None);
+    } else if left_days < CERTIFICATE_DAYS_MIN {
+        row.wrong(Attention, "certificate_ends", &[("date", &until)], None);
+    }
+    if let Some(reason) = &status.last_error {
+        row.wrong(Attention, "certificate_refused", &[("reason", reason)], Some("/settings"));
+    }
+    if let Some(warning) = status.warning {
+        let cure = t("health_cure.certificate_host").to_owned();
+        row.say(Attention, warning, cure, Some("/settings"));
+    }
+    Some(row)
 }
 
 fn data(app: &App) -> HealthRow {
