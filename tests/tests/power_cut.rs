@@ -20,8 +20,11 @@ use tianyin_tests::appliance::{Demo, Setting, test_folder};
 use tianyin_tests::power::{Action, Disk, Mark, Model, Random, Recorder, Recording};
 use tianyin_tests::{Appliance, until};
 
-const CUTS: u64 = 12;
-const CUTS_TORTURE: u64 = 60;
+const CUTS: u64 = 50;
+const CUTS_TORTURE: u64 = 150;
+/// After every so many cuts the lists are compared with those after a rebuild, too, although `verify`
+/// compares the store with one already.
+const REBUILT: usize = 5;
 const WORKERS: usize = 2;
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -46,6 +49,7 @@ fn what_was_acknowledged_survives_power_cuts() {
     let record = record(seed).unwrap();
     let mut left = faults::Rounds::new(CUTS, CUTS_TORTURE);
     let (mut cuts, mut acknowledged) = (0, 0);
+    println!("seed {seed}");
     // Under torture in rounds, as long as there is time.
     loop {
         let batch: Vec<u64> = left.by_ref().take(CUTS as usize).collect();
@@ -76,15 +80,23 @@ fn what_was_acknowledged_survives_power_cuts() {
     faults::report("acknowledged items looked for after power cuts", acknowledged as u64);
 }
 
-/// Two runs of the appliance under load, on a folder that was empty before.
-fn record(seed: u64) -> Result<Record> {
+/// Small segments of the journal, so that some are sealed and compressed.
+fn setting() -> Result<Setting> {
     let mut setting = Setting::new()?;
+    let small = [("TIANYIN_JOURNAL_SEGMENT_MIB", "1"), ("TIANYIN_JOURNAL_COMPRESS", "true")];
+    setting.environment.extend(small.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    Ok(setting)
+}
+
+/// Three runs of the appliance under load, on a folder that was empty before.
+fn record(seed: u64) -> Result<Record> {
+    let mut setting = setting()?;
     let base = test_folder()?;
     let recorder = Recorder::of(&mut setting)?;
     let mut appliance = Appliance::made(setting)?;
     recorder.mark(&json!({ "phase": "county" }))?;
     let mut again = BTreeMap::new();
-    for run in 0..2 {
+    for run in 0..3 {
         appliance.serve()?;
         recorder.mark(&json!({ "phase": "serving" }))?;
         let marking = recorder.clone();
@@ -98,10 +110,17 @@ fn record(seed: u64) -> Result<Record> {
             photos: true,
         };
         let load = load::Load::start(&appliance, &shape, std::mem::take(&mut again), hear);
-        until("enough acknowledgements", WAIT, || Ok((load.acknowledged() > 250).then_some(())))?;
+        until("enough acknowledgements", WAIT, || Ok((load.acknowledged() > 200).then_some(())))?;
         let mut told = load.end();
         ensure!(told.refused.is_empty(), "{:#?}", told.refused);
         again = std::mem::take(&mut told.open);
+        if run > 0 {
+            until("a full segment to be compressed", WAIT, || {
+                let names = std::fs::read_dir(appliance.setting.data.join("journal"))?.flatten();
+                let mut paths = names.map(|entry| entry.path());
+                Ok(paths.any(|path| path.extension().is_some_and(|e| e == "gz")).then_some(()))
+            })?;
+        }
         appliance.stop()?;
     }
     let recording = recorder.read()?;
@@ -185,7 +204,7 @@ fn start_after(
     cut: Cut,
     place: &mut Option<Appliance>,
 ) -> Result<usize> {
-    let setting = Setting::new()?;
+    let setting = setting()?;
     std::fs::remove_dir(&setting.data)?;
     disk.write_out(cut.model, &setting.data)?;
     let appliance = place.insert(Appliance::empty(setting)?);
@@ -206,6 +225,9 @@ fn start_after(
     appliance.stop()?;
     appliance.run(&["verify"]).context("verify")?;
     check::lines_are_whole(&appliance.setting.data.join("journal"))?;
+    if cut.index % REBUILT != 0 {
+        return Ok(items);
+    }
     appliance.run(&["rebuild"]).context("rebuild")?;
     appliance.serve().context("start after a rebuild")?;
     check::settle(appliance)?;

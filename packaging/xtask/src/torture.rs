@@ -9,8 +9,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{build, deps};
 
-/// Files of `tests/tests` whose loops are longer under torture, and how many such loops they have.
-const TESTS: [(&str, u32); 4] = [("kill", 2), ("power_cut", 1), ("syncs", 0), ("disk_full", 0)];
+/// Files of `tests/tests` about faults, and how many of their loops are longer under torture.
+const TESTS: [(&str, u32); 5] =
+    [("kill", 2), ("power_cut", 1), ("syncs", 0), ("disk_full", 0), ("external_broker", 0)];
 /// What a test prints when it is done: `torture: NUMBER WHAT`.
 const REPORT: &str = "torture: ";
 

@@ -1,7 +1,9 @@
 //! Everything acknowledged is there, once; nothing is half done; the store is what the journal says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -179,14 +181,30 @@ pub fn same(before: &Lists, after: &Lists, when: &str) -> Result<()> {
     Ok(())
 }
 
+/// By the tool that everybody has.
+fn unzip(bytes: &[u8]) -> Result<String> {
+    let mut zcat = Command::new("zcat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut input = zcat.stdin.take().context("zcat")?;
+    let bytes = bytes.to_vec();
+    let writer = std::thread::spawn(move || input.write_all(&bytes));
+    let output = zcat.wait_with_output()?;
+    writer.join().ok().context("zcat")??;
+    ensure!(output.status.success(), "zcat: {}", output.status);
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// Every line of the journal is one whole command with its place in the chain.
 pub fn lines_are_whole(folder: &Path) -> Result<()> {
     let mut seqs = Vec::new();
     for entry in std::fs::read_dir(folder)?.flatten() {
-        if !entry.path().extension().is_some_and(|extension| extension == "jsonl") {
-            continue;
-        }
-        for line in std::fs::read_to_string(entry.path())?.lines() {
+        let bytes = std::fs::read(entry.path())?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let text = match name.rsplit_once(".jsonl") {
+            Some((_, "")) => String::from_utf8(bytes)?,
+            Some((_, ".gz")) => unzip(&bytes)?,
+            _ => continue,
+        };
+        for line in text.lines() {
             let line: Value = serde_json::from_str(line)?;
             ensure!(line["events"].as_array().is_some_and(|events| !events.is_empty()), "{line}");
             seqs.push(line["seq"].as_u64().context("seq")?);
