@@ -44,4 +44,4 @@ pub use open::{Emptied, Opened, Options};
 pub use page::{PAGE_ITEMS_MAX, PAGE_ROWS_MAX, Page, PageQuery};
 pub use rebuild::rebuild;
 pub use store::Store;
-pub use swap::{Beside, Retired};
+pub use swap::{Beside, Retired, folder_in_use, settle};

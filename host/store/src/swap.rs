@@ -19,6 +19,8 @@ use crate::store::{Handles, Store};
 const BUILD_SUFFIXES: [&str; 2] = ["new", "new2"];
 /// The pointer: the name of the folder that counts.
 const POINTER_SUFFIX: &str = "current";
+/// What it is called until all of it is on the disk.
+const UNNAMED_SUFFIX: &str = "current.tmp";
 /// Whoever still reads the old store gets this long to end.
 const READERS_WAIT: Duration = Duration::from_secs(60);
 
@@ -116,7 +118,7 @@ impl Store {
 /// Makes `folder` the one that counts, durably.
 fn point_to(dir: &Path, folder: &Path) -> Result<(), StoreError> {
     let pointer = beside(dir, POINTER_SUFFIX);
-    let unnamed = beside(dir, "current.tmp");
+    let unnamed = beside(dir, UNNAMED_SUFFIX);
     let name = folder.file_name().unwrap_or_default();
     let written = File::create(&unnamed).and_then(|mut file| {
         file.write_all(name.as_encoded_bytes()).and_then(|()| file.sync_all())
@@ -126,18 +128,30 @@ fn point_to(dir: &Path, folder: &Path) -> Result<(), StoreError> {
     sync_dir(parent(dir))
 }
 
-/// Brings the store that counts back under its own name and removes what is left of others. Does
-/// nothing while anybody has one of them open.
-pub(crate) fn settle(dir: &Path) -> Result<(), StoreError> {
+/// The folder that opening the store of `dir` would take: `dir`, or after a swap the one the pointer
+/// names. For who looks at the files of a store that nobody has open, and changes nothing.
+pub fn folder_in_use(dir: &Path) -> Result<PathBuf, StoreError> {
+    Ok(pointed(dir)?.unwrap_or_else(|| dir.into()))
+}
+
+/// The folder that the pointer names, if there are both.
+fn pointed(dir: &Path) -> Result<Option<PathBuf>, StoreError> {
     let pointer = beside(dir, POINTER_SUFFIX);
-    let built = BUILD_SUFFIXES.map(|suffix| beside(dir, suffix));
-    let pointed = match fs::read(&pointer) {
-        Ok(name) => built
-            .iter()
-            .find(|b| b.file_name().is_some_and(|n| n.as_encoded_bytes() == name) && b.exists()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+    let name = match fs::read(&pointer) {
+        Ok(name) => name,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(io_error("read", pointer)(e)),
     };
+    let mut built = BUILD_SUFFIXES.iter().map(|suffix| beside(dir, suffix));
+    let is_named = |b: &PathBuf| b.file_name().is_some_and(|n| n.as_encoded_bytes() == name);
+    Ok(built.find(|b| is_named(b) && b.exists()))
+}
+
+/// Brings the store that counts back under its own name and removes what is left of others, as
+/// opening does. Refused while anybody has one of them open.
+pub fn settle(dir: &Path) -> Result<(), StoreError> {
+    let pointer = beside(dir, POINTER_SUFFIX);
+    let built = BUILD_SUFFIXES.map(|suffix| beside(dir, suffix));
     let left = built.iter().any(|folder| folder.exists());
     if !left && !pointer.exists() {
         return Ok(());
@@ -145,21 +159,24 @@ pub(crate) fn settle(dir: &Path) -> Result<(), StoreError> {
     for folder in built.iter().map(PathBuf::as_path).chain([dir]) {
         wait_closed(folder, CLOSE_WAIT)?;
     }
-    if let Some(folder) = pointed {
+    if let Some(folder) = pointed(dir)? {
         let old = beside(dir, "old");
         remove(&old)?;
         if dir.exists() {
             fs::rename(dir, &old).map_err(io_error("move", dir))?;
         }
-        fs::rename(folder, dir).map_err(io_error("move", folder))?;
+        fs::rename(&folder, dir).map_err(io_error("move", folder))?;
         sync_dir(parent(dir))?;
     }
-    match fs::remove_file(&pointer) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            return Err(io_error("remove", pointer)(e));
+    for file in [pointer, beside(dir, UNNAMED_SUFFIX)] {
+        match fs::remove_file(&file) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io_error("remove", file)(e));
+            }
+            _ => {}
         }
-        _ => sync_dir(parent(dir))?,
     }
+    sync_dir(parent(dir))?;
     if dir.exists() {
         for folder in &built {
             remove(folder)?;

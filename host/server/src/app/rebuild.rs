@@ -212,3 +212,27 @@ fn memory_available() -> Option<u64> {
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib << 10)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn one_at_a_time() {
+        let rebuild = Rebuild::default();
+        let running = rebuild.begin().unwrap();
+        rebuild.0.lock().running = Some(Running { done: 42, total: 100, ..running });
+        let second = rebuild.begin().unwrap_err();
+        assert_eq!(second.code(), "rebuild_running");
+        assert!(second.detail().contains("42%"), "{}", second.detail());
+        assert_eq!(rebuild.state().running.unwrap().done, 42);
+        rebuild.0.lock().running = None;
+        rebuild.begin().unwrap();
+    }
+
+    #[test]
+    fn the_kernel_tells_its_memory() {
+        assert!(memory_available().unwrap() > MIB);
+    }
+}

@@ -142,6 +142,8 @@ impl Cures<'_> {
                 )));
             }
         };
+        // After a rebuild beside a running service it may still have another name.
+        tianyin_store::settle(&self.data.join("store"))?;
         set_aside(self.data, &self.data.join("store"), self.stamp)?;
         start::rebuild(self.data, head, &StoreOptions::default(), |_| {})?;
         Ok(done(format!("数据库已由日志重建,共 {head} 行 / store rebuilt from {head} lines")))

@@ -106,7 +106,7 @@ fn copy_of_store(
     scratch: &Path,
     findings: &mut Vec<Finding>,
 ) -> anyhow::Result<Option<(Store, bool)>> {
-    let dir = folder.data().join("store");
+    let dir = tianyin_store::folder_in_use(&folder.data().join("store"))?;
     if !dir.exists() {
         findings.push(Finding::new("store_absent", "store", &[]));
         return Ok(None);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tianyin_domain::Scope;
-use tianyin_store::{Options, PageQuery, Store, StoreError};
+use tianyin_store::{Options, PageQuery, Store, StoreError, folder_in_use};
 
 use crate::{BY_STATUS, Lot, lot, open, put};
 
@@ -95,14 +95,24 @@ fn what_is_behind_does_not_take_the_place() {
     assert_eq!(names(parent.path()), ["store"], "what was left is removed");
 }
 
+fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten().filter(|e| e.path().is_file()) {
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
 /// Stops the program at each step of a swap: what opens is one of the two stores, whole.
 #[test]
 fn a_crash_at_any_moment_leaves_a_usable_store() {
     let pointer = |parent: &Path| parent.join("store.current");
     type Step = fn(&Path);
     // Each is what the disk looks like when the power goes; `new` counts from the pointer on.
-    let steps: [(&str, &str, Step); 6] = [
+    let steps: [(&str, &str, Step); 7] = [
         ("building", "old", |p| fs::remove_file(p.join("store.current")).unwrap()),
+        ("writing the pointer", "old", |p| {
+            fs::rename(p.join("store.current"), p.join("store.current.tmp")).unwrap();
+        }),
         ("pointer written", "new", |_| {}),
         ("old removed", "new", |p| fs::remove_dir_all(p.join("store")).unwrap()),
         ("old moved", "new", |p| fs::rename(p.join("store"), p.join("store.old")).unwrap()),
@@ -126,6 +136,13 @@ fn a_crash_at_any_moment_leaves_a_usable_store() {
         drop(open(&parent.path().join("store.new")));
         assert!(pointer(parent.path()).exists());
         step(parent.path());
+        let would_open = folder_in_use(&dir).unwrap();
+        if would_open.exists() {
+            let copy = parent.path().join("copy");
+            copy_files(&would_open, &copy);
+            assert_eq!(by(&open(&copy).0, "l20").unwrap(), expected, "{name}");
+            fs::remove_dir_all(&copy).unwrap();
+        }
         let (store, opened) = open(&dir);
         assert_eq!((opened.applied_seq, opened.emptied), (20, None), "{name}");
         assert_eq!(by(&store, "l20").unwrap(), expected, "{name}");

@@ -54,7 +54,11 @@ fn cpu_seconds(stat: &str) -> f64 {
 
 /// Sizes of journal and store on disk, bytes.
 pub fn folders(data: &Path) -> [(&'static str, u64); 2] {
-    ["journal", "store"].map(|part| (part, folder_bytes(&data.join(part), 2)))
+    // After a rebuild in use the store has another name until the next start.
+    let store = data.join("store");
+    let store = tianyin_store::folder_in_use(&store).unwrap_or(store);
+    [("journal", data.join("journal")), ("store", store)]
+        .map(|(part, folder)| (part, folder_bytes(&folder, 2)))
 }
 
 fn folder_bytes(dir: &Path, depth: usize) -> u64 {
