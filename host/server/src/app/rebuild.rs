@@ -39,6 +39,13 @@ pub struct Running {
     pub per_s: u64,
 }
 
+impl Running {
+    /// Done so far, in percent.
+    pub fn percent(&self) -> u64 {
+        self.done * 100 / self.total.max(1)
+    }
+}
+
 /// How a rebuild ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Ended {
@@ -76,7 +83,7 @@ impl Rebuild {
     fn begin(&self) -> Result<Running, AppError> {
         let mut state = self.0.lock();
         if let Some(running) = state.running {
-            let percent = (running.done * 100 / running.total.max(1)).to_string();
+            let percent = running.percent().to_string();
             return Err(AppError::refused_with("rebuild_running", vec![("percent", percent)]));
         }
         let running = Running { started_at: crate::edge::now(), done: 0, total: 0, per_s: 0 };

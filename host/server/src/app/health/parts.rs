@@ -104,6 +104,12 @@ fn data(app: &App) -> HealthRow {
         }
     }
     row.fact("started", ago(app.started_at, now()));
+    let rebuild = app.rebuild.state();
+    if let Some(running) = rebuild.running {
+        row.fact("rebuild", format!("{} %", running.percent()));
+    } else if let Some(why) = rebuild.last.and_then(|last| last.failure) {
+        row.wrong(Attention, "rebuild_failed", &[("error", &why)], None);
+    }
     row
 }
 
