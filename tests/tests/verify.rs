@@ -229,6 +229,45 @@ fn the_store_is_compared_key_by_key() {
 }
 
 #[test]
+fn the_second_copy_mends_the_journal() {
+    let mut setting = Setting::new().unwrap();
+    let copy = test_folder().unwrap();
+    let variable = ("TIANYIN_JOURNAL_COPY".to_owned(), copy.to_str().unwrap().to_owned());
+    setting.environment.push(variable);
+    let mut appliance = Appliance::start_with(setting).unwrap();
+    appliance.stop().unwrap();
+    let county = County { appliance, photos: Vec::new(), backup: copy.join("none") };
+    county.is_whole("with a second copy");
+
+    flip_text(&county.segment(), "示例莲业专业合作社");
+    let (exit, report) = county.verify();
+    assert_eq!((exit, &report["findings"][0]["code"]), (Some(1), &json!("journal_damaged")));
+    let (exit, told) = county.doctor(false);
+    assert_eq!(exit, Some(0), "no backup is needed: {told:#}");
+    assert!(told["cures"][0].to_string().contains(copy.to_str().unwrap()), "{told:#}");
+    county.is_whole("mended from the copy");
+
+    // Lines that the journal lost and only the store still knows of.
+    let text = std::fs::read_to_string(county.segment()).unwrap();
+    let shorter: String = text.lines().take(40).map(|line| format!("{line}\n")).collect();
+    std::fs::write(county.segment(), shorter).unwrap();
+    let (exit, report) = county.verify();
+    assert_eq!(exit, Some(1), "{report:#}");
+    assert!(report["findings"].to_string().contains("store_ahead"), "{report:#}");
+    let (exit, told) = county.doctor(false);
+    assert_eq!(exit, Some(0), "{told:#}");
+    assert_eq!(std::fs::read_to_string(county.segment()).unwrap(), text, "the same bytes again");
+
+    // The copy itself.
+    flip_text(&copy.join("0000000000000001.jsonl"), "示例莲业专业合作社");
+    let (exit, report) = county.verify();
+    assert_eq!((exit, &report["findings"][0]["code"]), (Some(1), &json!("copy_damaged")));
+    std::fs::remove_dir_all(&copy).unwrap();
+    let (exit, report) = county.verify();
+    assert_eq!((exit, &report["findings"][0]["code"]), (Some(0), &json!("copy_missing")));
+}
+
+#[test]
 fn a_running_service_is_looked_at_beside_its_work() {
     let mut county = county();
     county.appliance.serve().unwrap();

@@ -363,3 +363,85 @@ pub fn check_unpacked(dir: &Path, manifest: &Manifest) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::ops::ControlFlow;
+
+    use serde_json::value::RawValue;
+    use tianyin_journal::{Journal, NewLine, Options};
+
+    /// A journal of 200 groups of two lines in many segments, the first half of them compressed.
+    fn data_folder(data: &Path) -> Vec<Moment> {
+        let dir = data.join("journal");
+        let options = Options { segment_bytes_max: 4096, ..Options::default() };
+        let (mut journal, _) = Journal::open(&dir, options).unwrap();
+        let mut moments = Vec::new();
+        for group in 0..200 {
+            let actor = RawValue::from_string(format!("\"{group}\"")).unwrap();
+            let events = RawValue::from_string("[]".into()).unwrap();
+            let line = NewLine { time: "2026-03-01T08:00:00.000Z", actor: &actor, events: &events };
+            journal.append_group(&[line, line]).unwrap();
+            let head = journal.head();
+            moments.push(Moment { head: head.seq, hash: head.hash.to_string() });
+            if group == 100 {
+                let sealer = journal.sealer();
+                while sealer.seal_next(true, &mut |_| ControlFlow::Continue(())).unwrap().is_some()
+                {
+                }
+            }
+        }
+        for (name, content) in
+            [("vault/a1", "secret"), ("keys/county.key.pem", "key"), ("store/db", "sled")]
+        {
+            let path = data.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        moments
+    }
+
+    #[test]
+    fn the_journal_is_cut_at_the_moment_whatever_form_its_segments_have() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let moments = data_folder(&data);
+        let forms = |ending: &str| {
+            let files = std::fs::read_dir(data.join("journal")).unwrap().flatten();
+            files.filter(|f| f.file_name().to_string_lossy().ends_with(ending)).count()
+        };
+        assert!(forms(".jsonl.gz") > 3 && forms(".seal") > 3 && forms(".jsonl") > 3);
+        for at in [0, 1, 40, 99, 100, 101, 150, 199] {
+            let moment = moments[at].clone();
+            let file = dir.path().join(format!("{at}.tgz"));
+            let expected = moment.clone();
+            let made = backup(&data, &file, || Ok(moment), false, &mut |_| {}).unwrap();
+            assert_eq!((made.head, &made.hash), (expected.head, &expected.hash));
+            let to = tempfile::tempdir().unwrap();
+            let manifest = unpack(&file, to.path(), 1 << 20).unwrap();
+            check_unpacked(to.path(), &manifest).unwrap();
+            let (journal, recovery) =
+                Journal::open(&to.path().join("journal"), Options::default()).unwrap();
+            assert_eq!((journal.head().seq, recovery.cut), (expected.head, None));
+            assert!(to.path().join("vault/a1").exists() && !to.path().join("store").exists());
+            assert!(!file.with_extension("tgz.part").exists());
+        }
+    }
+
+    #[test]
+    fn a_backup_of_what_is_not_whole_fails_its_test() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let moment = data_folder(&data).remove(150);
+        let segments = lines::segments(&data.join("journal")).unwrap();
+        let last_before = segments.range(..moment.head).next_back().unwrap().1;
+        let mut bytes = std::fs::read(last_before).unwrap();
+        bytes[50] ^= 1;
+        std::fs::write(last_before, bytes).unwrap();
+        let file = dir.path().join("b.tgz");
+        assert!(backup(&data, &file, || Ok(moment), true, &mut |_| {}).is_err());
+        assert!(!file.exists() && !part_of(&file).exists());
+    }
+}

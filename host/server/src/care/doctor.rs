@@ -47,10 +47,9 @@ pub fn examine(
     disk(folder.data(), &mut findings)?;
     fonts(folder.data(), &mut findings);
     if folder.live.is_none() {
-        for (key, address) in
-            [("http.listen", folder.config.http.listen), ("mqtt.listen", folder.config.mqtt.listen)]
-        {
-            port(key, address, &mut findings);
+        port("http.listen", folder.config.http.listen, &mut findings);
+        if folder.config.mqtt.url.is_empty() {
+            port("mqtt.listen", folder.config.mqtt.listen, &mut findings);
         }
     }
     let mut report = verify::verify(folder, verify::Options { quick: options.quick }, progress)?;

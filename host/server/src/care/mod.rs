@@ -15,6 +15,7 @@ pub mod mend;
 pub mod on_record;
 pub mod restore;
 pub mod scratch;
+pub mod second_copy;
 pub mod store_check;
 pub mod verify;
 

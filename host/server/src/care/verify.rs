@@ -7,7 +7,7 @@ use super::checks;
 use super::cure::Remedy;
 use super::finding::{Finding, Severity, worst};
 use super::on_record::{OnRecord, place_of};
-use super::{Folder, store_check};
+use super::{Folder, second_copy, store_check};
 
 /// What to look at.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,6 +54,9 @@ pub fn verify(
     if let (Some(fault), true) = (fault, chain.is_some()) {
         let fault = fault.to_string();
         findings.push(Finding::new("journal_not_understood", &fault, &[("reason", &fault)]));
+    }
+    if let Some(head) = head {
+        second_copy::check(folder, head.seq, &mut findings);
     }
     progress("blobs", 0, on_record.blobs.len() as u64);
     checks::blobs(folder, &on_record, &mut findings)?;

@@ -142,14 +142,14 @@ impl Doctor {
             Some(file) if !remedies.is_empty() => Some((file, unpack(folder.data(), file)?)),
             _ => None,
         };
-        let sources: Vec<Source> = unpacked
-            .iter()
-            .map(|(file, dir)| Source {
-                name: file.display().to_string(),
-                dir: dir.path().to_owned(),
-                is_backup: true,
-            })
-            .collect();
+        let source = |path: &Path, dir: &Path, is_backup: bool| Source {
+            name: path.display().to_string(),
+            dir: dir.to_owned(),
+            is_backup,
+        };
+        let copy = folder.config.journal.copy.iter().map(|dir| source(dir, dir, false));
+        let backup = unpacked.iter().map(|(file, dir)| source(file, dir.path(), true));
+        let sources: Vec<Source> = copy.chain(backup).collect();
         let stamp = scratch::new_stamp(folder.data());
         let cures = Cures { data: folder.data(), sources: &sources, stamp: &stamp };
         remedies.into_iter().map(|remedy| cures.apply(remedy)).collect()
