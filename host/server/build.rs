@@ -5,6 +5,12 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 fn main() {
+    // The program's clock is wrong when it shows an earlier time than this.
+    println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let built_at = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok());
+    let built_at: u64 = built_at.unwrap_or_else(|| now.map_or(0, |since| since.as_secs()));
+    println!("cargo:rustc-env=TIANYIN_BUILT_AT={built_at}");
     let root = std::env::var("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
     let dir = root.join("../../target/plugins");
     println!("cargo:rerun-if-changed={}", dir.display());

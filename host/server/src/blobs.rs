@@ -228,6 +228,11 @@ pub fn path_of(dir: &Path, hash: &str) -> PathBuf {
     dir.join(hash.get(..2).unwrap_or("00")).join(hash)
 }
 
+/// SM3 of a content in memory, as a blob is named.
+pub fn hash_of(bytes: &[u8]) -> String {
+    hex::encode(Sm3::digest(bytes))
+}
+
 /// SM3 of a file's content, hex.
 pub fn hash_of_file(path: &Path) -> io::Result<String> {
     let mut hasher = Hasher(Sm3::new());

@@ -16,6 +16,9 @@ pub struct Config {
     /// Data folder.
     #[serde(skip)]
     pub data: PathBuf,
+    /// Somebody made sure that the clock is right, whatever the journal says.
+    #[serde(skip)]
+    pub trust_clock: bool,
     /// `[http]`.
     pub http: Http,
     /// `[https]`.
@@ -147,6 +150,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data: PathBuf::from("tianyin-data"),
+            trust_clock: false,
             http: Http::default(),
             https: Https::default(),
             mqtt: Mqtt::default(),

@@ -51,6 +51,14 @@ impl SoftwareSm2 {
             }
         };
         let public = dir.join("county.pem");
+        if let Ok(kept) = std::fs::read_to_string(&public)
+            && kept != signer.public_pem
+            && sm2::PublicKey::from_public_key_pem(&kept).is_ok()
+        {
+            // A key, but not of this one: what is out there was signed by another.
+            return Err(anyhow::anyhow!("{} belongs to another key", public.display()))
+                .with_context(|| key_gone(&dir.join(COUNTY_KEY)));
+        }
         if std::fs::read(&public).ok().as_deref() != Some(signer.public_pem.as_bytes()) {
             write_private(&public, signer.public_pem.as_bytes())?;
         }
@@ -63,10 +71,10 @@ impl SoftwareSm2 {
         if !path.exists() {
             return Ok(None);
         }
-        let pem =
-            std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        let secret = SecretKey::from_pkcs8_pem(&pem)
-            .map_err(|e| anyhow::anyhow!("{} is not an SM2 key: {e}", path.display()))?;
+        let pem = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+        let secret = SecretKey::from_pkcs8_pem(&String::from_utf8_lossy(&pem))
+            .map_err(|e| anyhow::anyhow!("not an SM2 key: {e}"))
+            .with_context(|| key_gone(&path))?;
         Self::of(&secret).map(Some)
     }
 
@@ -100,6 +108,14 @@ pub fn verify(public_pem: &str, message: &[u8], der: &[u8]) -> anyhow::Result<bo
     let key = VerifyingKey::new(DISTID, public).map_err(|e| anyhow::anyhow!("key: {e}"))?;
     let Ok(signature) = Signature::from_der(der) else { return Ok(false) };
     Ok(key.verify(message, &signature).is_ok())
+}
+
+fn key_gone(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "县签名密钥 {path} 丢失或损坏。已开具的合格证仍可用 county.pem 验证;请运行 tianyin doctor --fix --backup 备份文件\
+         ,或从备份取回这个文件 / the county's signing key is lost or damaged: take {path} from a backup"
+    )
 }
 
 fn new_secret() -> anyhow::Result<SecretKey> {

@@ -9,12 +9,17 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use tianyin_domain::id::Random as _;
 
-use crate::edge::OsRandom;
+use crate::edge::{OsRandom, sha256_hex};
 use crate::keys::{restrict, write_private};
 use crate::meter::Counter;
 
 const NONCE_BYTES: usize = 24;
 const TOKEN_CHARS: usize = 32;
+
+/// A secret whose file is there but cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("vault secret {0} is damaged")]
+pub struct DamagedSecret(String);
 
 /// The vault folder and its master key in `keys/`.
 pub struct Vault {
@@ -30,12 +35,30 @@ impl Vault {
         crate::folders::make(dir)?;
         restrict(dir)?;
         let path = keys.join("vault.key");
+        let secrets = secrets(dir)?;
         if !path.exists() {
+            // A new key would open none of them.
+            anyhow::ensure!(secrets.is_empty(), "{}", key_gone(&path));
             let mut key = [0u8; 32];
             OsRandom.fill(&mut key);
             write_private(&path, &key)?;
         }
-        Self::with_key(dir, &path)
+        let vault = Self::with_key(dir, &path)?;
+        vault.check_key(keys, &path, &secrets)?;
+        Ok(vault)
+    }
+
+    /// Tells a damaged key from damaged secrets: by its digest, or by a secret that it opens.
+    fn check_key(&self, keys: &Path, key: &Path, secrets: &[String]) -> anyhow::Result<()> {
+        let check = keys.join("vault.check");
+        let bytes = std::fs::read(key).with_context(|| format!("read {}", key.display()))?;
+        let digest = sha256_hex(&bytes);
+        if std::fs::read_to_string(&check).is_ok_and(|kept| kept.trim() == digest) {
+            return Ok(());
+        }
+        let opens = |token: &String| matches!(self.get(token), Ok(Some(_)));
+        anyhow::ensure!(secrets.is_empty() || secrets.iter().any(opens), "{}", key_gone(key));
+        write_private(&check, digest.as_bytes())
     }
 
     /// Opens a vault as it is, making nothing; `None` when its key is not there.
@@ -46,23 +69,14 @@ impl Vault {
 
     fn with_key(dir: &Path, path: &Path) -> anyhow::Result<Self> {
         let key = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
-        let key: [u8; 32] =
-            key.try_into().map_err(|_| anyhow::anyhow!("{} is damaged", path.display()))?;
+        let key: [u8; 32] = key.try_into().map_err(|_| anyhow::anyhow!("{}", key_gone(path)))?;
         let cipher = XChaCha20Poly1305::new(&Key::from(key));
         Ok(Self { dir: dir.into(), cipher, reads: Counter::default() })
     }
 
     /// Tokens of all secrets.
     pub fn tokens(&self) -> anyhow::Result<Vec<String>> {
-        let mut tokens = Vec::new();
-        if !self.dir.exists() {
-            return Ok(tokens);
-        }
-        for entry in std::fs::read_dir(&self.dir).context("list the vault")? {
-            let name = entry?.file_name();
-            tokens.extend(name.into_string().ok().filter(|name| is_token(name)));
-        }
-        Ok(tokens)
+        secrets(&self.dir)
     }
 
     /// Keeps a secret, durable when this returns; the answer is its token.
@@ -91,14 +105,13 @@ impl Vault {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e).with_context(|| format!("read {}", path.display())),
         };
-        let (nonce, sealed) = file
-            .split_first_chunk::<NONCE_BYTES>()
-            .with_context(|| format!("vault secret {token} is damaged"))?;
+        let (nonce, sealed) =
+            file.split_first_chunk::<NONCE_BYTES>().ok_or_else(|| DamagedSecret(token.into()))?;
         let plain = self
             .cipher
             .decrypt(&XNonce::from(*nonce), sealed)
-            .map_err(|_| anyhow::anyhow!("vault secret {token} is damaged"))?;
-        Ok(Some(String::from_utf8(plain).context("vault secret is not text")?))
+            .map_err(|_| DamagedSecret(token.into()))?;
+        Ok(Some(String::from_utf8(plain).map_err(|_| DamagedSecret(token.into()))?))
     }
 
     /// Erases a secret.
@@ -113,6 +126,27 @@ impl Vault {
         anyhow::ensure!(is_token(token), "not a vault token");
         Ok(self.dir.join(token))
     }
+}
+
+/// Tokens of all secrets in a vault's folder.
+pub fn secrets(dir: &Path) -> anyhow::Result<Vec<String>> {
+    let mut found = Vec::new();
+    if !dir.exists() {
+        return Ok(found);
+    }
+    for entry in std::fs::read_dir(dir).with_context(|| format!("list {}", dir.display()))? {
+        let name = entry.with_context(|| format!("list {}", dir.display()))?.file_name();
+        found.extend(name.into_string().ok().filter(|name| is_token(name)));
+    }
+    Ok(found)
+}
+
+fn key_gone(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "保密资料的密钥 {path} 丢失或损坏。请运行 tianyin doctor --fix --backup 备份文件,或从备份取回这个文件 / the key \
+         of the vault is lost or damaged: take {path} from a backup"
+    )
 }
 
 fn is_token(text: &str) -> bool {

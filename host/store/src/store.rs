@@ -62,21 +62,26 @@ impl Store {
     }
 
     /// Closes sled and opens it again, for all clones of this store: after a write that failed, sled
-    /// takes none any more. Reads wait meanwhile; they are [`StoreError::InUse`] when it does not open,
-    /// until it does at another try. What comes back may be older
+    /// takes none any more. Reads are [`StoreError::InUse`] meanwhile: a list that is being read looks
+    /// up its rows one by one, and must not wait for what waits for it. The same error comes from here
+    /// when such a reader takes too long; then it is to be tried again. What comes back may be older
     /// than what was there; the caller replays the journal from [`Store::applied_seq`] on.
     pub fn reopen(&self, options: &Options) -> Result<Opened, StoreError> {
         let mut unflushed_bytes = self.lock_writer();
-        // Held until the end: who reads meanwhile waits, which is short, and sees no gap.
-        let mut sled = self.inner.sled.write().unwrap_or_else(PoisonError::into_inner);
-        let closed = sled.take();
+        let closed = self.inner.sled.write().unwrap_or_else(PoisonError::into_inner).take();
         // Dropping writes out what is left, and may fail at it as before.
         let _ = guard(|| Ok(drop(closed)));
         let (db, opened) = open(&self.inner.dir, options)?;
         *unflushed_bytes = 0;
         self.inner.applied_seq.store(opened.applied_seq, Ordering::Release);
-        *sled = Some(Handles::of(db, &self.inner.dir));
+        let handles = Some(Handles::of(db, &self.inner.dir));
+        *self.inner.sled.write().unwrap_or_else(PoisonError::into_inner) = handles;
         Ok(opened)
+    }
+
+    /// Whether it can be read at all.
+    pub fn probe(&self) -> Result<(), StoreError> {
+        guard(|| Ok(self.tree()?.get(key::APPLIED).map(drop)?))
     }
 
     /// Writes the puts of a group, the index entries and counts that follow from them and `applied_seq`,

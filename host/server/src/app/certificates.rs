@@ -64,7 +64,8 @@ impl App {
         request: &CertificateRequest,
         idempotency_key: Option<String>,
     ) -> Result<Envelope, AppError> {
-        let time = now();
+        self.clock.require_right()?;
+        let time = self.clock.now();
         let dossier = self.dossier(&request.lot)?;
         let judgement = self.judge_issue(&dossier, request, time);
         let code = code::draw(&mut OsRandom);

@@ -58,6 +58,10 @@ impl AppError {
             tracing::error!(error = format!("{error:#}"), "the disk is full");
             return Self::refused("no_space");
         }
+        if error.downcast_ref::<crate::vault::DamagedSecret>().is_some() {
+            tracing::error!(error = format!("{error:#}"), "a secret cannot be read");
+            return Self::refused("secret_damaged");
+        }
         Self::Internal(error)
     }
 

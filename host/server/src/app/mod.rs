@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod activities;
 pub mod certificates;
+pub mod clock;
 pub mod conflict;
 pub mod cure;
 pub mod devices;
@@ -13,6 +14,7 @@ pub mod health;
 pub mod ingest;
 pub mod journal_care;
 pub mod live;
+pub mod lost;
 pub mod measures;
 pub mod operators;
 pub mod pipeline;
@@ -63,6 +65,10 @@ pub struct App {
     pub space: Arc<space::Space>,
     /// Sealing and second copy of the journal.
     pub journal_care: journal_care::JournalCare,
+    /// Whether the clock can be believed.
+    pub clock: Arc<clock::Clock>,
+    /// What this start found and mended, in sentences for an administrator.
+    pub start_notes: Vec<String>,
     /// Rules in force.
     pub rules: Arc<RuleSet>,
     /// What each rule cost and said.

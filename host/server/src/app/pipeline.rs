@@ -472,6 +472,11 @@ impl App {
                 self.wait_for_space()?;
                 outcome
             }
+            Err(AppError::Refused { code, .. }) => {
+                // The clock: looked at again when it is right.
+                tracing::warn!(lot = %lot.no, code, "no automatic certificate");
+                return Ok(());
+            }
             Err(e @ (AppError::Domain(_) | AppError::Conflict(_))) => {
                 // The lot's page shows the rule's findings; nothing was issued.
                 tracing::info!(lot = %lot.no, error = %e, "no automatic certificate");

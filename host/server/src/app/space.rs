@@ -4,7 +4,9 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
 use tianyin_store::StoreError;
@@ -17,6 +19,8 @@ pub const BALLAST_FILE: &str = "ballast.bin";
 const MIB: u64 = 1 << 20;
 /// At least this much more than the limit must be free before it goes on.
 const HYSTERESIS_MIN: u64 = 8 * MIB;
+/// The store tells of a write that failed only when it is used the next time.
+const SHORT_LATELY: Duration = Duration::from_secs(30);
 /// What the store's log and a repair may want at start.
 const START_BYTES: u64 = 24 * MIB;
 
@@ -27,6 +31,8 @@ pub struct Space {
     folders: Vec<PathBuf>,
     free_min: u64,
     ballast_bytes: u64,
+    /// When the disk was last seen short.
+    short_at: Mutex<Option<Instant>>,
 }
 
 /// What there is, for health and metrics.
@@ -51,6 +57,7 @@ impl Space {
             folders: [data.to_owned()].into_iter().chain(inside).collect(),
             free_min: settings.free_min_mib * MIB,
             ballast_bytes: settings.ballast_mib * MIB,
+            short_at: Mutex::default(),
         }
     }
 
@@ -91,6 +98,11 @@ impl Space {
     /// Whether there is enough to go on after the disk was full.
     pub fn is_enough(&self) -> bool {
         self.tightest().1 >= self.resume_bytes()
+    }
+
+    /// Whether a write that failed just now, whatever it said, may have failed for want of space.
+    pub fn was_short(&self) -> bool {
+        !self.is_enough() || self.short_at.lock().is_some_and(|at| at.elapsed() < SHORT_LATELY)
     }
 
     /// What a person has to free now.
@@ -145,7 +157,12 @@ impl Space {
         };
         let found =
             self.folders.iter().filter_map(|folder| Some((folder.as_path(), free(folder)?)));
-        found.min_by_key(|(_, free)| *free).unwrap_or((self.data.as_path(), u64::MAX))
+        let (folder, free) =
+            found.min_by_key(|(_, free)| *free).unwrap_or((self.data.as_path(), u64::MAX));
+        if free < self.resume_bytes() {
+            *self.short_at.lock() = Some(Instant::now());
+        }
+        (folder, free)
     }
 
     fn resume_bytes(&self) -> u64 {

@@ -5,18 +5,20 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use tianyin_documents::{FontOptions, Renderer};
+use tianyin_domain::Time;
 use tianyin_domain::county::{COUNTY_ID, County};
 use tianyin_gateway::{ExternalConfig, Gateway, GatewayConfig, TlsListen};
 use tianyin_journal::{Journal, Reader};
 use tianyin_rules::RuleSet;
-use tianyin_store::{Options as StoreOptions, Store};
+use tianyin_store::{Opened, Options as StoreOptions, Store};
 
+use super::clock::Clock;
 use super::ingest::Intake;
 use super::replay::{fill, replay};
 use super::space::Space;
 use super::writer::{Files, Writer};
 use super::{
-    App, accounts, activities, cure, devices, health, journal_care, live, measures, pipeline,
+    App, accounts, activities, cure, devices, health, journal_care, live, lost, measures, pipeline,
     plugins, printing, rebuild, scans, tail, watch,
 };
 use crate::blobs::Blobs;
@@ -58,13 +60,20 @@ impl App {
         if let Some(cut) = &recovery.cut {
             tracing::warn!(bytes = cut.bytes, first_seq = cut.first_seq, kept_in = %cut.kept_in.display(), reason = %cut.reason, "an unfinished write was cut off the journal");
         }
-        if let Some(file) = crate::care::missing_key(&data, journal.head().seq) {
+        let head = journal.head().seq;
+        if let Some(file) = crate::care::missing_key(&data, head) {
             anyhow::bail!(
                 "密钥文件 {file} 不见了,服务没有启动,以免另造一把。请运行 tianyin doctor --fix --backup 备份文件 / \
                  {file} is missing: run `tianyin doctor --fix --backup FILE`"
             );
         }
-        let store = open_store(&config, &journal)?;
+        lost::check_journal(&data, head)?;
+        let (store, opened) = open_store(&config, head)?;
+        let start_notes = lost::notes(&recovery, &opened);
+        for note in &start_notes {
+            tracing::warn!("{note}");
+        }
+        let clock = Arc::new(Clock::new(last_time(&data, head)?, config.trust_clock));
         let keys = data.join("keys");
         let signer = Box::new(SoftwareSm2::open(&keys)?);
         let vault = Vault::open(&data.join("vault"), &keys)?;
@@ -75,7 +84,6 @@ impl App {
             RuleSet::shipped().map_err(|d| anyhow::anyhow!("shipped rules: {}", join(&d)))?;
         let public_url = store.get::<County>(COUNTY_ID)?.map(|county| county.public_url);
         let tls = Tls::open(&config, public_url.as_deref(), now()).context("keys/tls")?;
-        let head = journal.head().seq;
         let sealer = journal.sealer();
         let (writer, _) = Writer::start(Files {
             journal,
@@ -83,6 +91,7 @@ impl App {
             store: store.clone(),
             store_options: store_options(&config),
             space: space.clone(),
+            clock: clock.clone(),
         })?;
         let journal_care = journal_care::JournalCare::start(
             &config.journal,
@@ -99,6 +108,8 @@ impl App {
             space,
             journal_care,
             rule_stats: measures::RuleStats::of(&rules),
+            clock,
+            start_notes,
             rules: Arc::new(rules),
             plugins,
             documents,
@@ -212,24 +223,12 @@ pub(crate) fn store_options(config: &Config) -> StoreOptions {
     StoreOptions { cache_bytes: config.store.cache_mib << 20, ..StoreOptions::default() }
 }
 
-fn open_store(config: &Config, journal: &Journal) -> anyhow::Result<Store> {
+fn open_store(config: &Config, head: u64) -> anyhow::Result<(Store, Opened)> {
     let dir = config.data.join("store");
     let journal_dir = config.data.join("journal");
-    let options = store_options(config);
-    let (store, opened) = Store::open(&dir, &options)?;
+    let (store, opened) = Store::open(&dir, &store_options(config))?;
     tracing::debug!(?opened, "store opened");
-    let head = journal.head().seq;
-    if store.applied_seq() > head {
-        // The store knows lines that the journal lost: only the journal counts.
-        tracing::warn!(
-            store = store.applied_seq(),
-            journal = head,
-            "store is ahead of the journal: rebuilding"
-        );
-        drop(store);
-        rebuild(&config.data, head, &options, progress(head))?;
-        return Ok(Store::open(&dir, &options)?.0);
-    }
+    lost::check_store(&store, head)?;
     let behind = head - store.applied_seq();
     if behind > 0 {
         tracing::info!(lines = behind, "bringing the store up to the journal");
@@ -240,7 +239,13 @@ fn open_store(config: &Config, journal: &Journal) -> anyhow::Result<Store> {
             replay(&store, reader.lines_up_to(head), progress(head))?;
         }
     }
-    Ok(store)
+    Ok((store, opened))
+}
+
+/// Time of the journal's last line.
+fn last_time(data: &Path, head: u64) -> anyhow::Result<Option<Time>> {
+    let line = Reader::new(&data.join("journal"), head.max(1)).read_up_to(head)?;
+    Ok(line.map(|line| line.time.parse()).transpose()?)
 }
 
 /// Builds the store of a stopped service anew from the journal, beside the old one, and swaps.

@@ -19,6 +19,7 @@ use tianyin_journal::{Journal, JournalError, NewLine, Reader};
 use tianyin_store::{Options as StoreOptions, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
+use super::clock::Clock;
 use super::error::AppError;
 use super::gate::{Gate, ReadOnly};
 use super::replay::replay;
@@ -33,6 +34,8 @@ const GROUP_COMMANDS_MAX: usize = 256;
 /// About the size of one group and of one batch of the store, which must not grow large: sled can
 /// stall for good when much is overwritten at once.
 pub(crate) const GROUP_BYTES_MAX: usize = 1 << 20;
+/// Times it is tried to open a store anew that a reader may still hold, each 2 s and more.
+const MEND_TRIES_MAX: u32 = 30;
 /// What a command without a payload of its own is taken for.
 const COMMAND_BYTES: usize = 2048;
 
@@ -49,6 +52,8 @@ enum Work {
     Command(Job),
     /// There is space again after a write found the disk full.
     Mend,
+    /// Somebody could not read the store.
+    LookAtStore,
     /// Something that is to meet no write, with the number of the last line.
     Between(Box<dyn FnOnce(u64) + Send>),
 }
@@ -65,6 +70,8 @@ pub struct Files {
     pub store_options: StoreOptions,
     /// The disks.
     pub space: Arc<Space>,
+    /// Gives lines their times.
+    pub clock: Arc<Clock>,
 }
 
 /// What the writer counts, for metrics and the health page.
@@ -136,6 +143,7 @@ impl Writer {
         let mut thread = Thread {
             files,
             store_failed: false,
+            mend_tries: 0,
             announce,
             gate: gate.clone(),
             stats: stats.clone(),
@@ -207,12 +215,19 @@ impl Writer {
         // A full queue drains by itself: nothing in it is taken in now.
         let _ = self.queue.try_send(Work::Mend);
     }
+
+    /// Tells the writer that the store cannot be read.
+    pub fn look_at_store(&self) {
+        let _ = self.queue.try_send(Work::LookAtStore);
+    }
 }
 
 struct Thread {
     files: Files,
     /// The store did not take what the journal holds: it is to be opened anew.
     store_failed: bool,
+    /// How often mending was tried in vain.
+    mend_tries: u32,
     announce: watch::Sender<u64>,
     gate: Arc<Gate>,
     stats: Arc<WriterStats>,
@@ -242,6 +257,10 @@ impl Thread {
                 Work::Command(job) => job,
                 Work::Mend => {
                     self.mend();
+                    continue;
+                }
+                Work::LookAtStore => {
+                    self.look_at_store();
                     continue;
                 }
                 Work::Between(work) => {
@@ -289,7 +308,8 @@ impl Thread {
         let mut decided = Vec::with_capacity(group.len());
         let mut jobs = group.into_iter();
         let mut next_seq = self.files.journal.next_seq();
-        while let Some(job) = jobs.next() {
+        while let Some(mut job) = jobs.next() {
+            job.envelope.time = self.files.clock.stamp(job.envelope.time);
             match stack(&mut overlay, &job.envelope, next_seq) {
                 Ok((decision, line)) => {
                     let seq = if line.is_some() { next_seq } else { next_seq - 1 };
@@ -338,9 +358,23 @@ impl Thread {
             self.stats.commit_us.see_since(started);
             self.announce.send_replace(seqs.last);
         }
+        let mut unreadable = false;
         for d in decided {
             self.stats.note_answer(&d);
+            unreadable |= matches!(d.answer, Err(DomainError::State(_)));
             let _ = d.job.reply.send(d.answer.map_err(AppError::from));
+        }
+        if unreadable {
+            self.look_at_store();
+        }
+    }
+
+    /// After a write of its own accord that failed, sled answers nothing any more.
+    fn look_at_store(&mut self) {
+        if self.gate.reason().is_none()
+            && let Err(e) = self.files.store.probe()
+        {
+            self.shut_for_store(&e);
         }
     }
 
@@ -365,19 +399,23 @@ impl Thread {
     /// The group is durable, but the store did not take it: it is replayed from the journal once
     /// there is space, or at the next start. To say that it failed would make callers repeat it.
     fn not_shown(&mut self, decided: Vec<Decided>, error: &StoreError) {
-        tracing::error!(%error, "the store could not be written; the journal has it: read-only");
-        self.store_failed = true;
-        if error.is_full() {
-            self.shut_full();
-        } else {
-            self.gate.shut_for_good(&error.to_string());
-        }
+        self.shut_for_store(error);
         for d in decided {
             let answer = match d.answer {
                 Ok(outcome) if outcome.written => Err(AppError::Recorded(outcome)),
                 answer => answer.map_err(AppError::from),
             };
             let _ = d.job.reply.send(answer);
+        }
+    }
+
+    fn shut_for_store(&mut self, error: &StoreError) {
+        tracing::error!(%error, "the store could not be written; the journal has it: read-only");
+        self.store_failed = true;
+        if error.is_full() || self.files.space.was_short() {
+            self.shut_full();
+        } else {
+            self.gate.shut_for_good(&error.to_string());
         }
     }
 
@@ -392,7 +430,15 @@ impl Thread {
             return;
         }
         match self.try_mend() {
-            Ok(()) => self.gate.mended(),
+            Ok(()) => {
+                self.mend_tries = 0;
+                self.gate.mended();
+            }
+            // A reader still holds the store that failed.
+            Err(e) if is_in_use(&e) && self.mend_tries < MEND_TRIES_MAX => {
+                self.mend_tries += 1;
+                tracing::warn!(error = format!("{e:#}"), "the store is not closed yet");
+            }
             Err(e) if super::space::is_full(&e) => {
                 tracing::warn!(error = format!("{e:#}"), "still not enough space");
             }
@@ -419,6 +465,10 @@ impl Thread {
         }
         Ok(())
     }
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<StoreError>(), Some(StoreError::InUse(_)))
 }
 
 impl WriterStats {

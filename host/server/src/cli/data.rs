@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tianyin_journal::Journal;
-use tianyin_store::Options as StoreOptions;
+use tianyin_store::{Options as StoreOptions, Store};
 
 use super::reach::{self, Question, Reached, Shown};
 use super::{Place, print_json, quiet_logs, runtime};
 use crate::admin::Progress;
-use crate::app::{App, cure, start};
+use crate::app::{App, cure, lost, start};
 use crate::config::Config;
 
 #[derive(Subcommand)]
@@ -47,6 +47,9 @@ impl Admin {
 pub(crate) struct Rebuild {
     #[command(flatten)]
     place: Place,
+    /// 日志缺少的行找不回来,以现有日志为准 / Give up lines that the journal has lost
+    #[arg(long)]
+    accept_loss: bool,
     /// 输出 JSON / Print JSON
     #[arg(long)]
     json: bool,
@@ -61,9 +64,8 @@ impl Rebuild {
             Reached::Running(stream) => {
                 reach::ask_service(stream, &Question::post("/store/rebuild", &Value::Null))?
             }
-            Reached::Stopped(journal) => {
-                rebuild(&config, &journal).map_err(|e| cure::explain(e, &config.data))?
-            }
+            Reached::Stopped(journal) => rebuild(&config, &journal, self.accept_loss)
+                .map_err(|e| cure::explain(e, &config.data))?,
         };
         if self.json {
             return print_json(&ended);
@@ -85,8 +87,13 @@ fn open_journal(config: &Config) -> anyhow::Result<Journal> {
 }
 
 /// With the service stopped; the answer has the form of the running one's.
-fn rebuild(config: &Config, journal: &Journal) -> anyhow::Result<Value> {
+fn rebuild(config: &Config, journal: &Journal, accept_loss: bool) -> anyhow::Result<Value> {
     let total = journal.head().seq;
+    if !accept_loss {
+        lost::check_journal(&config.data, total)?;
+        let (store, _) = Store::open(&config.data.join("store"), &StoreOptions::default())?;
+        lost::check_store(&store, total)?;
+    }
     let started = Instant::now();
     let elapsed_ms = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut shown = Shown::default();

@@ -21,6 +21,9 @@ pub(crate) struct Serve {
     /// 监听地址,覆盖 http.listen / Address to listen on, instead of http.listen
     #[arg(long)]
     listen: Option<SocketAddr>,
+    /// 已核对系统时间正确,即使日志里有更晚的时间 / The clock was checked and is right, although the journal has later times
+    #[arg(long)]
+    trust_clock: bool,
 }
 
 impl Serve {
@@ -29,6 +32,7 @@ impl Serve {
         if let Some(listen) = self.listen {
             config.http.listen = listen;
         }
+        config.trust_clock = self.trust_clock;
         start_logs(&config)?;
         runtime()?.block_on(serve(config))
     }

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::Problem;
 use super::limits::RateLimit;
 use crate::app::{App, AppError};
-use crate::blobs::{Blob, BlobError};
+use crate::blobs::{Blob, BlobError, hash_of};
 
 /// Uploads of one visitor.
 const UPLOADS_PER_S: f64 = 0.5;
@@ -85,7 +85,12 @@ pub async fn send(app: &Arc<App>, actor: &Actor, hash: String) -> Result<Respons
         let blob = app.blobs.look(&hash).map_err(Problem::internal)?;
         let bytes = app.blobs.read(&hash).map_err(Problem::internal)?;
         match (blob, bytes) {
-            (Some(blob), Some(bytes)) => Ok((blob, bytes)),
+            (Some(blob), Some(bytes)) if hash_of(&bytes) == hash => Ok((blob, bytes)),
+            // Evidence that changed on the disk is no evidence.
+            (_, Some(_)) => {
+                tracing::error!(hash, "a photo or document on record is damaged");
+                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "blob_damaged"))
+            }
             _ => Err(Problem::new(StatusCode::NOT_FOUND, "blob_missing")),
         }
     };

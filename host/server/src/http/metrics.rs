@@ -20,6 +20,7 @@ use tianyin_domain::{certificate, device, print_job, test};
 use self::text::Text;
 use super::Problem;
 use super::ops::{HttpStats, RouteClass};
+use crate::app::clock::ClockState;
 use crate::app::{App, pipeline, printing, writer};
 
 pub use process::{Process, folders};
@@ -274,6 +275,8 @@ fn process(page: &mut Text, app: &App) {
     page.gauge("tianyin_disk_free_min_bytes", "Below this it is read-only.", min);
     let ballast = space.ballast_bytes as f64;
     page.gauge("tianyin_disk_ballast_bytes", "Ballast that is there.", ballast);
+    let wrong = f64::from(u8::from(app.clock.look() != ClockState::Right));
+    page.gauge("tianyin_clock_wrong", "1 when the clock is known to be wrong.", wrong);
     page.head("tianyin_folder_bytes", "gauge", "Size of a part of the data folder.");
     for (part, bytes) in folders(&app.config.data) {
         page.line("tianyin_folder_bytes", &[("part", part)], bytes as f64);

@@ -108,6 +108,7 @@ struct Ready {
     set_up: Option<bool>,
     read_only: Option<String>,
     space: SpaceState,
+    clock: &'static str,
     gateway: bool,
     health: Parts,
     version: &'static str,
@@ -124,6 +125,7 @@ struct Parts {
 async fn ready(State(app): State<Arc<App>>) -> Response {
     let read_only = app.writer.read_only().map(|reason| reason.to_string());
     let space = app.space.state();
+    let clock = app.clock.look().code();
     let gateway = app.gateway().is_some();
     let set_up = app.is_set_up().ok();
     let ready = read_only.is_none() && gateway && set_up.is_some();
@@ -137,6 +139,6 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         Err(_) => Parts { state: HealthState::Fault, parts: BTreeMap::new() },
     };
     let version = env!("CARGO_PKG_VERSION");
-    (status, Json(Ready { ready, set_up, read_only, space, gateway, health, version }))
+    (status, Json(Ready { ready, set_up, read_only, space, clock, gateway, health, version }))
         .into_response()
 }

@@ -255,7 +255,8 @@ fn status_of(error: &AppError) -> StatusCode {
             "wrong_password" | "unauthenticated" | "session_expired" => StatusCode::UNAUTHORIZED,
             "bad_setup_token" | "cross_site" => StatusCode::FORBIDDEN,
             "throttled" | "rate_limited" => StatusCode::TOO_MANY_REQUESTS,
-            "not_set_up" | "no_space" => StatusCode::SERVICE_UNAVAILABLE,
+            "not_set_up" | "no_space" | "secret_damaged" | "clock_before_build"
+            | "clock_behind" | "clock_ahead" => StatusCode::SERVICE_UNAVAILABLE,
             "bad_cursor" | "blob_empty" => StatusCode::BAD_REQUEST,
             "blob_kind" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "blob_too_large" => StatusCode::PAYLOAD_TOO_LARGE,

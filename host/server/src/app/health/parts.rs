@@ -85,6 +85,9 @@ fn data(app: &App) -> HealthRow {
     if let Some(ReadOnly::Broken(_)) = app.writer.read_only() {
         row.wrong(Fault, "read_only", &[], None);
     }
+    if let Some(problem) = app.clock.problem() {
+        row.say(Attention, problem.detail(), String::new(), None);
+    }
     let stats = &app.writer.stats;
     row.fact("lines", tf("health_words.lines", [("n", &*app.store.applied_seq().to_string())]));
     let last_ms = stats.last_write_ms.load(Ordering::Relaxed);

@@ -9,7 +9,7 @@ use super::error::ConsoleError;
 use super::filters;
 use super::session::{Flash, Signed};
 use crate::app::health::HealthState;
-use crate::app::{App, read_only_text};
+use crate::app::{App, AppError, read_only_text};
 use crate::edge::new_token;
 use crate::texts::t;
 
@@ -30,6 +30,8 @@ pub struct Page {
     pub read_only: Option<String>,
     /// What does not work, in a sentence; only where somebody is signed in.
     pub fault: Option<String>,
+    /// What else everybody should know, in sentences.
+    pub warnings: Vec<String>,
     /// Proves that a form came from this page.
     pub form_token: String,
     /// Makes a repeated press of a button one act.
@@ -90,6 +92,9 @@ impl Page {
         let mut page = Self::bare(app, title_key);
         page.menu = menu(app, &person, section);
         page.fault = fault(app, &person);
+        if person.administrator {
+            page.warnings.extend(app.start_notes.iter().cloned());
+        }
         page.person = Some(person);
         page.flash = signed.flash.clone();
         page.form_token = signed.session.form_token.clone();
@@ -107,6 +112,7 @@ impl Page {
             flash: None,
             read_only: app.writer.read_only().as_ref().map(read_only_text),
             fault: None,
+            warnings: app.clock.problem().iter().map(AppError::detail).collect(),
             form_token: String::new(),
             once: new_token(),
             seq: app.store.applied_seq(),
