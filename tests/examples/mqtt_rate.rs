@@ -1,7 +1,7 @@
-//! Measures how many QoS 1 publishes a second a broker acknowledges: many connections of one device,
+//! Measures how many QoS 1 publishes a second a broker acknowledges: many connections of some devices,
 //! each with some results under way. Prints one JSON line.
 //!
-//! `mqtt_rate MQTT DEVICE TOKEN CLIENTS SECONDS RUN`; RUN makes the message ids of this run its own.
+//! `mqtt_rate MQTT DEVICE:TOKEN,… CLIENTS SECONDS RUN`; RUN makes the message ids of this run its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Arc;
@@ -19,15 +19,18 @@ const IN_FLIGHT: u16 = 8;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [mqtt, device, token, clients, seconds, run] = arguments.as_slice() else {
-        panic!("mqtt_rate MQTT DEVICE TOKEN CLIENTS SECONDS RUN");
+    let [mqtt, logins, clients, seconds, run] = arguments.as_slice() else {
+        panic!("mqtt_rate MQTT DEVICE:TOKEN,… CLIENTS SECONDS RUN");
     };
     let clients: usize = clients.parse().expect("CLIENTS");
     let time = Duration::from_secs_f64(seconds.parse().expect("SECONDS"));
     let stop = Arc::new(AtomicBool::new(false));
     let done = Arc::new(AtomicU64::new(0));
     let mut connections = Vec::new();
+    let logins: Vec<_> =
+        logins.split(',').map(|l| l.split_once(':').expect("DEVICE:TOKEN")).collect();
     for n in 0..clients {
+        let (device, token) = logins[n % logins.len()];
         let options = Options {
             client_id: Some(format!("{device}-{n}")),
             in_flight_max: IN_FLIGHT,

@@ -276,8 +276,12 @@ fn an_imported_certificate_changes_without_a_restart() {
     secure.connect(&second.0).expect("the one in use stays");
     let metrics = secure.appliance.get("/metrics").unwrap().text();
     assert!(metrics.contains("tianyin_certificate_refused 1"), "{metrics}");
-    let told = secure.appliance.run(&["status", "--json"]).unwrap();
-    assert!(told.contains("私钥与证书不是一对"), "{told}");
+    // What is told of the health is a few seconds old.
+    until("the complaint in the status", WAIT, || {
+        let told = secure.appliance.run(&["status", "--json"])?;
+        Ok(told.contains("私钥与证书不是一对").then_some(()))
+    })
+    .unwrap();
 
     // Nobody says anything: it is noticed by itself.
     use_pair(&third);

@@ -249,7 +249,7 @@ impl Embedded {
                 "shut down with connections still open"
             );
         }
-        self.front.cut();
+        self.front.cut().await;
         self.core.forget_ingest();
         tracing::info!(local_addr = %self.front.plain_addr, "MQTT gateway stopped");
     }

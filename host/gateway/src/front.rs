@@ -30,6 +30,8 @@ const CONNECT: u8 = 0x10;
 const BACKLOG: u32 = 1024;
 /// Pause after a failed accept (no file handles left, for example).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// At shutdown devices have this long to take their last bytes; longer than a pipe lingers.
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// What happened at the door since start.
 #[derive(Debug, Default)]
@@ -57,6 +59,7 @@ struct Shared {
     config: GatewayConfig,
     broker: SocketAddr,
     places: Arc<Semaphore>,
+    places_max: u32,
     pending: Arc<Semaphore>,
     addresses: Addresses,
     peers: Arc<Peers>,
@@ -109,9 +112,11 @@ impl Front {
         peers: Arc<Peers>,
     ) -> io::Result<Self> {
         let pending = config.pending_max;
+        let places_max = u32::try_from(config.connections_max + pending).unwrap_or(u32::MAX);
         let shared = Arc::new(Shared {
             broker,
-            places: Arc::new(Semaphore::new(config.connections_max + pending)),
+            places: Arc::new(Semaphore::new(places_max as usize)),
+            places_max,
             pending: Arc::new(Semaphore::new(pending)),
             addresses: Addresses::new(config.connections_per_address_max),
             peers,
@@ -143,8 +148,11 @@ impl Front {
         }
     }
 
-    /// Ends what is still open.
-    pub(crate) fn cut(&self) {
+    /// Waits until the last acknowledgements are with the devices, but not long, and ends what is
+    /// still open. To be called after the broker has sent everybody away.
+    pub(crate) async fn cut(&self) {
+        let everybody_left = self.shared.places.acquire_many(self.shared.places_max);
+        let _ = tokio::time::timeout(GOODBYE_TIMEOUT, everybody_left).await;
         self.shared.stage.send_replace(Stage::Cut);
     }
 }

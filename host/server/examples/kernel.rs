@@ -21,6 +21,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
+use tianyin::app::clock::Clock;
 use tianyin::app::replay::replay;
 use tianyin::app::space::Space;
 use tianyin::app::writer::{Files, Writer};
@@ -160,6 +161,7 @@ fn ours(demo: &Path, folder: &Path) -> (Submit, impl Fn() -> usize + use<>) {
         store,
         store_options: StoreOptions::default(),
         space: Arc::new(Space::new(folder, &disk)),
+        clock: Arc::new(Clock::new(None, false)),
     };
     let (writer, _) = Writer::start(files).unwrap();
     let submit = move |envelope| {

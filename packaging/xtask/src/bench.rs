@@ -50,32 +50,39 @@ impl Line {
     }
 }
 
-pub(crate) fn run(json_file: Option<&Path>) -> Result<()> {
+type Step = (&'static str, fn(&Appliance) -> Result<Vec<Line>>);
+
+/// In this order; memory first, while nobody has used the appliance.
+const STEPS: [Step; 10] = [
+    ("idle", idle),
+    ("receipt", receipts),
+    ("decode", |_| Ok(vec![decode()?])),
+    ("label", |_| label::measure()),
+    ("page", page::measure),
+    ("mqtt", mqtt::measure),
+    ("kernel", |_| kernel::measure()),
+    ("large", |_| large::measure()),
+    ("disk", |_| disk::sizes()),
+    ("edit", |_| edit::measure()),
+];
+
+/// Measures everything, or only one step.
+pub(crate) fn run(json_file: Option<&Path>, only: Option<&str>) -> Result<()> {
+    let known = STEPS.map(|(name, _)| name);
+    ensure!(only.is_none_or(|name| known.contains(&name)), "steps are: {}", known.join(", "));
     deps::ensure(&[deps::BUILD, deps::DEMO, deps::BENCH])?;
     build::everything()?;
     let appliance = Appliance::start()?;
-    std::thread::sleep(IDLE);
-    let mut lines = vec![memory(&appliance, "idle memory, demo county", Some(Must::Below(100.0)))?];
-    say("idle memory");
-    lines.extend(receipts(&appliance)?);
-    say("device result to receipt");
-    lines.push(decode()?);
-    say("decode");
-    lines.extend(label::measure()?);
-    say("issue to label");
-    lines.extend(page::measure(&appliance)?);
-    say("scan page");
-    lines.extend(mqtt::measure(&appliance)?);
-    say("results over MQTT");
-    drop(appliance);
-    lines.extend(kernel::measure()?);
-    say("durable commands");
-    lines.extend(large::measure()?);
-    say("a million events");
-    lines.extend(disk::sizes()?);
-    lines.extend(edit::measure()?);
-    say("edit and test");
-    print(&lines);
+    let mut lines = Vec::new();
+    for (name, measure) in STEPS {
+        if only.is_none_or(|only| only == name) {
+            let new = measure(&appliance).with_context(|| format!("measure {name}"))?;
+            print(name, &new);
+            lines.extend(new);
+        }
+    }
+    println!();
+    print("all", &lines);
     if let Some(file) = json_file {
         let text = serde_json::to_string_pretty(&to_json(&lines))?;
         std::fs::write(file, text).with_context(|| format!("write {}", file.display()))?;
@@ -86,8 +93,9 @@ pub(crate) fn run(json_file: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-fn say(what: &str) {
-    println!("xtask: measured {what}");
+fn idle(appliance: &Appliance) -> Result<Vec<Line>> {
+    std::thread::sleep(IDLE);
+    Ok(vec![memory(appliance, "idle memory, demo county", Some(Must::Below(100.0)))?])
 }
 
 /// Resident memory of the process.
@@ -152,8 +160,8 @@ fn median(mut values: Vec<f64>) -> Result<f64> {
     values.get(values.len() / 2).copied().context("nothing was measured")
 }
 
-fn print(lines: &[Line]) {
-    println!("\n{:<46} {:>10} {:<5} {:>12} {:>8}", "", "measured", "", "must", "margin");
+fn print(title: &str, lines: &[Line]) {
+    println!("{title:<46} {:>10} {:<5} {:>12} {:>8}", "measured", "", "must", "margin");
     for line in lines {
         let must = match line.must {
             Some(Must::Below(limit)) => format!("< {limit}"),

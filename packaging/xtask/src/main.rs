@@ -23,7 +23,9 @@ cargo xtask VERB
   test [FILTER …]              install what is missing, build all, run every test
   torture [--minutes N]        build all, run the tests of faults with their loops in full, or for N
                                minutes: kill -9, power cuts, syncs that fail; says what was done
-  bench [--json FILE]          measure, print a table of what must hold; --json keeps the numbers
+  bench [STEP] [--json FILE]   measure, print a table of what must hold; --json keeps the numbers
+                               STEP    only idle, receipt, decode, label, page, mqtt, kernel, large, disk or
+                                       edit
   plugins                      build the plugin packages into target/plugins
   lint                         formatting and clippy, as the tests of the project expect them
   help                         this text
@@ -70,7 +72,10 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         "demo" => demo::run(&demo_options(rest)?)?,
         "test" => test(rest)?,
         "torture" => torture::run(minutes(rest)?)?,
-        "bench" => bench::run(json_file(rest)?.as_deref())?,
+        "bench" => {
+            let (step, file) = bench_options(rest)?;
+            bench::run(file.as_deref(), step)?;
+        }
         "plugins" => {
             none(rest)?;
             let packages = wasm::build_plugins(&place::root())?;
@@ -118,11 +123,15 @@ fn minutes(arguments: &[String]) -> Result<Option<f64>, Failure> {
     }
 }
 
-fn json_file(arguments: &[String]) -> Result<Option<PathBuf>, Failure> {
-    match arguments {
-        [] => Ok(None),
-        [flag, file] if flag == "--json" => Ok(Some(PathBuf::from(file))),
-        _ => Err(Failure::Usage("bench takes only --json FILE".into())),
+fn bench_options(arguments: &[String]) -> Result<(Option<&str>, Option<PathBuf>), Failure> {
+    let (step, rest) = match arguments {
+        [step, rest @ ..] if !step.starts_with("--") => (Some(step.as_str()), rest),
+        all => (None, all),
+    };
+    match rest {
+        [] => Ok((step, None)),
+        [flag, file] if flag == "--json" => Ok((step, Some(PathBuf::from(file)))),
+        _ => Err(Failure::Usage("bench takes a step and --json FILE".into())),
     }
 }
 

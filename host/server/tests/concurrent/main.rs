@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use tianyin::app::AppError;
+use tianyin::app::clock::Clock;
 use tianyin::app::replay::fill;
 use tianyin::app::space::Space;
 use tianyin::app::writer::{Files, Writer};
@@ -80,6 +81,7 @@ fn open(dir: &Path) -> World {
         store: store.clone(),
         store_options: options(),
         space: Arc::new(Space::new(dir, &disk)),
+        clock: Arc::new(Clock::new(None, false)),
     };
     let (writer, _) = Writer::start(files).unwrap();
     World { writer, store, told: Mutex::default() }

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tianyin_tests::child::{self, Running};
-use tianyin_tests::{Appliance, appliance, place, until};
+use tianyin_tests::{Appliance, appliance, place, tools, until};
 
 use super::{Line, Must, TOOL_TIMEOUT, example, median};
 
-const DEVICE: &str = "json-ysh-01";
+/// Each with as many connections as one device may have.
+const DEVICES: usize = 8;
 const CLIENTS: &str = "64";
 const ROUND_S: &str = "4";
 const ROUNDS: usize = 3;
@@ -27,11 +28,11 @@ pub(super) fn measure(appliance: &Appliance) -> Result<Vec<Line>> {
         c.args(["-p", &port, "-q", "1", "-i", "one", "-t", "tianyin/#", "-F", "%l", "-W", "600"]);
         c.stdout(std::process::Stdio::null());
     })?;
-    let token = appliance.demo.token(DEVICE);
+    let logins = devices(appliance)?;
     let (mut us, mut them, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        let a = rate(appliance.setting.mqtt, token, &format!("a{round}"))?;
-        let b = rate(address, token, &format!("b{round}"))?;
+        let a = rate(appliance.setting.mqtt, &logins, &format!("a{round}"))?;
+        let b = rate(address, &logins, &format!("b{round}"))?;
         us.push(a);
         them.push(b);
         ratios.push(a / b);
@@ -60,9 +61,9 @@ pub(super) fn measure(appliance: &Appliance) -> Result<Vec<Line>> {
 }
 
 /// Acknowledgements a second.
-fn rate(broker: SocketAddr, token: &str, run: &str) -> Result<f64> {
+fn rate(broker: SocketAddr, logins: &str, run: &str) -> Result<f64> {
     let broker = broker.to_string();
-    let arguments = [broker.as_str(), DEVICE, token, CLIENTS, ROUND_S, run];
+    let arguments = [broker.as_str(), logins, CLIENTS, ROUND_S, run];
     let told = child::run(
         &example("mqtt_rate")?,
         |c| {
@@ -72,6 +73,24 @@ fn rate(broker: SocketAddr, token: &str, run: &str) -> Result<f64> {
     )?;
     let value: Value = serde_json::from_str(&told).with_context(|| told.clone())?;
     value["acknowledged_per_s"].as_f64().context(told)
+}
+
+/// New devices, as `device:token,device:token`.
+fn devices(appliance: &Appliance) -> Result<String> {
+    let api = appliance.api("admin")?;
+    let pairing = api.done("/pairing", &json!({}))?;
+    let code = pairing["code"].as_str().context("pairing code")?;
+    let mut logins = Vec::new();
+    for n in 1..=DEVICES {
+        let device = format!("bench-{n}");
+        let topic = format!("tianyin/v1/{device}/up/status");
+        tools::mosquitto_pub(appliance, (&device, code), &topic, b"{}")?;
+        let described = json!({ "name": device, "kind": "analyzer", "new_token": true });
+        let approved = api.done(&format!("/devices/{device}/approve"), &described)?;
+        logins.push(format!("{device}:{}", approved["token"].as_str().context("token")?));
+    }
+    api.send("DELETE", "/pairing", &[], &[])?.expect(204)?;
+    Ok(logins.join(","))
 }
 
 fn start_mosquitto(folder: &Path, address: SocketAddr) -> Result<Running> {
