@@ -1,8 +1,8 @@
 //! How the pure functions see what is stored: [`State`] to read, [`Overlay`] to stack the puts of a
 //! group that is not committed yet, [`Put`] for what the store is to write.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
 
 use crate::error::DomainError;
 use serde::Serialize;
@@ -20,6 +20,13 @@ pub struct Table(pub &'static str);
 /// Name of an index: rows are grouped in parts and sorted within a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Index(pub &'static str);
+
+impl Index {
+    /// The table whose records it lists; its name begins with the table's.
+    fn table(self) -> Table {
+        Table(self.0.split('.').next().unwrap_or_default())
+    }
+}
 
 /// One index entry of a record. Area and owner stand in every entry, so that a list is cut to the
 /// actor's scope without reading the record.
@@ -144,11 +151,23 @@ struct Pending {
     owner: String,
 }
 
+/// Sort keys and ids of the stacked records in each part of an index.
+type Parts = HashMap<(Index, String), BTreeSet<(String, String)>>;
+
+fn add_entries(parts: &mut Parts, id: &str, entries: &[Entry]) {
+    for entry in entries {
+        let part = parts.entry((entry.index, entry.part.clone())).or_default();
+        part.insert((entry.sort.clone(), id.to_owned()));
+    }
+}
+
 /// A state with puts of the current group stacked on top.
 pub struct Overlay<'a> {
     base: &'a dyn State,
     records: HashMap<(Table, String), Pending>,
     order: Vec<(Table, String)>,
+    /// From the first look-up on; a rebuild never looks anything up.
+    parts: OnceLock<Parts>,
     versions: HashMap<String, u64>,
     seq: u64,
 }
@@ -156,7 +175,8 @@ pub struct Overlay<'a> {
 impl<'a> Overlay<'a> {
     /// Nothing stacked yet.
     pub fn new(base: &'a dyn State) -> Self {
-        Self { base, records: HashMap::new(), order: Vec::new(), versions: HashMap::new(), seq: 0 }
+        let (records, versions) = (HashMap::new(), HashMap::new());
+        Self { base, records, order: Vec::new(), parts: OnceLock::new(), versions, seq: 0 }
     }
 
     /// Puts from now on belong to the line with this sequence number.
@@ -180,10 +200,25 @@ impl<'a> Overlay<'a> {
             area: record.area().to_owned(),
             owner: record.owner().to_owned(),
         };
-        if self.records.insert(key.clone(), pending).is_none() {
-            self.order.push(key);
+        if let Some(parts) = self.parts.get_mut() {
+            add_entries(parts, &key.1, &pending.entries);
+        }
+        match self.records.insert(key.clone(), pending) {
+            None => self.order.push(key),
+            Some(before) => self.forget_entries(&key, before.entries),
         }
         Ok(())
+    }
+
+    /// Takes out what the record had and has no more.
+    fn forget_entries(&mut self, key: &(Table, String), before: Vec<Entry>) {
+        let Some(parts) = self.parts.get_mut() else { return };
+        let now = self.records.get(key).map(|p| p.entries.as_slice()).unwrap_or_default();
+        for gone in before.into_iter().filter(|entry| !now.contains(entry)) {
+            if let Some(part) = parts.get_mut(&(gone.index, gone.part)) {
+                part.remove(&(gone.sort, key.1.clone()));
+            }
+        }
     }
 
     /// Reads, changes and writes back a record; a missing one is an error, because an event about it
@@ -242,29 +277,24 @@ impl State for Overlay<'_> {
     }
 
     fn ids(&self, index: Index, part: &str, limit: usize) -> Result<Vec<String>, StateError> {
-        let table_prefix = index.0.split('.').next().unwrap_or_default();
-        let stacked: Vec<(&String, &Pending)> = self
-            .records
-            .iter()
-            .filter(|((table, _), _)| table.0 == table_prefix)
-            .map(|((_, id), p)| (id, p))
-            .collect();
-        if stacked.is_empty() {
-            return self.base.ids(index, part, limit);
+        let mut ids = self.base.ids(index, part, limit)?;
+        // Stacked records hide what the base says of them.
+        let is_stacked = |id: &String| self.records.contains_key(&(index.table(), id.clone()));
+        if !self.records.is_empty() && ids.iter().any(is_stacked) {
+            ids = self.base.ids(index, part, limit.saturating_add(self.records.len()))?;
+            ids.retain(|id| !is_stacked(id));
         }
-        // Stacked records hide what the base says of them; sort keys of base rows are not known
-        // here, so stacked rows follow the base's. Unique look-ups and "any?" questions, which are
-        // all that decide asks, do not depend on the order.
-        let mut ids = self.base.ids(index, part, limit.saturating_add(stacked.len()))?;
-        ids.retain(|id| !stacked.iter().any(|(s, _)| *s == id));
-        let mut fresh: Vec<(&str, &str)> = stacked
-            .iter()
-            .flat_map(|(id, p)| p.entries.iter().map(move |e| (id.as_str(), e)))
-            .filter(|(_, e)| e.index == index && e.part == part)
-            .map(|(id, e)| (e.sort.as_str(), id))
-            .collect();
-        fresh.sort_unstable();
-        ids.extend(fresh.into_iter().map(|(_, id)| id.to_owned()));
+        // Sort keys of base rows are not known here, so stacked rows follow the base's. Unique look-ups
+        // and "any?" questions, which are all that decide asks, do not depend on the order.
+        let parts = self.parts.get_or_init(|| {
+            let mut parts = Parts::new();
+            for ((_, id), pending) in &self.records {
+                add_entries(&mut parts, id, &pending.entries);
+            }
+            parts
+        });
+        let fresh = parts.get(&(index, part.to_owned()));
+        ids.extend(fresh.into_iter().flatten().map(|(_, id)| id.clone()));
         ids.truncate(limit);
         Ok(ids)
     }

@@ -24,9 +24,10 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use tianyin::app::clock::Clock;
 use tianyin::app::replay::replay;
 use tianyin::app::space::Space;
-use tianyin::app::writer::{Files, Writer};
+use tianyin::app::writer::{Files, Writer, WriterStats};
 use tianyin::config::Disk;
 use tianyin::edge::{OsRandom, now};
+use tianyin::meter::Histogram;
 use tianyin_domain::apply::apply;
 use tianyin_domain::command::Envelope;
 use tianyin_domain::decide::decide;
@@ -36,6 +37,10 @@ use tianyin_domain::{Actor, Command, Event, Overlay, Put, StateError};
 use tianyin_journal::{Journal, Options as JournalOptions, Reader};
 use tianyin_store::{Options as StoreOptions, Store};
 use tokio::sync::oneshot;
+
+/// As the appliance itself has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const CALLERS: usize = 64;
 const DEVICE: &str = "json-ysh-01";
@@ -53,15 +58,18 @@ fn main() {
     let rounds: usize = rounds.parse().expect("ROUNDS");
     let time = Duration::from_secs_f64(seconds.parse().expect("SECONDS"));
     let folder = tempfile::tempdir_in(Path::new(demo).parent().unwrap()).unwrap();
-    let (ours, line_bytes) = ours(Path::new(demo), folder.path());
+    let (ours, stats, line_bytes) = ours(Path::new(demo), folder.path());
     let grouped = sqlite(Path::new(demo), &folder.path().join("grouped.db"), GROUP_COMMANDS_MAX);
     let single = sqlite(Path::new(demo), &folder.path().join("single.db"), 1);
     let (mut a, mut b, mut c, mut d, mut e) = (vec![], vec![], vec![], vec![], vec![]);
+    let mut alone = Vec::new();
     for _ in 0..rounds {
         a.push(rate(&ours, time));
         b.push(rate(&grouped, time));
         c.push(rate(&single, time));
+        let before = Sums::of(&stats);
         let (one, bare) = one_caller(&ours, folder.path(), line_bytes());
+        alone.push(Sums::of(&stats).since(&before));
         d.push(one);
         e.push(bare);
     }
@@ -73,9 +81,36 @@ fn main() {
             "sqlite_single_per_s": median(c.clone()), "one_caller_us": median(d.clone()),
             "bare_us": median(e.clone()), "line_bytes": line_bytes(),
             "to_sqlite_grouped": ratio(&a, &b), "to_sqlite_single": ratio(&a, &c),
-            "one_caller_to_bare": ratio(&d, &e),
+            "one_caller_to_bare": ratio(&d, &e), "groups": Sums::of(&stats).means(),
+            "one_caller_groups": alone.iter().map(Sums::means).collect::<Vec<_>>(),
         })
     );
+}
+
+/// What the writer has counted: groups, lines, and µs of deciding, syncing and committing.
+struct Sums([f64; 5]);
+
+impl Sums {
+    fn of(stats: &WriterStats) -> Self {
+        let [lines, decide, sync, commit] =
+            [&stats.group_lines, &stats.decide_us, &stats.sync_us, &stats.commit_us]
+                .map(Histogram::read);
+        Self([lines.count, lines.sum, decide.sum, sync.sum, commit.sum].map(|n| n as f64))
+    }
+
+    fn since(&self, before: &Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - before.0[i]))
+    }
+
+    /// Means of a group.
+    fn means(&self) -> serde_json::Value {
+        let [groups, lines, decide, sync, commit] = self.0;
+        let mean = |sum: f64| sum / groups.max(1.0);
+        serde_json::json!({
+            "lines": mean(lines), "decide_us": mean(decide),
+            "sync_us": mean(sync), "commit_us": mean(commit),
+        })
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -143,7 +178,7 @@ fn one_caller(submit: &Submit, folder: &Path, bytes: usize) -> (f64, f64) {
 }
 
 /// The kernel on a copy of the demo, and what tells the size of its last line.
-fn ours(demo: &Path, folder: &Path) -> (Submit, impl Fn() -> usize + use<>) {
+fn ours(demo: &Path, folder: &Path) -> (Submit, Arc<WriterStats>, impl Fn() -> usize + use<>) {
     let dir = folder.join("journal");
     std::fs::create_dir_all(&dir).unwrap();
     for entry in std::fs::read_dir(demo.join("journal")).unwrap() {
@@ -164,10 +199,11 @@ fn ours(demo: &Path, folder: &Path) -> (Submit, impl Fn() -> usize + use<>) {
         clock: Arc::new(Clock::new(None, false)),
     };
     let (writer, _) = Writer::start(files).unwrap();
+    let stats = writer.stats.clone();
     let submit = move |envelope| {
         writer.submit(envelope).unwrap().blocking_recv().unwrap().unwrap();
     };
-    (Arc::new(submit), move || last_line_bytes(&dir))
+    (Arc::new(submit), stats, move || last_line_bytes(&dir))
 }
 
 fn last_line_bytes(dir: &Path) -> usize {

@@ -56,6 +56,8 @@ struct Shut {
     shortage: Option<Shortage>,
     /// A write found the disk full: the writer has to put itself right before it goes on.
     to_mend: bool,
+    /// It was opened, and nobody has taken up yet what waited for that.
+    opened: bool,
 }
 
 impl Gate {
@@ -84,10 +86,17 @@ impl Gate {
         self.0.write().shortage = Some(shortage);
     }
 
-    /// Opens it when space was all that was missing; whether it was shut and is open now.
-    pub fn open(&self) -> bool {
+    /// Opens it when space was all that was missing.
+    pub fn open(&self) {
         let mut shut = self.0.write();
-        !shut.to_mend && shut.shortage.take().is_some() && shut.broken.is_none()
+        if !shut.to_mend && shut.shortage.take().is_some() && shut.broken.is_none() {
+            shut.opened = true;
+        }
+    }
+
+    /// Whether it was opened since this was last asked.
+    pub fn take_opened(&self) -> bool {
+        std::mem::take(&mut self.0.write().opened)
     }
 
     /// Whether the writer has to put itself right.
@@ -112,19 +121,24 @@ mod tests {
     #[test]
     fn it_opens_by_itself_only_for_want_of_space() {
         let gate = Gate::default();
-        assert!(gate.reason().is_none() && !gate.open());
+        gate.open();
+        assert!(gate.reason().is_none() && !gate.take_opened());
         gate.shut_low(short());
         assert!(gate.reason().is_some_and(|r| r.heals()));
-        assert!(gate.open() && gate.reason().is_none());
+        gate.open();
+        assert!(gate.reason().is_none() && gate.take_opened() && !gate.take_opened());
 
         gate.shut_full(short());
-        assert!(gate.to_mend() && !gate.open() && gate.reason().is_some());
+        gate.open();
+        assert!(gate.to_mend() && !gate.take_opened() && gate.reason().is_some());
         gate.mended();
-        assert!(gate.open());
+        gate.open();
+        assert!(gate.take_opened());
 
         gate.shut_low(short());
         gate.shut_for_good("sync failed");
-        assert!(!gate.open());
+        gate.open();
+        assert!(!gate.take_opened());
         assert!(gate.reason().is_some_and(|r| !r.heals()));
     }
 }

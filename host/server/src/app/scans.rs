@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -21,7 +22,10 @@ const EVENT_CODES_MAX: usize = 1000;
 
 /// Scans since the last flush.
 #[derive(Default)]
-pub struct Scans(Mutex<HashMap<String, (u64, Time)>>);
+pub struct Scans {
+    fresh: Mutex<HashMap<String, (u64, Time)>>,
+    flushed: AtomicU64,
+}
 
 /// What the scan page shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +39,7 @@ pub struct ScanNumbers {
 impl App {
     /// Counts one public scan of a code that exists.
     pub fn scanned(&self, code: &str) {
-        let mut counts = self.scans.0.lock();
+        let mut counts = self.scans.fresh.lock();
         if let Some((count, _)) = counts.get_mut(code) {
             *count += 1;
         } else if counts.len() < CODES_MAX {
@@ -45,40 +49,58 @@ impl App {
 
     /// Codes with scans that are not flushed yet.
     pub fn scans_pending(&self) -> usize {
-        self.scans.0.lock().len()
+        self.scans.fresh.lock().len()
+    }
+
+    /// Grows whenever counts were written to the records of their codes.
+    pub fn scans_flushed(&self) -> u64 {
+        self.scans.flushed.load(Ordering::Acquire)
     }
 
     /// Flushed and fresh counts together.
     pub fn scan_numbers(&self, code: &Code) -> ScanNumbers {
-        let fresh = self.scans.0.lock().get(&code.code).copied();
+        let fresh = self.scans.fresh.lock().get(&code.code).copied();
         ScanNumbers {
             count: code.scans + fresh.map_or(0, |f| f.0),
             first_at: code.first_scan_at.or(fresh.map(|f| f.1)),
         }
     }
 
-    /// Writes what was counted; what could not be written is counted again.
+    /// Writes what was counted; what could not be written stays counted for the next time.
     pub async fn flush_scans(&self) {
-        let taken: Vec<_> = std::mem::take(&mut *self.scans.0.lock()).into_iter().collect();
-        for chunk in taken.chunks(EVENT_CODES_MAX) {
-            let counts = chunk
-                .iter()
-                .map(|(code, (count, first_at))| ScanCount {
-                    code: code.clone(),
-                    count: *count,
-                    first_at: *first_at,
-                })
-                .collect();
-            let command = Command::CountScans(counts);
+        let counted: Vec<ScanCount> = {
+            let fresh = self.scans.fresh.lock();
+            let one = |(code, (count, first_at)): (&String, &(u64, Time))| ScanCount {
+                code: code.clone(),
+                count: *count,
+                first_at: *first_at,
+            };
+            fresh.iter().map(one).collect()
+        };
+        for chunk in counted.chunks(EVENT_CODES_MAX) {
+            let command = Command::CountScans(chunk.to_vec());
             if let Err(e) = self.submit(&Actor::system("scans"), command).await {
                 tracing::warn!(error = %e, "scan counts not flushed, kept for the next time");
-                let mut counts = self.scans.0.lock();
-                for (code, (count, first_at)) in chunk {
-                    let kept = counts.entry(code.clone()).or_insert((0, *first_at));
-                    kept.0 += count;
+                return;
+            }
+            self.scans.forget(chunk);
+        }
+    }
+}
+
+impl Scans {
+    /// These are in the records of their codes now.
+    fn forget(&self, written: &[ScanCount]) {
+        let mut fresh = self.fresh.lock();
+        for one in written {
+            if let Some((count, _)) = fresh.get_mut(&one.code) {
+                *count = count.saturating_sub(one.count);
+                if *count == 0 {
+                    fresh.remove(&one.code);
                 }
             }
         }
+        self.flushed.fetch_add(1, Ordering::Release);
     }
 }
 

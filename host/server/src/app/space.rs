@@ -79,8 +79,7 @@ impl Space {
     }
 
     /// Looks at the disks, shuts the gate when they are short, opens it when there is space again.
-    /// Whether it was opened just now.
-    pub fn check(&self, gate: &Gate) -> bool {
+    pub fn check(&self, gate: &Gate) {
         let (folder, free) = self.tightest();
         let was_shut = gate.reason().is_some();
         let enough = if was_shut { self.resume_bytes() } else { self.free_min };
@@ -89,10 +88,9 @@ impl Space {
             if !was_shut {
                 tracing::error!(folder = %shortage.folder, free_mib = shortage.free_mib, need_mib = shortage.need_mib, "disk is nearly full: read-only until there is space");
             }
-            gate.shut_low(shortage);
-            return false;
+            return gate.shut_low(shortage);
         }
-        gate.open()
+        gate.open();
     }
 
     /// Whether there is enough to go on after the disk was full.
@@ -223,13 +221,16 @@ mod tests {
     fn the_gate_follows_the_space() {
         let dir = tempfile::tempdir().unwrap();
         let gate = Gate::default();
-        assert!(!space(dir.path(), 0).check(&gate) && gate.reason().is_none());
+        space(dir.path(), 0).check(&gate);
+        assert!(gate.reason().is_none() && !gate.take_opened());
         let never = space(dir.path(), 1 << 30);
-        assert!(!never.check(&gate));
+        never.check(&gate);
+        assert!(!gate.take_opened());
         let reason = gate.reason().unwrap().to_string();
         assert!(reason.contains(&dir.path().display().to_string()), "{reason}");
         assert!(never.prepare_start(true).is_err() && never.prepare_start(false).is_ok());
-        assert!(space(dir.path(), 0).check(&gate), "opened");
+        space(dir.path(), 0).check(&gate);
+        assert!(gate.take_opened());
         assert!(gate.reason().is_none());
     }
 

@@ -46,7 +46,9 @@ impl App {
         if gate.to_mend() && self.space.is_enough() {
             self.writer.mend();
         }
-        if self.space.check(gate) {
+        self.space.check(gate);
+        // The writer looks at the disks, too, and may have opened it.
+        if gate.take_opened() {
             tracing::info!("there is space again: no longer read-only");
             self.catch_up_beside();
         }

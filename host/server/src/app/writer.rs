@@ -453,7 +453,8 @@ impl Thread {
     fn try_mend(&mut self) -> anyhow::Result<()> {
         let Files { journal, journal_dir, store, store_options, .. } = &mut self.files;
         journal.take_back()?;
-        if self.store_failed {
+        // sled may have failed at a write of its own accord, and answers from memory until the next.
+        if self.store_failed || store.flush().is_err() {
             let opened = store.reopen(store_options)?;
             anyhow::ensure!(opened.emptied.is_none(), "the store was lost: {opened:?}");
             let head = journal.head().seq;

@@ -4,6 +4,7 @@ mod ca;
 pub mod meter;
 mod page;
 mod shelf;
+mod squeeze;
 mod view;
 
 use std::sync::Arc;
@@ -14,9 +15,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use bytes::Bytes;
 use tianyin_documents::{Dpi, LabelSize, bitmap_to_svg};
-use tianyin_domain::code::{self, CodeText};
+use tianyin_domain::code::{self, Code, CodeText};
 
 pub use page::{error_page, set_page_headers, style};
 
@@ -25,6 +25,7 @@ use super::{ClientAddr, Problem};
 use crate::app::App;
 use page::Miss;
 use shelf::Shelf;
+use view::ScanView;
 
 /// Scans of one visitor: whole villages share one address of a phone company.
 const SCANS_PER_S: f64 = 10.0;
@@ -76,19 +77,28 @@ async fn scan(
         CodeText::Mistyped => return Ok(page::miss(&app, Miss::Mistyped, text, as_json)),
         CodeText::NotACode => return Ok(page::miss(&app, Miss::NotACode, text, as_json)),
     };
-    let made = match public.shelf.get(&app, &code, method == Method::GET)? {
-        Some(made) => made,
-        None => return Ok(page::miss(&app, Miss::Unknown, &code, as_json)),
+    let is_scan = method == Method::GET;
+    let found = match as_json {
+        true => json(&app, &code, is_scan)?,
+        false => {
+            let made = public.shelf.get(&app, &code, is_scan)?;
+            made.map(|made| made.page(&app, &headers)).transpose()?
+        }
     };
-    Ok(if as_json { json(made.json.clone()) } else { made.page(&headers) })
+    Ok(found.unwrap_or_else(|| page::miss(&app, Miss::Unknown, &code, as_json)))
 }
 
-fn json(body: Bytes) -> Response {
+fn json(app: &App, code: &str, is_scan: bool) -> Result<Option<Response>, Problem> {
+    let Some(record) = app.store.get::<Code>(code)? else { return Ok(None) };
+    if is_scan {
+        app.scanned(code);
+    }
+    let body = serde_json::to_vec(&ScanView::of(app, &record)?).map_err(Problem::internal)?;
     let json = HeaderValue::from_static("application/json");
     let mut response = Response::new(body.into());
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    Ok(Some(response))
 }
 
 /// The label as it was printed, but with a natural person's name and phone masked.

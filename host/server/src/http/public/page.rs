@@ -8,16 +8,21 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
+use tianyin_domain::time::china_minute;
 use tianyin_domain::{Date, code};
 
 use super::meter::Limit;
 use super::view::{ActivityView, ScanView, Standing, TestView};
 use crate::app::App;
+use crate::app::scans::ScanNumbers;
 use crate::http::Problem;
 use crate::http::problem::FieldProblem;
 use crate::texts::{t, tf};
 
 const STYLE: &str = include_str!("../../../templates/public/style.css");
+
+/// Where the line of the scans begins.
+const SEEN: &str = "<p class=\"seen\">";
 
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| policy_of(STYLE));
 
@@ -63,8 +68,28 @@ struct ScanPage<'a> {
     foot: String,
 }
 
-/// The scan page of a code.
-pub(super) fn scan(view: &ScanView) -> Result<String, Problem> {
+/// The scan page of a code, in three parts: before the style, between that and [`seen`], and after it.
+pub(super) fn scan_parts(view: &ScanView) -> Result<[Box<str>; 3], Problem> {
+    let page = scan(view)?;
+    // Texts of people are escaped: what follows can only be the template's own.
+    let parts = page.split_once("<style>").and_then(|(top, rest)| {
+        let (middle, end) = rest.strip_prefix(STYLE)?.split_once(SEEN)?;
+        Some([format!("{top}<style>"), format!("{middle}{SEEN}"), end.to_owned()])
+    });
+    let parts = parts.ok_or_else(|| Problem::internal("the scan page has other parts"))?;
+    Ok(parts.map(String::into_boxed_str))
+}
+
+/// How often a code was scanned, and when first.
+pub(super) fn seen(scans: ScanNumbers) -> String {
+    let count = tf("public.scan_count", [("count", scans.count.to_string().as_str())]);
+    match scans.first_at.map(china_minute) {
+        Some(first) => format!("{count} · {}", tf("public.first_scan", [("time", first.as_str())])),
+        None => count,
+    }
+}
+
+fn scan(view: &ScanView) -> Result<String, Problem> {
     let (word, tone, seal) = match view.status {
         Standing::Valid => ("public.valid", "valid", ("public.seal_1", "public.seal_2")),
         Standing::Void => ("public.void", "void", ("public.seal_void_1", "public.seal_void_2")),
@@ -98,10 +123,6 @@ pub(super) fn scan(view: &ScanView) -> Result<String, Problem> {
 }
 
 impl ScanPage<'_> {
-    fn first_scan(&self, time: &str) -> String {
-        tf("public.first_scan", [("time", time)])
-    }
-
     fn until(&self, day: &Date) -> String {
         tf("public.to_day", [("date", day.to_string().as_str())])
     }

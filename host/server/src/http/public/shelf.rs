@@ -1,123 +1,157 @@
-//! Finished scan pages, kept for at most two seconds and only as long as nothing they show changed.
-//! Serving one is a look-up and two copies of a pointer.
+//! Finished scan pages, kept until something they show changes. Only the line that tells how often the
+//! code was scanned is new each time: it is put between what comes before and after it, compressed or
+//! not. Serving a page is a look-up, three versions and a copy.
 
 use std::collections::HashMap;
-use std::io::Write as _;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tianyin_domain::code::Code;
 
 use super::page;
+use super::squeeze::Squeezed;
 use super::view::{self, ScanView};
 use crate::app::App;
 use crate::http::Problem;
 
-/// A page is good for this long, if nothing it shows changed.
-const GOOD_FOR: Duration = Duration::from_secs(2);
-/// A page whose scan count alone moved on is good for this long.
-const COUNT_GOOD_FOR: Duration = Duration::from_millis(100);
-/// Pages kept at once.
-const PAGES_MAX: usize = 1024;
-/// Smaller pages are not worth compressing.
-const GZIP_BYTES_MIN: usize = 1024;
+/// Memory for pages, in bytes: about ten thousand of them.
+const BYTES_MAX: usize = 96 << 20;
 
-/// Finished pages by code.
+/// Finished pages by code. When the new ones fill half of the memory, they become the old ones; what
+/// is asked for among the old becomes new again, the rest is forgotten.
 #[derive(Default)]
-pub(super) struct Shelf(Mutex<HashMap<String, Arc<Made>>>);
+pub(super) struct Shelf(Mutex<Pages>);
+
+#[derive(Default)]
+struct Pages {
+    new: HashMap<String, Arc<Made>>,
+    new_bytes: usize,
+    old: HashMap<String, Arc<Made>>,
+}
 
 /// A finished page.
 pub(super) struct Made {
-    code: Code,
-    made_at: Instant,
-    scans: u64,
-    applied_seq: u64,
+    /// The code's record, as of this number of flushed scan counts.
+    code: Mutex<(u64, Code)>,
+    /// Nothing it shows had changed up to this line of the journal.
+    good_at: AtomicU64,
     /// Roots of what is shown, with their versions.
     based_on: Vec<(String, u64)>,
-    html: Bytes,
-    gzip: OnceLock<Bytes>,
-    /// The same as JSON.
-    pub json: Bytes,
+    /// The page before the style of all pages, between it and the line of the scans, and after that.
+    parts: [Box<str>; 3],
+    squeezed: std::sync::OnceLock<Squeezed>,
 }
 
 impl Shelf {
     /// The page of a code as it is now; `None` when there is no such code. A page that is looked at
     /// by a person counts as a scan.
     pub fn get(&self, app: &App, code: &str, is_scan: bool) -> Result<Option<Arc<Made>>, Problem> {
-        let kept = self.0.lock().get(code).cloned();
-        // Only codes that exist are counted: one on the shelf does.
-        let counted = is_scan && kept.is_some();
-        if counted {
-            app.scanned(code);
-        }
+        let kept = self.0.lock().get(code);
         if let Some(made) = kept.filter(|made| made.is_good(app)) {
+            if is_scan {
+                app.scanned(code);
+            }
             return Ok(Some(made));
         }
-        let Some(made) = Made::new(app, code, is_scan && !counted)? else { return Ok(None) };
-        let made = Arc::new(made);
-        let mut shelf = self.0.lock();
-        if shelf.len() >= PAGES_MAX {
-            shelf.retain(|_, m| m.made_at.elapsed() < GOOD_FOR);
-            if shelf.len() >= PAGES_MAX {
-                shelf.clear();
-            }
+        let Some(made) = Made::new(app, code)?.map(Arc::new) else { return Ok(None) };
+        // Only codes that exist are counted.
+        if is_scan {
+            app.scanned(code);
         }
-        shelf.insert(code.to_owned(), made.clone());
+        self.0.lock().put(code, made.clone());
         Ok(Some(made))
     }
 }
 
-impl Made {
-    fn new(app: &App, code: &str, count_it: bool) -> Result<Option<Self>, Problem> {
-        // Read before the records: what is written in between makes the page old at once.
-        let applied_seq = app.store.applied_seq();
-        let Some(record) = app.store.get::<Code>(code)? else { return Ok(None) };
-        if count_it {
-            app.scanned(code);
+impl Pages {
+    fn get(&mut self, code: &str) -> Option<Arc<Made>> {
+        if let Some(made) = self.new.get(code) {
+            return Some(made.clone());
         }
+        let made = self.old.remove(code)?;
+        self.put(code, made.clone());
+        Some(made)
+    }
+
+    fn put(&mut self, code: &str, made: Arc<Made>) {
+        self.new_bytes += made.bytes();
+        if let Some(before) = self.new.insert(code.to_owned(), made) {
+            self.new_bytes = self.new_bytes.saturating_sub(before.bytes());
+        }
+        if self.new_bytes > BYTES_MAX / 2 {
+            self.old = std::mem::take(&mut self.new);
+            self.new_bytes = 0;
+        }
+    }
+}
+
+impl Made {
+    fn new(app: &App, code: &str) -> Result<Option<Self>, Problem> {
+        // Read before the records: what is written in between makes the page old at once.
+        let good_at = AtomicU64::new(app.store.applied_seq());
+        let flushed = app.scans_flushed();
+        let Some(record) = app.store.get::<Code>(code)? else { return Ok(None) };
         let based_on = view::roots_of(app, &record)?;
-        let view = ScanView::of(app, &record)?;
-        Ok(Some(Self {
-            code: record,
-            made_at: Instant::now(),
-            scans: view.scans.count,
-            applied_seq,
-            based_on,
-            html: page::scan(&view)?.into(),
-            gzip: OnceLock::new(),
-            json: serde_json::to_vec(&view).map_err(Problem::internal)?.into(),
-        }))
+        let parts = page::scan_parts(&ScanView::of(app, &record)?)?;
+        let (code, squeezed) = (Mutex::new((flushed, record)), std::sync::OnceLock::new());
+        Ok(Some(Self { code, good_at, based_on, parts, squeezed }))
     }
 
     fn is_good(&self, app: &App) -> bool {
-        let age = self.made_at.elapsed();
-        if age >= GOOD_FOR {
-            return false;
+        let seq = app.store.applied_seq();
+        if self.good_at.load(Ordering::Relaxed) == seq {
+            return true;
         }
-        let unchanged = self.applied_seq == app.store.applied_seq()
-            || self
-                .based_on
-                .iter()
-                .all(|(root, v)| app.store.version(root).is_ok_and(|now| now == *v));
-        unchanged && (age < COUNT_GOOD_FOR || app.scan_numbers(&self.code).count == self.scans)
+        let unmoved =
+            |(root, v): &(String, u64)| app.store.version(root).is_ok_and(|now| now == *v);
+        let is_good = self.based_on.iter().all(unmoved);
+        if is_good {
+            self.good_at.store(seq, Ordering::Relaxed);
+        }
+        is_good
+    }
+
+    /// About what it takes, once compressed, too.
+    fn bytes(&self) -> usize {
+        512 + self.parts.iter().map(|part| part.len() * 3 / 2).sum::<usize>()
     }
 
     /// The page as an answer, compressed if the browser takes that.
-    pub fn page(&self, request: &HeaderMap) -> Response {
-        let squeeze = self.html.len() >= GZIP_BYTES_MIN && takes_gzip(request);
-        let body = if squeeze { self.gzip.get_or_init(|| gzip(&self.html)) } else { &self.html };
-        let mut response = Response::new(body.clone().into());
+    pub fn page(&self, app: &App, request: &HeaderMap) -> Result<Response, Problem> {
+        let seen = self.seen(app)?;
+        let [top, middle, end] = &self.parts;
+        let squeeze = takes_gzip(request);
+        let body = if squeeze {
+            let whole = || Squeezed::new(&[top, page::style(), middle].concat(), end);
+            self.squeezed.get_or_init(whole).around(&seen)
+        } else {
+            [top, page::style(), middle, seen.as_str(), end].concat().into_bytes()
+        };
+        let mut response = Response::new(body.into());
         let headers = response.headers_mut();
         page::set_page_headers(headers);
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         if squeeze {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        response
+        Ok(response)
+    }
+
+    /// How often it was scanned, and when first.
+    fn seen(&self, app: &App) -> Result<String, Problem> {
+        let mut known = self.code.lock();
+        let flushed = app.scans_flushed();
+        if known.0 != flushed
+            && let Some(code) = app.store.get::<Code>(&known.1.code)?
+        {
+            *known = (flushed, code);
+        }
+        let numbers = app.scan_numbers(&known.1);
+        drop(known);
+        Ok(page::seen(numbers))
     }
 }
 
@@ -128,13 +162,6 @@ fn takes_gzip(request: &HeaderMap) -> bool {
         let refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0_f32));
         name.trim().eq_ignore_ascii_case("gzip") && !refused
     })
-}
-
-fn gzip(html: &Bytes) -> Bytes {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    // Writing to memory cannot fail.
-    let _ = encoder.write_all(html);
-    encoder.finish().unwrap_or_default().into()
 }
 
 #[cfg(test)]
@@ -157,5 +184,33 @@ mod tests {
             assert_eq!(takes_gzip(&headers), takes, "{value}");
         }
         assert!(!takes_gzip(&HeaderMap::new()));
+    }
+
+    fn made(size: usize) -> Arc<Made> {
+        let parts = ["".into(), "x".repeat(size).into(), "".into()];
+        let record = serde_json::json!({
+            "code": "C", "certificate": "c", "lot": "l", "operator": "o", "area": "430321",
+            "bound_at": "2026-03-01T08:00:00Z",
+        });
+        let code = Mutex::new((0, serde_json::from_value(record).unwrap()));
+        let squeezed = std::sync::OnceLock::new();
+        let (good_at, based_on) = (AtomicU64::new(0), Vec::new());
+        Arc::new(Made { code, good_at, based_on, parts, squeezed })
+    }
+
+    #[test]
+    fn the_memory_has_an_end_and_what_is_asked_for_stays() {
+        let mut pages = Pages::default();
+        let size = 64 << 10;
+        for n in 0..3 * BYTES_MAX / size {
+            pages.put(&format!("{n}"), made(size));
+            assert!(pages.get("0").is_some(), "asked for all the time, gone after {n}");
+            let kept = pages.new.values().chain(pages.old.values());
+            assert!(kept.map(|made| made.bytes()).sum::<usize>() <= BYTES_MAX + 2 * size);
+        }
+        assert!(pages.get("1").is_none());
+        let before = pages.new_bytes;
+        pages.put("0", made(size));
+        assert_eq!(pages.new_bytes, before, "one page a code");
     }
 }

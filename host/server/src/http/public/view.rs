@@ -17,7 +17,7 @@ use super::meter::{Limit, Meter};
 use crate::app::App;
 use crate::app::certificates::belongs;
 use crate::http::Problem;
-use crate::texts::{t, tf};
+use crate::texts::t;
 
 /// Activities shown, the latest ones.
 const ACTIVITIES_MAX: usize = 40;
@@ -238,16 +238,6 @@ impl ScanView {
                 unit: lot.unit,
             },
         })
-    }
-
-    /// First scan in China, `2026-11-20 09:12`.
-    pub fn first_scan(&self) -> Option<String> {
-        self.scans.first_at.map(china_minute)
-    }
-
-    /// How often it was scanned, as a sentence.
-    pub fn scan_count(&self) -> String {
-        tf("public.scan_count", [("count", self.scans.count.to_string().as_str())])
     }
 
     /// Verdict over all tests, for the heading: a failed one is never outshone by a later one.
