@@ -74,6 +74,13 @@ fn told(appliance: &Appliance, verb: &[&str], wanted: &[&str]) -> Finished {
     done
 }
 
+/// `verify` names the file by its place in the data folder, and the line.
+fn verify_told(appliance: &Appliance, file: &Path, line: Option<usize>) {
+    let file = file.strip_prefix(&appliance.setting.data).unwrap().to_str().unwrap();
+    let line = line.map(|line| format!("line {line},")).unwrap_or_default();
+    told(appliance, &["verify"], &["日志已损坏", file, &line, "备份"]);
+}
+
 /// It starts by itself with everything there.
 fn heals(appliance: &mut Appliance) {
     appliance.serve().unwrap();
@@ -138,7 +145,7 @@ fn damage_in_the_journal_stops_and_names_the_place() {
         let place = format!("第 {line} 行");
         let wanted = ["日志已损坏", file.to_str().unwrap(), &place, "备份", "tianyin doctor --fix"];
         refused(&appliance, &wanted);
-        told(&appliance, &["verify"], &wanted[..3]);
+        verify_told(&appliance, &file, Some(line));
         told(&appliance, &["rebuild"], &wanted[..3]);
         assert_eq!(std::fs::read(&file).unwrap().len(), whole.len(), "nothing was changed");
         // The way it says: the file from a backup.
@@ -208,8 +215,7 @@ fn damage_in_an_earlier_segment() {
     let file = segment(&appliance, firsts[1]);
     let whole = std::fs::read(&file).unwrap();
     flip(&file, line_starts(&file)[2] + 60);
-    let wanted = ["日志已损坏", file.to_str().unwrap(), "第 3 行"];
-    told(&appliance, &["verify"], &wanted);
+    verify_told(&appliance, &file, Some(3));
     std::fs::remove_dir_all(appliance.setting.data.join("store")).unwrap();
     refused(&appliance, &["日志已损坏", file.to_str().unwrap()]);
     std::fs::write(&file, whole).unwrap();
@@ -376,7 +382,7 @@ fn sealed_segments() {
     for file in files {
         let whole = std::fs::read(&file).unwrap();
         flip(&file, whole.len() / 2);
-        told(&appliance, &["verify"], &["日志已损坏", file.to_str().unwrap(), "备份"]);
+        verify_told(&appliance, &file, None);
         std::fs::remove_dir_all(appliance.setting.data.join("store")).unwrap();
         refused(&appliance, &["日志已损坏", file.to_str().unwrap(), "备份"]);
         std::fs::write(&file, whole).unwrap();
