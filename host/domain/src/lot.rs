@@ -61,7 +61,7 @@ pub struct Lot {
 /// By operator; part `""` holds all.
 pub const BY_OPERATOR: Index = Index("lot.operator");
 /// By number.
-pub const BY_NO: Index = Index("lot.no");
+pub const BY_NO: Index = Index("lot.no=");
 /// By status.
 pub const BY_STATUS: Index = Index("lot.status");
 

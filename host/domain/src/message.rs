@@ -141,7 +141,7 @@ pub const BY_STATUS: Index = Index("message.status");
 /// By device.
 pub const BY_DEVICE: Index = Index("message.device");
 /// By device and content.
-pub const BY_CONTENT: Index = Index("message.content");
+pub const BY_CONTENT: Index = Index("message.content=");
 
 impl Message {
     fn content_key(device: &str, kind: MessageKind, sha256: &str) -> String {

@@ -120,7 +120,7 @@ pub struct Operator {
 }
 
 /// By credit code.
-pub const BY_USCC: Index = Index("operator.uscc");
+pub const BY_USCC: Index = Index("operator.uscc=");
 /// By status; part `""` holds all.
 pub const BY_STATUS: Index = Index("operator.status");
 

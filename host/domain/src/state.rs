@@ -17,7 +17,8 @@ pub struct StateError(pub String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Table(pub &'static str);
 
-/// Name of an index: rows are grouped in parts and sorted within a part.
+/// Name of an index: rows are grouped in parts and sorted within a part. A name that ends in `=` is of a
+/// unique key: a part has one row, so nobody has to count them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Index(pub &'static str);
 

@@ -147,7 +147,7 @@ pub const BY_VERDICT: Index = Index("test.verdict");
 /// Tests without a lot.
 pub const UNMATCHED: Index = Index("test.unmatched");
 /// By device and message id of the device.
-pub const BY_DEVICE_ID: Index = Index("test.device_id");
+pub const BY_DEVICE_ID: Index = Index("test.device_id=");
 /// By operator.
 pub const BY_OPERATOR: Index = Index("test.operator");
 

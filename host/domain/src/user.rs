@@ -48,7 +48,7 @@ impl User {
 }
 
 /// Users by sign-in name.
-pub const BY_NAME: Index = Index("user.name");
+pub const BY_NAME: Index = Index("user.name=");
 /// All users.
 pub const ALL: Index = Index("user.all");
 

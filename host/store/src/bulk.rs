@@ -18,7 +18,7 @@ use tianyin_domain::{Put, State, StateError};
 
 use crate::error::{StoreError, guard};
 use crate::key;
-use crate::open::FLUSH_EVERY_BYTES;
+use crate::layer::FLUSH_EVERY_BYTES;
 use crate::store::{Last, Record, Store, last_puts};
 use crate::value::{Row, damaged, decode_keys, encode_record};
 
@@ -55,7 +55,7 @@ impl Store {
             return Err(StoreError::NotForward { applied: self.applied_seq(), given: 0 }.into());
         }
         guard(|| {
-            self.tree()?.insert(key::BULK, &[1])?;
+            self.tree()?.sled().insert(key::BULK, &[1])?;
             self.flush_tree()
         })?;
         std::thread::scope(|scope| {
@@ -153,7 +153,7 @@ impl<'a> Inserter<'a> {
     fn new(store: &'a Store, inserted: Arc<AtomicU64>) -> Result<Self, StoreError> {
         Ok(Self {
             store,
-            tree: store.tree()?,
+            tree: store.tree()?.sled().clone(),
             inserted,
             written: HashSet::new(),
             counts: Counts::default(),
@@ -261,6 +261,9 @@ struct Counts {
 
 impl Counts {
     fn add(&mut self, entry: &[u8]) -> Result<(), StoreError> {
+        if !key::is_counted(entry) {
+            return Ok(());
+        }
         let key = key::count_of_entry(entry).ok_or_else(damaged)?;
         if let Some(n) = self.many.get_mut(&key) {
             *n += 1;
@@ -272,6 +275,9 @@ impl Counts {
     }
 
     fn remove(&mut self, entry: &[u8]) -> Result<(), StoreError> {
+        if !key::is_counted(entry) {
+            return Ok(());
+        }
         let key = key::count_of_entry(entry).ok_or_else(damaged)?;
         if let Some(n) = self.many.get_mut(&key) {
             *n = n.checked_sub(1).ok_or_else(damaged)?;

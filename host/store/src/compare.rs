@@ -42,7 +42,7 @@ impl Store {
         catch_up: &mut dyn FnMut(u64) -> Result<(), E>,
     ) -> Result<Comparison, E> {
         catch_up(guard(|| self.number(key::APPLIED))?)?;
-        let (keys, suspects) = guard(|| suspects(&self.tree()?, &fresh.tree()?))?;
+        let (keys, suspects) = guard(|| suspects(&drained(self)?, &drained(fresh)?))?;
         let mut found =
             Comparison { keys, more: suspects.len() >= SUSPECTS_MAX, ..Default::default() };
         for suspect in suspects {
@@ -67,13 +67,13 @@ impl Store {
     ) -> Result<Option<&'static str>, E> {
         for _ in 0..LOOKS_MAX {
             let before = guard(|| self.number(key::APPLIED))?;
-            let own = guard(|| Ok(self.tree()?.get(suspect)?))?;
+            let own = guard(|| self.tree()?.get(suspect))?;
             let after = guard(|| self.number(key::APPLIED))?;
             if before != after {
                 continue;
             }
             catch_up(before)?;
-            let right = guard(|| Ok(fresh.tree()?.get(suspect)?))?;
+            let right = guard(|| fresh.tree()?.get(suspect))?;
             return Ok(match (own, right) {
                 (own, right) if own == right => None,
                 (None, _) => Some("missing"),
@@ -88,7 +88,7 @@ impl Store {
     pub fn record_counts(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         guard(|| {
             let mut counts = BTreeMap::new();
-            for key in self.tree()?.scan_prefix([key::RECORD]).keys() {
+            for key in drained(self)?.scan_prefix([key::RECORD]).keys() {
                 let (_, name) = name(&key?);
                 let table = name.split('/').next().unwrap_or_default().to_owned();
                 *counts.entry(table).or_default() += 1;
@@ -96,6 +96,13 @@ impl Store {
             Ok(counts)
         })
     }
+}
+
+/// What sled has, with everything up to now in it. What is written while it is read may be missing.
+fn drained(store: &Store) -> Result<sled::Tree, StoreError> {
+    let tree = store.tree()?;
+    tree.drain()?;
+    Ok(tree.sled().clone())
 }
 
 /// Walks both trees side by side: number of keys, and those that differ.

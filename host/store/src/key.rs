@@ -61,6 +61,12 @@ pub(crate) fn count_of_entry(entry: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Whether the entries of its part are counted; not those of a unique key.
+pub(crate) fn is_counted(entry: &[u8]) -> bool {
+    let name = entry.strip_prefix(&[INDEX]).and_then(|mut rest| take(&mut rest));
+    !name.is_some_and(|name| name.ends_with(b"="))
+}
+
 /// What all entries begin with that a count is of.
 pub(crate) fn part_of_count(count: &[u8]) -> Option<Vec<u8>> {
     let mut out = vec![INDEX];

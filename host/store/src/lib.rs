@@ -30,6 +30,7 @@ mod bulk;
 mod compare;
 mod error;
 mod key;
+mod layer;
 mod open;
 mod page;
 mod rebuild;

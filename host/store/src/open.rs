@@ -10,17 +10,15 @@ use crate::value::decode_number;
 
 /// Number of the layout of keys and values. A store with another number is rebuilt; there are no
 /// migrations. Also to be raised when records or index entries change their meaning.
-const SCHEMA: u64 = 2;
+const SCHEMA: u64 = 3;
 /// Size of sled's log segments and write buffers, eight times sled's own default, against a deadlock
 /// of sled's: a writer that needs a new segment holds a lock and waits for a truncation of the file,
 /// which was handed to a pool of 7 or 8 threads; if as many full buffers are being written out, each of
 /// these threads waits for that lock. (The pool would grow, but its count of idle threads wraps below
 /// zero.) With 512 KiB, overwriting a few hundred records fast stops for good within a second. With few,
-/// large buffers, and a flush after every [`FLUSH_EVERY_BYTES`] of puts, no more than a few are ever
+/// large buffers, and a flush after every [`crate::layer::FLUSH_EVERY_BYTES`] of puts, no more than a few are ever
 /// under way.
 const SEGMENT_BYTES: usize = 4 << 20;
-/// Of keys and values; what sled makes of them is several times that.
-pub(crate) const FLUSH_EVERY_BYTES: usize = 1 << 20;
 /// sled's threads may hold the file for a moment after the last handle is gone.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 /// Stores that were moved aside and are kept for a look.

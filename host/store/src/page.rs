@@ -76,7 +76,7 @@ impl Store {
         let (mut shown, mut examined) = (None, None);
         // One handle for all of it: a store that is swapped meanwhile does not mix with the new one.
         let tree = self.tree()?;
-        for (n, entry) in directed(tree.range(low..high), query.newest_first).enumerate() {
+        for (n, entry) in tree.range(&low, &high, query.newest_first).enumerate() {
             let (key, value) = entry?;
             if n == PAGE_ROWS_MAX {
                 return Ok((rows, examined.map(|key| list.cursor(key))));
@@ -100,11 +100,6 @@ impl Store {
 
 /// Id and JSON of a record.
 type Found = (String, Arc<[u8]>);
-type Entries = Box<dyn Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>>>;
-
-fn directed(entries: sled::Iter, backwards: bool) -> Entries {
-    if backwards { Box::new(entries.rev()) } else { Box::new(entries) }
-}
 
 /// A list is an index, a part, a prefix and a direction; a cursor belongs to one.
 struct List {

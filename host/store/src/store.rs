@@ -3,13 +3,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use sled::Batch;
+use sled::IVec;
 use tianyin_domain::state::{Index, Table, parse};
 use tianyin_domain::{Entity, Entry, Put, Scope, State, StateError};
 
 use crate::error::{StoreError, guard};
 use crate::key;
-use crate::open::{FLUSH_EVERY_BYTES, Opened, Options, open};
+use crate::layer::{Change, Drainer, Tree};
+use crate::open::{Opened, Options, open};
 use crate::value::{
     Row, damaged, decode_keys, decode_number, decode_record, encode_record, json_of,
 };
@@ -24,22 +25,22 @@ struct Inner {
     dir: PathBuf,
     /// `None` when it could not be opened anew.
     sled: RwLock<Option<Handles>>,
-    /// Bytes handed to sled since the last flush; also the lock of the one writer.
-    unflushed_bytes: Mutex<usize>,
+    /// The lock of the one writer.
+    writer: Mutex<()>,
     applied_seq: AtomicU64,
 }
 
 pub(crate) struct Handles {
-    /// The default tree, without the Db around it that would also reach the others.
-    tree: sled::Tree,
-    db: sled::Db,
+    tree: Tree,
+    _drainer: Drainer,
     /// Where it lies; after a rebuild in use not where the store was opened.
     folder: PathBuf,
 }
 
 impl Handles {
-    fn of(db: sled::Db, folder: &Path) -> Self {
-        Self { tree: sled::Tree::clone(&db), db, folder: folder.into() }
+    fn of(db: sled::Db, folder: &Path) -> Result<Self, StoreError> {
+        let (tree, _drainer) = Tree::new(db)?;
+        Ok(Self { tree, _drainer, folder: folder.into() })
     }
 }
 
@@ -56,8 +57,8 @@ impl Store {
     pub fn open(dir: &Path, options: &Options) -> Result<(Self, Opened), StoreError> {
         let (db, opened) = open(dir, options)?;
         let applied_seq = AtomicU64::new(opened.applied_seq);
-        let sled = RwLock::new(Some(Handles::of(db, dir)));
-        let inner = Inner { dir: dir.into(), sled, unflushed_bytes: Mutex::new(0), applied_seq };
+        let sled = RwLock::new(Some(Handles::of(db, dir)?));
+        let inner = Inner { dir: dir.into(), sled, writer: Mutex::new(()), applied_seq };
         Ok((Self { inner: Arc::new(inner) }, opened))
     }
 
@@ -67,28 +68,27 @@ impl Store {
     /// when such a reader takes too long; then it is to be tried again. What comes back may be older
     /// than what was there; the caller replays the journal from [`Store::applied_seq`] on.
     pub fn reopen(&self, options: &Options) -> Result<Opened, StoreError> {
-        let mut unflushed_bytes = self.lock_writer();
+        let _writer = self.lock_writer();
         let closed = self.inner.sled.write().unwrap_or_else(PoisonError::into_inner).take();
         // Dropping writes out what is left, and may fail at it as before.
         let _ = guard(|| Ok(drop(closed)));
         let (db, opened) = open(&self.inner.dir, options)?;
-        *unflushed_bytes = 0;
         self.inner.applied_seq.store(opened.applied_seq, Ordering::Release);
-        let handles = Some(Handles::of(db, &self.inner.dir));
+        let handles = Some(Handles::of(db, &self.inner.dir)?);
         *self.inner.sled.write().unwrap_or_else(PoisonError::into_inner) = handles;
         Ok(opened)
     }
 
-    /// Whether it can be read at all.
+    /// Whether it can be read, and whether the last commits reached the disk's cache.
     pub fn probe(&self) -> Result<(), StoreError> {
-        guard(|| Ok(self.tree()?.get(key::APPLIED).map(drop)?))
+        guard(|| self.tree()?.probe(key::APPLIED))
     }
 
     /// Writes the puts of a group, the index entries and counts that follow from them and `applied_seq`,
     /// which must move forward, in one atomic batch. Of several puts of a record the last one counts. A
     /// commit should stay in the order of a megabyte, that of a group.
     pub fn commit(&self, puts: Vec<Put>, applied_seq: u64) -> Result<(), StoreError> {
-        let mut unflushed_bytes = self.lock_writer();
+        let _writer = self.lock_writer();
         let applied = self.applied_seq();
         if applied_seq <= applied {
             return Err(StoreError::NotForward { applied, given: applied_seq });
@@ -106,18 +106,12 @@ impl Store {
                 let after = before.checked_add_signed(delta).ok_or_else(damaged)?;
                 match after {
                     2.. => changes.insert(key, &after.to_be_bytes()),
-                    _ if before >= 2 => changes.batch.remove(key),
+                    _ if before >= 2 => changes.remove(&key),
                     _ => {}
                 }
             }
             changes.insert(key::APPLIED.to_vec(), &applied_seq.to_be_bytes());
-            *unflushed_bytes += changes.bytes;
-            // Before the batch: an error here leaves the store as it was.
-            if *unflushed_bytes > FLUSH_EVERY_BYTES {
-                self.db()?.flush()?;
-                *unflushed_bytes = changes.bytes;
-            }
-            Ok(self.tree()?.apply_batch(changes.batch)?)
+            self.tree()?.write(changes.changes)
         })?;
         self.inner.applied_seq.store(applied_seq, Ordering::Release);
         Ok(())
@@ -137,7 +131,7 @@ impl Store {
         };
         for gone in old_keys.difference(&keys) {
             changes.count(gone, -1)?;
-            changes.batch.remove(gone.as_slice());
+            changes.remove(gone);
         }
         let same_row = old_row.as_ref() == Some(&row);
         let mut row_bytes = Vec::new();
@@ -191,7 +185,7 @@ impl Store {
 
     /// What the store takes on the disk, in bytes.
     pub fn disk_bytes(&self) -> Result<u64, StoreError> {
-        guard(|| Ok(self.db()?.size_on_disk()?))
+        guard(|| self.tree()?.disk_bytes())
     }
 
     /// Where the store was opened; the name it has again at the next opening.
@@ -204,10 +198,9 @@ impl Store {
         self.handle(|handles| handles.folder.clone()).ok()
     }
 
-    /// Keeps everybody else from writing and from changing the handles; guards the bytes handed to sled
-    /// since the last flush.
-    pub(crate) fn lock_writer(&self) -> MutexGuard<'_, usize> {
-        self.inner.unflushed_bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Keeps everybody else from writing and from changing the handles.
+    pub(crate) fn lock_writer(&self) -> MutexGuard<'_, ()> {
+        self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn take_handles(&self) -> Option<Handles> {
@@ -222,12 +215,8 @@ impl Store {
     }
 
     /// A handle of its own: no lock is held while it is used.
-    pub(crate) fn tree(&self) -> Result<sled::Tree, StoreError> {
+    pub(crate) fn tree(&self) -> Result<Tree, StoreError> {
         self.handle(|handles| handles.tree.clone())
-    }
-
-    fn db(&self) -> Result<sled::Db, StoreError> {
-        self.handle(|handles| handles.db.clone())
     }
 
     fn handle<T>(&self, take: impl FnOnce(&Handles) -> T) -> Result<T, StoreError> {
@@ -243,7 +232,7 @@ impl Store {
             return decode_number(&value);
         }
         let part = key::part_of_count(count_key).ok_or_else(damaged)?;
-        let first = tree.scan_prefix(part).keys().next().transpose()?;
+        let first = tree.range(&part, &key::after_prefix(&part), false).next().transpose()?;
         Ok(u64::from(first.is_some()))
     }
 
@@ -252,7 +241,7 @@ impl Store {
     }
 
     pub(crate) fn flush_tree(&self) -> Result<(), StoreError> {
-        Ok(self.db()?.flush().map(drop)?)
+        self.tree()?.flush()
     }
 
     pub(crate) fn set_applied_seq(&self, seq: u64) {
@@ -278,9 +267,10 @@ impl State for Store {
     fn ids(&self, index: Index, part: &str, limit: usize) -> Result<Vec<String>, StateError> {
         let prefix = key::part(index, part);
         let read = || {
-            let keys = self.tree()?.scan_prefix(&prefix).keys().take(limit);
-            let id = |key: sled::IVec| key::id_of_suffix(key.get(prefix.len()..)?);
-            keys.map(|key| id(key?).ok_or_else(damaged)).collect()
+            let tree = self.tree()?;
+            let rows = tree.range(&prefix, &key::after_prefix(&prefix), false).take(limit);
+            let id = |key: IVec| key::id_of_suffix(key.get(prefix.len()..)?);
+            rows.map(|row| id(row?.0).ok_or_else(damaged)).collect()
         };
         Ok(guard(read)?)
     }
@@ -292,7 +282,7 @@ impl State for Store {
 
 /// The JSON of a record in scope. The caller does the parsing, so that this is compiled once.
 pub(crate) fn scoped_json(
-    tree: &sled::Tree,
+    tree: &Tree,
     table: Table,
     id: &str,
     scope: &Scope,
@@ -329,18 +319,23 @@ pub(crate) fn last_puts(puts: Vec<Put>) -> BTreeMap<Vec<u8>, Last> {
 
 #[derive(Default)]
 struct Changes {
-    batch: Batch,
+    changes: Vec<Change>,
     counts: BTreeMap<Vec<u8>, i64>,
-    bytes: usize,
 }
 
 impl Changes {
     fn insert(&mut self, key: Vec<u8>, value: &[u8]) {
-        self.bytes += key.len() + value.len();
-        self.batch.insert(key, value);
+        self.changes.push((key.into(), Some(value.into())));
+    }
+
+    fn remove(&mut self, key: &[u8]) {
+        self.changes.push((key.into(), None));
     }
 
     fn count(&mut self, entry: &[u8], delta: i64) -> Result<(), StoreError> {
+        if !key::is_counted(entry) {
+            return Ok(());
+        }
         let key = key::count_of_entry(entry).ok_or_else(damaged)?;
         *self.counts.entry(key).or_default() += delta;
         Ok(())

@@ -100,7 +100,7 @@ impl Store {
     /// comes from the new one, what is being read ends with the old one. The new one must be as far as
     /// this one, so the caller keeps commits away from the last line filled in until this returns.
     pub fn replace_with(&self, new: Beside) -> Result<Retired, StoreError> {
-        let mut unflushed_bytes = self.lock_writer();
+        let _writer = self.lock_writer();
         let (applied, given) = (self.applied_seq(), new.store.applied_seq());
         if given < applied {
             return Err(StoreError::NotForward { applied, given });
@@ -110,7 +110,6 @@ impl Store {
         point_to(self.dir(), &folder)?;
         let folder = self.folder().unwrap_or_else(|| self.dir().into());
         let handles = self.put_handles(handles, given);
-        *unflushed_bytes = 0;
         Ok(Retired { store: self.clone(), handles, folder })
     }
 }

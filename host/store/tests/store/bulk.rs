@@ -9,7 +9,13 @@ use crate::{Lot, open, put};
 
 /// Everything that stands in the tree, the counts of what is gone aside.
 fn content(dir: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let db = sled::Config::new().path(dir).segment_size(4 << 20).open().unwrap();
+    let config = sled::Config::new().path(dir).segment_size(4 << 20);
+    // sled's threads may hold its file for a moment after the last handle is gone.
+    let mut tries = (0..100).map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        config.open()
+    });
+    let db = tries.find_map(Result::ok).unwrap();
     db.iter().map(|pair| pair.unwrap()).map(|(k, v)| (k.to_vec(), v.to_vec())).collect()
 }
 
