@@ -138,6 +138,29 @@ fn digest_of(what: &impl std::hash::Hash) -> u128 {
     (half(0) << 64) | half(1)
 }
 
+/// A key's new value, or that it goes.
+type KeyChange = (Vec<u8>, Option<Vec<u8>>);
+
+/// How many of the changes make up what sled may have unflushed.
+fn slice_len(changes: &[KeyChange]) -> usize {
+    let mut bytes = 0;
+    let within = changes.iter().take_while(|(key, value)| {
+        bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+        bytes <= FLUSH_EVERY_BYTES
+    });
+    within.count().max(1)
+}
+
+fn put_all(tree: &sled::Tree, changes: Vec<KeyChange>) -> Result<(), StoreError> {
+    for (key, value) in changes {
+        match value {
+            Some(value) => tree.insert(key, value)?,
+            None => tree.remove(key)?,
+        };
+    }
+    Ok(())
+}
+
 struct Inserter<'a> {
     store: &'a Store,
     tree: sled::Tree,
@@ -145,7 +168,6 @@ struct Inserter<'a> {
     /// Records written so far.
     written: HashSet<u128>,
     counts: Counts,
-    unflushed_bytes: usize,
     applied_seq: u64,
 }
 
@@ -157,7 +179,6 @@ impl<'a> Inserter<'a> {
             inserted,
             written: HashSet::new(),
             counts: Counts::default(),
-            unflushed_bytes: 0,
             applied_seq: 0,
         })
     }
@@ -178,7 +199,7 @@ impl<'a> Inserter<'a> {
     }
 
     fn insert(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let mut changes: Vec<(Vec<u8>, Option<Vec<u8>>)> = Vec::with_capacity(batch.puts.len() * 5);
+        let mut changes: Vec<KeyChange> = Vec::with_capacity(batch.puts.len() * 5);
         for (key, put) in last_puts(batch.puts) {
             match put {
                 Last::Record(record) => self.change(&mut changes, key, record)?,
@@ -186,24 +207,33 @@ impl<'a> Inserter<'a> {
             }
         }
         changes.sort_unstable();
-        for (key, value) in changes {
-            self.unflushed_bytes += key.len() + value.as_ref().map_or(0, Vec::len);
-            match value {
-                Some(value) => self.tree.insert(key, value)?,
-                None => self.tree.remove(key)?,
-            };
-            if self.unflushed_bytes > FLUSH_EVERY_BYTES {
-                self.store.flush_tree()?;
-                self.unflushed_bytes = 0;
-            }
+        let mut left = changes;
+        while !left.is_empty() {
+            let rest = left.split_off(slice_len(&left));
+            self.put(left)?;
+            left = rest;
         }
         self.applied_seq = batch.applied_seq;
         Ok(())
     }
 
+    /// Inserts by two threads, while a third waits for the disk with what the slice before has
+    /// written: no more than two slices are ever under way.
+    fn put(&self, mut slice: Vec<KeyChange>) -> Result<(), StoreError> {
+        let second = slice.split_off(slice.len() / 2);
+        std::thread::scope(|scope| {
+            let flush = scope.spawn(|| guard(|| self.store.flush_tree()));
+            let other = scope.spawn(|| guard(|| put_all(&self.tree, second)));
+            let own = put_all(&self.tree, slice);
+            join(other)?;
+            join(flush)?;
+            own
+        })
+    }
+
     fn change(
         &mut self,
-        changes: &mut Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        changes: &mut Vec<KeyChange>,
         key: Vec<u8>,
         record: Record,
     ) -> Result<(), StoreError> {

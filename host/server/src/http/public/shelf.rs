@@ -17,8 +17,11 @@ use super::view::{self, ScanView};
 use crate::app::App;
 use crate::http::Problem;
 
-/// Memory for pages, in bytes: about ten thousand of them.
-const BYTES_MAX: usize = 96 << 20;
+/// Memory for pages, in bytes: ten to twenty thousand of them. Those that were sent compressed take a
+/// third more.
+const BYTES_MAX: usize = 128 << 20;
+/// What a page takes beside its text.
+const PAGE_BYTES: usize = 768;
 
 /// Finished pages by code. When the new ones fill half of the memory, they become the old ones; what
 /// is asked for among the old becomes new again, the rest is forgotten.
@@ -114,9 +117,8 @@ impl Made {
         is_good
     }
 
-    /// About what it takes, once compressed, too.
     fn bytes(&self) -> usize {
-        512 + self.parts.iter().map(|part| part.len() * 3 / 2).sum::<usize>()
+        PAGE_BYTES + self.parts.iter().map(|part| part.len()).sum::<usize>()
     }
 
     /// The page as an answer, compressed if the browser takes that.
