@@ -133,8 +133,8 @@ impl Found {
         Some(Ok(Segment { first_seq, path, bytes, form, has_gz, is_sealed }))
     }
 
-    fn shape(&self) -> (bool, bool, bool) {
-        (self.plain.is_some(), self.gz.is_some(), self.seal)
+    fn has_lines(&self) -> bool {
+        self.plain.is_some() || self.gz.is_some()
     }
 }
 
@@ -146,16 +146,17 @@ fn lost(dir: &Path, first_seq: u64) -> JournalError {
 
 /// All segments of the folder in order. Other files (lock, cut tails) are none of its business.
 ///
-/// While a folder is listed, a segment may turn from plain to compressed, and neither file be seen:
-/// only what two listings agree on counts.
+/// While a folder is listed, a segment may turn from plain to compressed, and neither file be seen. That
+/// happens to a segment once. So it is listed until a listing has every segment of the one before, and
+/// no new one, whose predecessor it may have missed; while segments come faster than that, at most
+/// [`LISTINGS_MAX`] times.
 pub(crate) fn list(dir: &Path) -> Result<Vec<Segment>, JournalError> {
     let mut before = entries(dir)?;
     for _ in 1..LISTINGS_MAX {
         let now = entries(dir)?;
-        let same = before.len() == now.len()
-            && before.iter().zip(&now).all(|(a, b)| a.0 == b.0 && a.1.shape() == b.1.shape());
+        let is_whole = now.values().all(Found::has_lines) && now.keys().eq(before.keys());
         before = now;
-        if same {
+        if is_whole {
             break;
         }
     }

@@ -38,9 +38,31 @@ pub struct VerifyReport {
     pub torn: Option<Damage>,
 }
 
-/// Recomputes the whole chain and compares the seals with it, one line in memory at a time. Takes no lock and writes nothing: beside a running writer, `until`
-/// names the last acknowledged line, and what follows is not looked at; `None` reads to the end.
+/// Damage that is another one each time is looked for again, at most so often.
+const LOOKS_MAX: usize = 5;
+
+/// Recomputes the whole chain and compares the seals with it, one line in memory at a time. Takes no
+/// lock and writes nothing: beside a running writer, `until` names the last acknowledged line, and what
+/// follows is not looked at; `None` reads to the end.
 pub fn verify(
+    dir: &Path,
+    until: Option<u64>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<VerifyReport, JournalError> {
+    let mut result = verify_once(dir, until, progress);
+    // A segment that is sealed while the folder is listed may be missing there. Damage stays.
+    for _ in 0..LOOKS_MAX {
+        let Err(JournalError::Damaged(before)) = &result else { break };
+        let again = verify_once(dir, until, progress);
+        if matches!(&again, Err(JournalError::Damaged(now)) if now == before) {
+            break;
+        }
+        result = again;
+    }
+    result
+}
+
+fn verify_once(
     dir: &Path,
     until: Option<u64>,
     progress: &mut dyn FnMut(Progress),

@@ -414,13 +414,23 @@ fn beside_a_running_writer() {
     let committed = std::sync::atomic::AtomicU64::new(0);
     let done = std::sync::atomic::AtomicBool::new(false);
     use std::sync::atomic::Ordering::SeqCst;
-    const LINES: u64 = 3000;
+    const LINES: u64 = 1500;
+    /// Whoever fails ends the others, too.
+    struct Ends<'a>(&'a std::sync::atomic::AtomicBool);
+    impl Drop for Ends<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, SeqCst);
+        }
+    }
     std::thread::scope(|scope| {
         let (committed, done) = (&committed, &done);
+        let _ends = Ends(done);
         scope.spawn(move || {
-            while journal.head().seq < LINES {
+            while journal.head().seq < LINES && !done.load(SeqCst) {
                 let seqs = append(&mut journal, &["一", &"y".repeat(60), "z"]).unwrap();
                 committed.store(seqs.last, SeqCst);
+                // A segment every few milliseconds; in use it is one in days.
+                std::thread::sleep(std::time::Duration::from_millis(1));
             }
             while !done.load(SeqCst) {
                 std::thread::yield_now();
