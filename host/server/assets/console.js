@@ -211,6 +211,8 @@ setInterval(() => {
 }, 1000);
 
 // ---- photos: each is uploaded as soon as it is chosen, the form then sends only what it is called
+const photosBefore = new WeakMap();
+
 function photoNote(box, text) {
   box.querySelector(".note").textContent = text;
 }
@@ -239,11 +241,8 @@ async function sendPhoto(box, file) {
   return told;
 }
 
-async function sendPhotos(box, input) {
+async function sendPhotos(box, files) {
   const list = box.querySelector(".thumbs");
-  const files = Array.from(input.files);
-  input.value = "";
-  box.dataset.busy = String(Number(box.dataset.busy || 0) + 1);
   let fault = "";
   for (const file of files) {
     if (list.children.length >= Number(box.dataset.max)) {
@@ -265,7 +264,14 @@ async function sendPhotos(box, input) {
 
 document.addEventListener("change", (event) => {
   const box = event.target.closest("[data-photos]");
-  if (box && event.target.type === "file" && event.target.files.length) sendPhotos(box, event.target);
+  if (box && event.target.type === "file" && event.target.files.length) {
+    const files = Array.from(event.target.files);
+    event.target.value = "";
+    box.dataset.busy = String(Number(box.dataset.busy || 0) + 1);
+    // One after the other: what one choice has to say is not wiped out by the end of another.
+    const before = photosBefore.get(box) || Promise.resolve();
+    photosBefore.set(box, before.then(() => sendPhotos(box, files)));
+  }
 });
 document.addEventListener("click", (event) => {
   const remove = event.target.closest("[data-photos] .remove");
