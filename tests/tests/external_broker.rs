@@ -43,6 +43,12 @@ fn behind_mosquitto_at(setting: Setting, users: &[&str], tls: bool) -> (Applianc
     let broker = Mosquitto::start(&appliance.setting, &all).unwrap();
     appliance.setting.environment.extend(broker.environment(tls));
     appliance.serve().unwrap();
+    // Before the first subscription the broker keeps nothing for us; a device repeats what has no
+    // receipt, the simulators do not.
+    until("the subscription", WAIT, || {
+        Ok(appliance.log().contains("connected to the external broker").then_some(()))
+    })
+    .unwrap();
     (appliance, broker)
 }
 
