@@ -36,6 +36,9 @@ struct Lines {
     ended: usize,
 }
 
+/// What a program has said is read to the end within this time of its own.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 impl Running {
     /// Starts a program. Variables `TIANYIN_…` of this process are not handed on.
     pub fn start(name: &str, program: &Path, prepare: impl FnOnce(&mut Command)) -> Result<Self> {
@@ -112,9 +115,14 @@ impl Running {
         }
     }
 
-    /// Whether it still runs.
+    /// Whether it still runs. If not, what it said is here.
     pub fn is_running(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+        let runs = matches!(self.child.try_wait(), Ok(None));
+        if !runs {
+            let lines = self.output.lock();
+            let _ = self.output.grown.wait_timeout_while(lines, LAST_WORDS, |l| l.ended < 2);
+        }
+        runs
     }
 
     /// Kills it at once, as a power cut would.
