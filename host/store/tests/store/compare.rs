@@ -71,6 +71,8 @@ fn a_writer_beside_does_not_disturb() {
             while !stop.load(Ordering::Relaxed) {
                 seq += 1;
                 own.commit(line(seq), seq).unwrap();
+                // The comparison has to keep up: it replays what was written meanwhile.
+                std::thread::sleep(std::time::Duration::from_millis(1));
             }
         });
         while own.applied_seq() == 50 {
