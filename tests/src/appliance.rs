@@ -243,6 +243,13 @@ impl Appliance {
         self.running.as_ref().context("it does not serve")
     }
 
+    /// The token in the set-up link that the service prints when it starts.
+    pub fn setup_token(&self) -> Result<String> {
+        self.service()?.line("set-up link", 0, READY_TIMEOUT, |line| {
+            line.split_once("/setup?token=").map(|(_, token)| token.trim().to_owned())
+        })
+    }
+
     /// What the service has logged, as far as it is kept.
     pub fn log(&self) -> String {
         self.running.as_ref().map(Running::output).unwrap_or_default()

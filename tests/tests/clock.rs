@@ -238,12 +238,7 @@ fn a_set_up_link_is_never_good_for_long() {
     let clock = FalseClock::on(&mut setting);
     let mut appliance = Appliance::empty(setting).unwrap();
     appliance.serve().unwrap();
-    let service = appliance.service().unwrap();
-    let token = service
-        .line("set-up link", 0, WAIT, |line| {
-            line.split_once("/setup?token=").map(|(_, token)| token.trim().to_owned())
-        })
-        .unwrap();
+    let token = appliance.setup_token().unwrap();
     let opens = || {
         let page = appliance.get(&format!("/setup?token={token}")).unwrap().text();
         page.contains("name=\"password\"")

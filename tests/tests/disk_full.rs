@@ -262,12 +262,7 @@ fn at_set_up() {
             let (disk, setting) = small_disk(free_min_mib);
             let mut appliance = Appliance::empty(setting).unwrap();
             appliance.serve().unwrap();
-            let service = appliance.service().unwrap();
-            let token = service
-                .line("set-up link", 0, WAIT, |line| {
-                    line.split_once("/setup?token=").map(|(_, token)| token.trim().to_owned())
-                })
-                .unwrap();
+            let token = appliance.setup_token().unwrap();
             disk.leave_kib(left_kib).unwrap();
             if free_min_mib > 0 {
                 wait_read_only(&appliance);

@@ -1,7 +1,6 @@
 //! The first minutes: set-up link, county, administrator, sign-in.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::time::Duration;
 
 use tianyin_tests::appliance::Setting;
 use tianyin_tests::http::{self, Answer};
@@ -21,16 +20,6 @@ fn fresh() -> Appliance {
     let mut appliance = Appliance::empty(Setting::new().unwrap()).unwrap();
     appliance.serve().unwrap();
     appliance
-}
-
-/// The token in the link that the service prints when it starts.
-fn printed_token(appliance: &Appliance) -> String {
-    let service = appliance.service().unwrap();
-    service
-        .line("set-up link", 0, Duration::from_secs(10), |line| {
-            line.split_once("/setup?token=").map(|(_, token)| token.trim().to_owned())
-        })
-        .unwrap()
 }
 
 fn post(appliance: &Appliance, path: &str, fields: &[(&str, &str)]) -> Answer {
@@ -64,7 +53,7 @@ fn from_the_printed_link_to_a_signed_in_administrator() {
     assert!(nobody.status == 401 || nobody.status == 503, "{}", nobody.text());
     assert!(appliance.get("/setup").unwrap().text().contains("tianyin setup-link"));
 
-    let token = printed_token(&appliance);
+    let token = appliance.setup_token().unwrap();
     let page = appliance.get(&format!("/setup?token={token}")).unwrap().expect(200).unwrap();
     assert!(page.text().contains("name=\"password_again\""));
 
@@ -104,7 +93,7 @@ fn from_the_printed_link_to_a_signed_in_administrator() {
 #[test]
 fn wrong_and_old_links_are_refused_and_a_new_one_works() {
     let appliance = fresh();
-    let token = printed_token(&appliance);
+    let token = appliance.setup_token().unwrap();
     for bad in ["", "x", &token[1..]] {
         let refused = set_up(&appliance, bad, &[]);
         assert!(refused.status >= 400, "{bad}: {}", refused.status);
@@ -129,7 +118,7 @@ fn wrong_and_old_links_are_refused_and_a_new_one_works() {
 #[test]
 fn wrong_passwords_wait_longer_and_longer() {
     let appliance = fresh();
-    let token = printed_token(&appliance);
+    let token = appliance.setup_token().unwrap();
     assert_eq!(set_up(&appliance, &token, &[]).status, 303);
     let address = appliance.setting.http;
     let mut codes = Vec::new();

@@ -93,6 +93,9 @@ fn a_message_is_followed_by_its_id_and_told_once() {
         Ok(counted.then_some(metrics))
     });
     let metrics = metrics.unwrap();
+    let mut families: Vec<&str> = metrics.lines().filter(|l| l.starts_with("# TYPE ")).collect();
+    families.sort_unstable();
+    assert!(families.windows(2).all(|two| two[0] != two[1]), "told twice: {families:#?}");
     assert!(value_of(&metrics, "tianyin_mqtt_stored_seconds_count") >= 1.0);
     assert!(value_of(&metrics, "tianyin_mqtt_devices_online") >= 1.0);
     let groups = value_of(&metrics, "tianyin_journal_groups_total");

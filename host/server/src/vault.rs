@@ -35,27 +35,27 @@ impl Vault {
         crate::folders::make(dir)?;
         restrict(dir)?;
         let path = keys.join("vault.key");
-        let secrets = secrets(dir)?;
         if !path.exists() {
-            // A new key would open none of them.
-            anyhow::ensure!(secrets.is_empty(), "{}", key_gone(&path));
+            // A new key would open none of the secrets.
+            anyhow::ensure!(secrets(dir)?.is_empty(), "{}", key_gone(&path));
             let mut key = [0u8; 32];
             OsRandom.fill(&mut key);
             write_private(&path, &key)?;
         }
         let vault = Self::with_key(dir, &path)?;
-        vault.check_key(keys, &path, &secrets)?;
+        vault.check_key(keys, &path)?;
         Ok(vault)
     }
 
     /// Tells a damaged key from damaged secrets: by its digest, or by a secret that it opens.
-    fn check_key(&self, keys: &Path, key: &Path, secrets: &[String]) -> anyhow::Result<()> {
+    fn check_key(&self, keys: &Path, key: &Path) -> anyhow::Result<()> {
         let check = keys.join("vault.check");
         let bytes = std::fs::read(key).with_context(|| format!("read {}", key.display()))?;
         let digest = sha256_hex(&bytes);
         if std::fs::read_to_string(&check).is_ok_and(|kept| kept.trim() == digest) {
             return Ok(());
         }
+        let secrets = self.tokens()?;
         let opens = |token: &String| matches!(self.get(token), Ok(Some(_)));
         anyhow::ensure!(secrets.is_empty() || secrets.iter().any(opens), "{}", key_gone(key));
         write_private(&check, digest.as_bytes())

@@ -18,8 +18,8 @@ use tianyin_domain::{Put, State, StateError};
 
 use crate::error::{StoreError, guard};
 use crate::key;
-use crate::layer::FLUSH_EVERY_BYTES;
-use crate::store::{Last, Record, Store, last_puts};
+use crate::layer::{Change, FLUSH_EVERY_BYTES, size_of};
+use crate::store::{Last, Record, Store, count_of, last_puts};
 use crate::value::{Row, damaged, decode_keys, encode_record};
 
 /// Batches that may wait for the inserting thread.
@@ -138,20 +138,17 @@ fn digest_of(what: &impl std::hash::Hash) -> u128 {
     (half(0) << 64) | half(1)
 }
 
-/// A key's new value, or that it goes.
-type KeyChange = (Vec<u8>, Option<Vec<u8>>);
-
 /// How many of the changes make up what sled may have unflushed.
-fn slice_len(changes: &[KeyChange]) -> usize {
+fn slice_len(changes: &[Change]) -> usize {
     let mut bytes = 0;
     let within = changes.iter().take_while(|(key, value)| {
-        bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+        bytes += size_of(key, value.as_ref());
         bytes <= FLUSH_EVERY_BYTES
     });
     within.count().max(1)
 }
 
-fn put_all(tree: &sled::Tree, changes: Vec<KeyChange>) -> Result<(), StoreError> {
+fn put_all(tree: &sled::Tree, changes: Vec<Change>) -> Result<(), StoreError> {
     for (key, value) in changes {
         match value {
             Some(value) => tree.insert(key, value)?,
@@ -199,11 +196,13 @@ impl<'a> Inserter<'a> {
     }
 
     fn insert(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let mut changes: Vec<KeyChange> = Vec::with_capacity(batch.puts.len() * 5);
+        let mut changes: Vec<Change> = Vec::with_capacity(batch.puts.len() * 5);
         for (key, put) in last_puts(batch.puts) {
             match put {
                 Last::Record(record) => self.change(&mut changes, key, record)?,
-                Last::Version(seq) => changes.push((key, Some(seq.to_be_bytes().to_vec()))),
+                Last::Version(seq) => {
+                    changes.push((key.into(), Some(seq.to_be_bytes().as_slice().into())))
+                }
             }
         }
         changes.sort_unstable();
@@ -219,7 +218,7 @@ impl<'a> Inserter<'a> {
 
     /// Inserts by two threads, while a third waits for the disk with what the slice before has
     /// written: no more than two slices are ever under way.
-    fn put(&self, mut slice: Vec<KeyChange>) -> Result<(), StoreError> {
+    fn put(&self, mut slice: Vec<Change>) -> Result<(), StoreError> {
         let second = slice.split_off(slice.len() / 2);
         std::thread::scope(|scope| {
             let flush = scope.spawn(|| guard(|| self.store.flush_tree()));
@@ -233,7 +232,7 @@ impl<'a> Inserter<'a> {
 
     fn change(
         &mut self,
-        changes: &mut Vec<KeyChange>,
+        changes: &mut Vec<Change>,
         key: Vec<u8>,
         record: Record,
     ) -> Result<(), StoreError> {
@@ -246,10 +245,11 @@ impl<'a> Inserter<'a> {
         };
         for gone in old_keys.difference(&keys) {
             self.counts.remove(gone)?;
-            changes.push((gone.clone(), None));
+            changes.push((gone.as_slice().into(), None));
         }
         let mut row_bytes = Vec::new();
         row.encode(&mut row_bytes);
+        let row_bytes = sled::IVec::from(row_bytes);
         let same_row = old_row.as_ref() == Some(&row);
         for entry in &keys {
             let is_new = !old_keys.contains(entry);
@@ -257,10 +257,10 @@ impl<'a> Inserter<'a> {
                 self.counts.add(entry)?;
             }
             if is_new || !same_row {
-                changes.push((entry.clone(), Some(row_bytes.clone())));
+                changes.push((entry.as_slice().into(), Some(row_bytes.clone())));
             }
         }
-        changes.push((key, Some(encode_record(&row, &keys, &value))));
+        changes.push((key.into(), Some(encode_record(&row, &keys, &value).into())));
         Ok(())
     }
 
@@ -291,10 +291,7 @@ struct Counts {
 
 impl Counts {
     fn add(&mut self, entry: &[u8]) -> Result<(), StoreError> {
-        if !key::is_counted(entry) {
-            return Ok(());
-        }
-        let key = key::count_of_entry(entry).ok_or_else(damaged)?;
+        let Some(key) = count_of(entry)? else { return Ok(()) };
         if let Some(n) = self.many.get_mut(&key) {
             *n += 1;
         } else if !self.once.insert(digest_of(&key)) {
@@ -305,10 +302,7 @@ impl Counts {
     }
 
     fn remove(&mut self, entry: &[u8]) -> Result<(), StoreError> {
-        if !key::is_counted(entry) {
-            return Ok(());
-        }
-        let key = key::count_of_entry(entry).ok_or_else(damaged)?;
+        let Some(key) = count_of(entry)? else { return Ok(()) };
         if let Some(n) = self.many.get_mut(&key) {
             *n = n.checked_sub(1).ok_or_else(damaged)?;
         } else if !self.once.remove(&digest_of(&key)) {

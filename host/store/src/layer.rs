@@ -29,6 +29,11 @@ pub(crate) const FLUSH_EVERY_BYTES: usize = 1 << 20;
 /// A change of a key; `None` removes it.
 pub(crate) type Change = (IVec, Option<IVec>);
 
+/// What a change weighs, in bytes of key and value.
+pub(crate) fn size_of(key: &IVec, value: Option<&IVec>) -> usize {
+    key.len() + value.map_or(0, |value| value.len())
+}
+
 /// The tree of a store; a clone is the same tree.
 #[derive(Clone)]
 pub(crate) struct Tree(Arc<Shared>);
@@ -133,7 +138,7 @@ impl Tree {
         recent.commits += 1;
         let commit = recent.commits;
         for (key, value) in changes {
-            recent.bytes += key.len() + value.as_ref().map_or(0, |v| v.len());
+            recent.bytes += size_of(&key, value.as_ref());
             recent.map.insert(key, Pending { value, commit });
         }
         let hurry = recent.bytes >= DRAIN_BYTES;
@@ -211,7 +216,7 @@ impl Shared {
         }
         let mut batch = sled::Batch::default();
         for (key, pending) in &taken {
-            *unflushed_bytes += key.len() + pending.value.as_ref().map_or(0, |v| v.len());
+            *unflushed_bytes += size_of(key, pending.value.as_ref());
             match &pending.value {
                 Some(value) => batch.insert(key.clone(), value.clone()),
                 None => batch.remove(key.clone()),
@@ -231,7 +236,7 @@ impl Shared {
                 map.remove(&key);
             }
         }
-        *bytes = map.iter().map(|(k, p)| k.len() + p.value.as_ref().map_or(0, |v| v.len())).sum();
+        *bytes = map.iter().map(|(key, pending)| size_of(key, pending.value.as_ref())).sum();
         Ok(())
     }
 }
@@ -279,9 +284,8 @@ impl Range<'_> {
             (Some((a, _)), Some((b, _))) => a == b || (a < b) == self.backwards,
         };
         let found = if from_memory {
-            let newer = |(key, _): &(IVec, IVec)| in_memory.as_ref().is_some_and(|m| m.0 == *key);
-            // sled has an older value of the same key.
-            self.next_in_sled.take_if(|in_sled| newer(in_sled));
+            // Of the same key sled has an older value.
+            self.next_in_sled.take_if(|(key, _)| in_memory.as_ref().is_some_and(|m| m.0 == *key));
             in_memory
         } else {
             self.next_in_sled.take().map(|(key, value)| (key, Some(value)))

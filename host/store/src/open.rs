@@ -16,8 +16,8 @@ const SCHEMA: u64 = 3;
 /// which was handed to a pool of 7 or 8 threads; if as many full buffers are being written out, each of
 /// these threads waits for that lock. (The pool would grow, but its count of idle threads wraps below
 /// zero.) With 512 KiB, overwriting a few hundred records fast stops for good within a second. With few,
-/// large buffers, and a flush after every [`crate::layer::FLUSH_EVERY_BYTES`] of puts, no more than a few are ever
-/// under way.
+/// large buffers, and a flush after every [`crate::layer::FLUSH_EVERY_BYTES`] of puts, no more than a
+/// few are ever under way.
 const SEGMENT_BYTES: usize = 4 << 20;
 /// sled's threads may hold the file for a moment after the last handle is gone.
 const LOCK_WAIT: Duration = Duration::from_secs(2);

@@ -317,6 +317,12 @@ pub(crate) fn last_puts(puts: Vec<Put>) -> BTreeMap<Vec<u8>, Last> {
     puts.collect()
 }
 
+/// The count that an entry is part of; `None` where nobody counts.
+pub(crate) fn count_of(entry: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    let count = key::is_counted(entry).then(|| key::count_of_entry(entry).ok_or_else(damaged));
+    count.transpose()
+}
+
 #[derive(Default)]
 struct Changes {
     changes: Vec<Change>,
@@ -333,10 +339,7 @@ impl Changes {
     }
 
     fn count(&mut self, entry: &[u8], delta: i64) -> Result<(), StoreError> {
-        if !key::is_counted(entry) {
-            return Ok(());
-        }
-        let key = key::count_of_entry(entry).ok_or_else(damaged)?;
+        let Some(key) = count_of(entry)? else { return Ok(()) };
         *self.counts.entry(key).or_default() += delta;
         Ok(())
     }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use jiff::SignedDuration;
 use parking_lot::Mutex;
 use tianyin_domain::Time;
+use tianyin_domain::time::{china_minute, to_millisecond};
 
 use super::AppError;
 use crate::edge::now;
@@ -53,14 +54,9 @@ impl ClockState {
             Self::Right => return None,
             Self::BeforeBuild(t) | Self::Behind(t) | Self::Ahead(t) => t,
         };
-        let params = vec![("now", minute(shown)), ("other", minute(other))];
+        let params = vec![("now", china_minute(shown)), ("other", china_minute(other))];
         Some(AppError::refused_with(self.code(), params))
     }
-}
-
-/// Time of the county, to the minute.
-fn minute(time: Time) -> String {
-    (time + SignedDuration::from_hours(8)).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 /// The clock, and what it is compared with.
@@ -174,9 +170,7 @@ impl Known {
 
     fn time(&self, given: Time, uptime: Instant) -> Time {
         let given = match self.state {
-            ClockState::Ahead(_) => {
-                tianyin_domain::time::to_millisecond(self.expected(uptime)).min(given)
-            }
+            ClockState::Ahead(_) => to_millisecond(self.expected(uptime)).min(given),
             _ => given,
         };
         given.max(self.last)

@@ -264,7 +264,7 @@ mod tests {
     fn manifest(files: &[(&str, &[u8])]) -> String {
         let mut manifest = Manifest::new(1, "0", BTreeMap::new());
         for (name, content) in files {
-            let sm3 = hex::encode(Sm3::digest(content));
+            let sm3 = crate::blobs::hash_of(content);
             manifest.files.insert((*name).into(), Packed { bytes: content.len() as u64, sm3 });
         }
         serde_json::to_string(&manifest).unwrap()

@@ -148,7 +148,7 @@ fn front(page: &mut Text, app: &App) {
     let Some(stats) = app.gateway().and_then(tianyin_gateway::Gateway::front_stats) else { return };
     for (name, help, n) in [
         ("tianyin_mqtt_connections_total", "Connections of devices.", &stats.accepted),
-        ("tianyin_mqtt_refused_total", "Closed: too many of one address.", &stats.refused),
+        ("tianyin_mqtt_crowded_total", "Closed: too many of one address.", &stats.refused),
         ("tianyin_mqtt_timed_out_total", "Closed: no CONNECT in time.", &stats.timed_out),
         ("tianyin_mqtt_malformed_total", "Closed: no MQTT, or no TLS.", &stats.malformed),
     ] {
