@@ -1,10 +1,10 @@
 //! sled with what was committed last in memory before it.
 //!
-//! A commit to sled costs some ten microseconds a key, and readers wait for it. So commits go into a
-//! sorted map first, and a thread of its own takes all of it to sled in one atomic batch, ten times a
-//! second or when there is enough of it: keys that change with every commit, such as counts, are then
-//! written once. A crash loses the map; sled is as it was after some earlier commit, and the journal
-//! is replayed from there.
+//! A commit to sled costs some ten microseconds a key. So commits go into a sorted map first, and a
+//! thread of its own takes all of it to sled, ten times a second or when there is enough of it: keys
+//! that change with every commit, such as counts, are then written once. Until all of it is there
+//! readers have it from the map, and a crash has it from the note in [`crate::redo`] or loses all of
+//! it: sled is as it was after some earlier commit, and the journal is replayed from there.
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds as _};
@@ -16,6 +16,7 @@ use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 use sled::IVec;
 
 use crate::error::{StoreError, guard, io_error};
+use crate::redo::Redo;
 
 /// Longest time a commit stays in memory.
 const DRAIN_EVERY: Duration = Duration::from_millis(100);
@@ -45,8 +46,7 @@ struct Shared {
     /// Whoever reads a list holds it: what has just reached sled must not leave the memory while the
     /// list has passed its place in sled already.
     lists: RwLock<()>,
-    /// Bytes handed to sled since the last flush; also the lock of whoever drains.
-    unflushed_bytes: Mutex<usize>,
+    drain: Mutex<Drain>,
     thread: Mutex<Thread>,
     bell: Condvar,
 }
@@ -76,6 +76,13 @@ struct Thread {
     failed: bool,
 }
 
+/// What whoever drains needs, one at a time.
+struct Drain {
+    redo: Redo,
+    /// Bytes handed to sled since the last flush.
+    unflushed_bytes: usize,
+}
+
 /// The thread that takes commits to sled. Dropping it waits for the last of them.
 pub(crate) struct Drainer {
     shared: Arc<Shared>,
@@ -87,10 +94,10 @@ impl Tree {
         let shared = Arc::new(Shared {
             // Without the Db around it that would also reach the other trees.
             sled: sled::Tree::clone(&db),
+            drain: Mutex::new(Drain { redo: Redo::open(&db)?, unflushed_bytes: 0 }),
             db,
             recent: RwLock::default(),
             lists: RwLock::default(),
-            unflushed_bytes: Mutex::default(),
             thread: Mutex::default(),
             bell: Condvar::new(),
         });
@@ -200,13 +207,13 @@ impl Shared {
     }
 
     fn drain(&self) -> Result<(), StoreError> {
-        let mut unflushed_bytes = self.unflushed_bytes.lock();
-        let result = guard(|| self.drain_locked(&mut unflushed_bytes));
+        let mut drain = self.drain.lock();
+        let result = guard(|| self.drain_locked(&mut drain));
         self.thread.lock().failed = result.is_err();
         result
     }
 
-    fn drain_locked(&self, unflushed_bytes: &mut usize) -> Result<(), StoreError> {
+    fn drain_locked(&self, drain: &mut Drain) -> Result<(), StoreError> {
         let taken: Vec<(IVec, Pending)> = {
             let recent = self.recent.read();
             recent.map.iter().map(|(key, pending)| (key.clone(), pending.clone())).collect()
@@ -214,18 +221,18 @@ impl Shared {
         if taken.is_empty() {
             return Ok(());
         }
-        let mut batch = sled::Batch::default();
+        let changes = taken.iter().map(|(key, pending)| (key, pending.value.as_ref()));
+        drain.unflushed_bytes += 2 * drain.redo.note(changes)?;
         for (key, pending) in &taken {
-            *unflushed_bytes += size_of(key, pending.value.as_ref());
             match &pending.value {
-                Some(value) => batch.insert(key.clone(), value.clone()),
-                None => batch.remove(key.clone()),
-            }
+                Some(value) => self.sled.insert(key, value)?,
+                None => self.sled.remove(key)?,
+            };
         }
-        self.sled.apply_batch(batch)?;
-        if *unflushed_bytes >= FLUSH_EVERY_BYTES {
+        drain.redo.forget()?;
+        if drain.unflushed_bytes >= FLUSH_EVERY_BYTES {
             self.db.flush()?;
-            *unflushed_bytes = 0;
+            drain.unflushed_bytes = 0;
         }
         let _nobody_reads_a_list = self.lists.write();
         let mut recent = self.recent.write();

@@ -9,14 +9,14 @@
 //! flushes the drive's cache nor the file's size. Projects that acknowledge from sled interpose that
 //! call with fdatasync. Here the journal is the durability point, one fdatasync per group, before the
 //! store hears of it; the store's flush is a checkpoint that only shortens the replay. After a cut
-//! sled either opens in an earlier state, whose `applied_seq` fits because it was written in the same
-//! atomic batch, and the journal is replayed from there; or it does not open, and is rebuilt. A second
-//! fdatasync per group would buy nothing.
+//! sled either opens in an earlier state, whose `applied_seq` fits because it was written together
+//! with the rest (`redo.rs`), and the journal is replayed from there; or it does not open, and is
+//! rebuilt. A second fdatasync per group would buy nothing.
 //!
 //! # Layout
 //!
-//! Everything stands in one sled tree, because only one tree's batch is atomic. The first byte of a key
-//! says what it is; then come components in an encoding that keeps their order, whatever bytes they hold:
+//! Everything stands in one sled tree, beside it the notes of `redo.rs`. The first byte of a key says
+//! what it is; then come components in an encoding that keeps their order, whatever bytes they hold:
 //!
 //! | key | value |
 //! |---|---|
@@ -34,6 +34,7 @@ mod layer;
 mod open;
 mod page;
 mod rebuild;
+mod redo;
 mod store;
 mod swap;
 mod value;

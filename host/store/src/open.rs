@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::error::{StoreError, guard, io_error};
 use crate::key;
 use crate::rebuild::finish_swap;
+use crate::redo;
 use crate::value::decode_number;
 
 /// Number of the layout of keys and values. A store with another number is rebuilt; there are no
@@ -138,6 +139,7 @@ fn open_checked(dir: &Path, options: &Options) -> Result<Found, StoreError> {
                 .cache_capacity(options.cache_bytes)
                 .flush_every_ms(Some(options.flush_every_ms.max(1)));
             let db = config.open()?;
+            redo::mend(&db)?;
             let number = |key| db.get(key)?.map(|value| decode_number(&value)).transpose();
             let (schema, applied_seq) = (number(key::SCHEMA)?, number(key::APPLIED)?);
             let is_unfinished = db.contains_key(key::BULK)?;

@@ -85,7 +85,7 @@ impl Store {
     }
 
     /// Writes the puts of a group, the index entries and counts that follow from them and `applied_seq`,
-    /// which must move forward, in one atomic batch. Of several puts of a record the last one counts. A
+    /// which must move forward, all or nothing. Of several puts of a record the last one counts. A
     /// commit should stay in the order of a megabyte, that of a group.
     pub fn commit(&self, puts: Vec<Put>, applied_seq: u64) -> Result<(), StoreError> {
         let _writer = self.lock_writer();
