@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::json::Json;
+
 /// The outcome of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -52,5 +54,5 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// What the script read, for replay; personal data never goes in.
     #[serde(default)]
-    pub input: serde_json::Value,
+    pub input: Json,
 }

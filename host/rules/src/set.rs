@@ -167,7 +167,7 @@ impl RuleSet {
             revision: rule.revision.clone(),
             verdict: worst(&findings),
             findings,
-            input,
+            input: input.into(),
         };
         Evaluation { judgement, error, ops, micros }
     }
@@ -224,7 +224,7 @@ fn failed_before_start(rule_id: &str, input: Value, message: &str) -> Evaluation
         revision: String::new(),
         verdict: Verdict::Hold,
         findings: vec![error_finding(rule_id, &failure)],
-        input,
+        input: input.into(),
     };
     Evaluation { judgement, error: Some(failure), ops: 0, micros: 0 }
 }

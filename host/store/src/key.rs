@@ -50,14 +50,18 @@ pub(crate) fn entry(index: Index, part_name: &str, sort: &str, id: &str) -> Vec<
     out
 }
 
+/// What all entries of this one's part begin with.
+pub(crate) fn part_of_entry(entry: &[u8]) -> Option<&[u8]> {
+    let mut rest = entry.strip_prefix(&[INDEX])?;
+    take(&mut rest)?;
+    take(&mut rest)?;
+    Some(&entry[..entry.len() - rest.len()])
+}
+
 /// The count that an entry is part of.
 pub(crate) fn count_of_entry(entry: &[u8]) -> Option<Vec<u8>> {
-    let components = entry.strip_prefix(&[INDEX])?;
-    let mut rest = components;
-    take(&mut rest)?;
-    take(&mut rest)?;
-    let mut out = vec![COUNT];
-    out.extend_from_slice(&components[..components.len() - rest.len()]);
+    let mut out = part_of_entry(entry)?.to_vec();
+    *out.first_mut()? = COUNT;
     Some(out)
 }
 

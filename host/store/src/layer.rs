@@ -15,6 +15,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 use sled::IVec;
 
+use crate::change::{Change, size_of};
 use crate::error::{StoreError, guard, io_error};
 use crate::redo::Redo;
 
@@ -26,14 +27,6 @@ const DRAIN_BYTES: usize = 256 << 10;
 const BYTES_MAX: usize = 1 << 20;
 /// sled flushes after so many bytes of keys and values; what it makes of them is several times that.
 pub(crate) const FLUSH_EVERY_BYTES: usize = 1 << 20;
-
-/// A change of a key; `None` removes it.
-pub(crate) type Change = (IVec, Option<IVec>);
-
-/// What a change weighs, in bytes of key and value.
-pub(crate) fn size_of(key: &IVec, value: Option<&IVec>) -> usize {
-    key.len() + value.map_or(0, |value| value.len())
-}
 
 /// The tree of a store; a clone is the same tree.
 #[derive(Clone)]
@@ -145,7 +138,7 @@ impl Tree {
         recent.commits += 1;
         let commit = recent.commits;
         for (key, value) in changes {
-            recent.bytes += size_of(&key, value.as_ref());
+            recent.bytes += size_of(&key, value.as_deref());
             recent.map.insert(key, Pending { value, commit });
         }
         let hurry = recent.bytes >= DRAIN_BYTES;
@@ -243,7 +236,7 @@ impl Shared {
                 map.remove(&key);
             }
         }
-        *bytes = map.iter().map(|(key, pending)| size_of(key, pending.value.as_ref())).sum();
+        *bytes = map.iter().map(|(key, pending)| size_of(key, pending.value.as_deref())).sum();
         Ok(())
     }
 }
@@ -325,6 +318,7 @@ mod tests {
     use super::*;
 
     fn open(dir: &std::path::Path) -> (Tree, Drainer) {
+        crate::rebuild::wait_closed(dir, Duration::from_secs(10)).unwrap();
         Tree::new(sled::Config::new().path(dir).open().unwrap()).unwrap()
     }
 

@@ -21,12 +21,13 @@
 //! | key | value |
 //! |---|---|
 //! | `m` name | schema number; applied sequence number; the mark of a fill that has not ended |
-//! | `r` table, id | area, owner, the record's index keys, its JSON |
+//! | `r` table, id | area, owner; by LZ4 the record's JSON and its index keys |
 //! | `i` index, part, sort, id | area, owner |
 //! | `c` index, part | number of entries, from 2 on |
 //! | `v` root | sequence number of the line that last touched it |
 
 mod bulk;
+mod change;
 mod compare;
 mod error;
 mod key;
@@ -35,6 +36,7 @@ mod open;
 mod page;
 mod rebuild;
 mod redo;
+mod spill;
 mod store;
 mod swap;
 mod value;
@@ -45,5 +47,5 @@ pub use error::StoreError;
 pub use open::{Emptied, Opened, Options};
 pub use page::{PAGE_ITEMS_MAX, PAGE_ROWS_MAX, Page, PageQuery};
 pub use rebuild::rebuild;
-pub use store::Store;
+pub use store::{Prepared, Store};
 pub use swap::{Beside, Retired, folder_in_use, settle};

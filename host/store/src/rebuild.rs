@@ -10,9 +10,6 @@ use crate::swap::settle;
 /// sled's threads may hold its file for a moment after the last handle is gone.
 pub(crate) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
-/// Page cache of a rebuild, bytes.
-const CACHE_BYTES_MIN: u64 = 192 << 20;
-
 /// Builds a new store beside the one in `dir` and swaps them. `fill` gets the empty store and commits
 /// everything to it, in batches of its own choice; when it fails, or the power does, the old store is
 /// still there. The store in `dir` must be closed, or it is [`StoreError::InUse`].
@@ -25,9 +22,7 @@ pub fn rebuild<E: From<StoreError>>(
     settle(dir)?;
     let new = beside(dir, "new");
     remove(&new)?;
-    // Nothing else runs, and a record is often changed again soon.
-    let cache_bytes = options.cache_bytes.max(CACHE_BYTES_MIN);
-    let (store, _) = Store::open(&new, &Options { cache_bytes, ..options.clone() })?;
+    let (store, _) = Store::open(&new, options)?;
     let filled = fill(&store).and_then(|()| Ok(store.flush()?));
     drop(store);
     if let Err(error) = filled {

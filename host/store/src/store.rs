@@ -7,13 +7,22 @@ use sled::IVec;
 use tianyin_domain::state::{Index, Table, parse};
 use tianyin_domain::{Entity, Entry, Put, Scope, State, StateError};
 
+use crate::change::Change;
 use crate::error::{StoreError, guard};
 use crate::key;
-use crate::layer::{Change, Drainer, Tree};
+use crate::layer::{Drainer, Tree};
 use crate::open::{Opened, Options, open};
 use crate::value::{
-    Row, damaged, decode_keys, decode_number, decode_record, encode_record, json_of,
+    Row, damaged, decode_keys, decode_number, decode_record, encode_record,
 };
+
+/// What a commit will change.
+#[derive(Debug)]
+pub struct Prepared {
+    changes: Vec<Change>,
+    /// The line that the store was at.
+    after_seq: u64,
+}
 
 /// Typed tables and indexes. A clone is the same store.
 #[derive(Clone)]
@@ -84,15 +93,16 @@ impl Store {
         guard(|| self.tree()?.probe(key::APPLIED))
     }
 
-    /// Writes the puts of a group, the index entries and counts that follow from them and `applied_seq`,
-    /// which must move forward, all or nothing. Of several puts of a record the last one counts. A
-    /// commit should stay in the order of a megabyte, that of a group.
+    /// [`Store::prepare`] and [`Store::commit_prepared`] in one.
     pub fn commit(&self, puts: Vec<Put>, applied_seq: u64) -> Result<(), StoreError> {
-        let _writer = self.lock_writer();
-        let applied = self.applied_seq();
-        if applied_seq <= applied {
-            return Err(StoreError::NotForward { applied, given: applied_seq });
-        }
+        self.commit_prepared(self.prepare(puts)?, applied_seq)
+    }
+
+    /// Finds out what the puts of a group change: records, the index entries and counts that follow
+    /// from them. Of several puts of a record the last one counts. To be committed before anything
+    /// else is; dropped, it did nothing. A commit should stay in the order of a megabyte, that of a
+    /// group.
+    pub fn prepare(&self, puts: Vec<Put>) -> Result<Prepared, StoreError> {
         guard(|| {
             let mut changes = Changes::default();
             for (key, put) in last_puts(puts) {
@@ -110,9 +120,21 @@ impl Store {
                     _ => {}
                 }
             }
-            changes.insert(key::APPLIED.to_vec(), &applied_seq.to_be_bytes());
-            self.tree()?.write(changes.changes)
-        })?;
+            Ok(Prepared { changes: changes.changes, after_seq: self.applied_seq() })
+        })
+    }
+
+    /// Writes what was prepared and `applied_seq`, which must move forward, all or nothing.
+    pub fn commit_prepared(&self, prepared: Prepared, applied_seq: u64) -> Result<(), StoreError> {
+        let _writer = self.lock_writer();
+        let Prepared { mut changes, after_seq } = prepared;
+        let applied = self.applied_seq();
+        if applied_seq <= applied || after_seq != applied {
+            return Err(StoreError::NotForward { applied, given: applied_seq });
+        }
+        let value = applied_seq.to_be_bytes().as_slice().into();
+        changes.push((key::APPLIED.into(), Some(value)));
+        guard(|| self.tree()?.write(changes))?;
         self.inner.applied_seq.store(applied_seq, Ordering::Release);
         Ok(())
     }
@@ -259,7 +281,7 @@ impl State for Store {
     fn raw(&self, table: Table, id: &str) -> Result<Option<Arc<[u8]>>, StateError> {
         let read = || {
             let value = self.tree()?.get(key::record(table, id))?;
-            value.map(|value| json_of(&value).map(Arc::from)).transpose()
+            value.map(|value| decode_record(&value).map(|(_, json)| json.into())).transpose()
         };
         Ok(guard(read)?)
     }

@@ -64,7 +64,7 @@ pub fn judgement(verdict: Verdict) -> Judgement {
         revision: "r1".into(),
         verdict,
         findings: vec![],
-        input: json!({}),
+        input: json!({}).into(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod activities;
+mod ahead;
 pub mod certificates;
 pub mod clock;
 pub mod conflict;

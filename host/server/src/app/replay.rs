@@ -6,7 +6,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use tianyin_domain::apply::apply;
 use tianyin_domain::{Event, Overlay, Time};
 use tianyin_journal::{JournalError, Line, Reader};
-use tianyin_store::Store;
+use tianyin_store::{Bulk, Store};
 
 use super::writer::GROUP_BYTES_MAX;
 
@@ -38,7 +38,8 @@ pub fn replay(
 }
 
 /// Fills an empty store with the lines of `reader` up to `head`: one thread reads and parses, this one
-/// applies, the store's own inserts.
+/// applies, the store's own sorts. Then everything is inserted in order, for which `progress`, told as
+/// a number of lines, keeps its second half.
 pub fn fill(
     store: &Store,
     mut reader: Reader,
@@ -51,16 +52,24 @@ pub fn fill(
     std::thread::scope(|scope| {
         let (queue, batches) = sync_channel(BATCHES_WAITING_MAX);
         scope.spawn(move || read(&mut reader, head, &queue));
-        let applied = store.bulk(|bulk| {
+        let progress = std::cell::RefCell::new(&mut progress);
+        let apply = |bulk: &mut Bulk<'_>| {
             let mut last = 0;
             for batch in batches {
                 let mut overlay = Overlay::new(bulk);
                 last = batch?.apply(&mut overlay)?;
                 bulk.commit(overlay.into_puts(), last)?;
-                progress(last);
+                progress.borrow_mut()(last / 2);
             }
             anyhow::Ok(last)
-        })?;
+        };
+        let half = (head / 2) as f64;
+        let inserted = |done: u64, total: u64| {
+            let part = done as f64 / total.max(1) as f64;
+            progress.borrow_mut()((half + half * part) as u64);
+        };
+        let applied = store.bulk(apply, inserted)?;
+        progress.into_inner()(head);
         anyhow::ensure!(applied == head, "the journal ends at line {applied}, before {head}");
         Ok(())
     })

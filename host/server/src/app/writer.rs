@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tianyin_domain::apply::apply;
 use tianyin_domain::command::{Envelope, Outcome};
@@ -19,6 +19,7 @@ use tianyin_journal::{Journal, JournalError, NewLine, Reader};
 use tianyin_store::{Options as StoreOptions, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
+use super::ahead::Ahead;
 use super::clock::Clock;
 use super::error::AppError;
 use super::gate::{Gate, ReadOnly};
@@ -34,6 +35,8 @@ const GROUP_COMMANDS_MAX: usize = 256;
 /// About the size of one group and of one batch of the store, which must not grow large: sled can
 /// stall for good when much is overwritten at once.
 pub(crate) const GROUP_BYTES_MAX: usize = 1 << 20;
+/// In this time no more is written than what must stay free has room for.
+const SPACE_CHECK_EVERY: Duration = Duration::from_millis(10);
 /// Times it is tried to open a store anew that a reader may still hold, each 2 s and more.
 const MEND_TRIES_MAX: u32 = 30;
 /// What a command without a payload of its own is taken for.
@@ -141,9 +144,11 @@ impl Writer {
         files.space.check(&gate);
         let stats = Arc::new(WriterStats::default());
         let mut thread = Thread {
+            ahead: Ahead::start(files.store.clone())?,
             files,
             store_failed: false,
             mend_tries: 0,
+            space_checked: None,
             announce,
             gate: gate.clone(),
             stats: stats.clone(),
@@ -224,10 +229,12 @@ impl Writer {
 
 struct Thread {
     files: Files,
+    ahead: Ahead,
     /// The store did not take what the journal holds: it is to be opened anew.
     store_failed: bool,
     /// How often mending was tried in vain.
     mend_tries: u32,
+    space_checked: Option<Instant>,
     announce: watch::Sender<u64>,
     gate: Arc<Gate>,
     stats: Arc<WriterStats>,
@@ -295,7 +302,10 @@ impl Thread {
 
     fn commit(&mut self, group: Vec<Job>) {
         // Before anything fails: what is written takes space, too.
-        self.files.space.check(&self.gate);
+        if self.space_checked.is_none_or(|at| at.elapsed() >= SPACE_CHECK_EVERY) {
+            self.files.space.check(&self.gate);
+            self.space_checked = Some(Instant::now());
+        }
         if let Some(reason) = self.gate.reason() {
             for job in group {
                 let _ = job.reply.send(Err(AppError::ReadOnly(reason.clone())));
@@ -346,13 +356,19 @@ impl Thread {
             .collect();
         if !lines.is_empty() {
             let started = Instant::now();
-            let seqs = match self.files.journal.append_group(&lines) {
+            let journal = &mut self.files.journal;
+            let append = || {
+                let appended = journal.append_group(&lines);
+                appended.inspect(|_| self.stats.note_group(lines.len(), started))
+            };
+            let (appended, prepared) = self.ahead.while_running(puts, append);
+            let seqs = match appended {
                 Ok(seqs) => seqs,
                 Err(e) => return self.not_written(decided, &e),
             };
-            self.stats.note_group(lines.len(), started);
             let started = Instant::now();
-            if let Err(e) = self.files.store.commit(puts, seqs.last) {
+            let store = &self.files.store;
+            if let Err(e) = prepared.and_then(|changes| store.commit_prepared(changes, seqs.last)) {
                 return self.not_shown(decided, &e);
             }
             self.stats.commit_us.see_since(started);

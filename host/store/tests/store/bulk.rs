@@ -45,7 +45,7 @@ proptest! {
                 assert_eq!(serde_json::from_slice::<Lot>(&json.unwrap()).unwrap(), *last);
             }
             Ok::<_, StoreError>(())
-        }).unwrap();
+        }, |_, _| {}).unwrap();
         prop_assert_eq!(filled.applied_seq(), batches.len() as u64);
         drop((committed, filled));
         prop_assert_eq!(content(one.path()), content(other.path()));
@@ -61,18 +61,19 @@ fn a_fill_that_did_not_end_is_started_over() {
     let failed: Result<(), StoreError> = store.bulk(|bulk| {
         bulk.commit(puts(&lots, 7), 7)?;
         Err(StoreError::BadCursor)
-    });
+    }, |_, _| {});
     assert!(matches!(failed, Err(StoreError::BadCursor)));
     drop(store);
     let (store, opened) = open(dir.path());
     assert_eq!((opened.applied_seq, opened.emptied), (0, Some(Emptied::Unfinished)));
     assert_eq!(store.get::<Lot>("l1").unwrap(), None);
-    store.bulk(|bulk| bulk.commit(puts(&lots, 7), 7)).unwrap();
+    store.bulk(|bulk| bulk.commit(puts(&lots, 7), 7), |_, _| {}).unwrap();
     assert_eq!(store.get::<Lot>("l1").unwrap().unwrap(), lots[1]);
     drop(store);
     let (store, opened) = open(dir.path());
     assert_eq!((opened.applied_seq, opened.emptied), (7, None));
     assert_eq!(store.count(crate::BY_STATUS, "open").unwrap(), 500);
     // A store in use is not filled.
-    assert!(matches!(store.bulk(|_| Ok::<_, StoreError>(())), Err(StoreError::NotForward { .. })));
+    let again = store.bulk(|_| Ok::<_, StoreError>(()), |_, _| {});
+    assert!(matches!(again, Err(StoreError::NotForward { .. })));
 }
