@@ -28,6 +28,12 @@ use crate::value::{Row, decode_keys, decode_record, encode_record};
 
 /// Batches that may wait for the sorting thread.
 const BATCHES_WAITING_MAX: usize = 1;
+/// Which keys in a row come late. sled splits a leaf of 17 keys into 9 and 8, and rewrites its whole
+/// parent for it. In the order of keys every leaf would stay at 9; so 3 of 5 keys go ahead, and when
+/// their leaf is split off the 2 between them fill it up to 15.
+const LATE_KEYS: [bool; 5] = [false, true, false, true, false];
+/// Late keys that wait: those of about three leaves.
+const LATE_KEYS_MAX: usize = 20;
 /// Keys after which it is told how far the insertion is.
 const TELL_EVERY_KEYS: u64 = 10_000;
 
@@ -295,7 +301,9 @@ impl<'a> Insertion<'a> {
         mut told: impl FnMut(u64),
     ) -> Result<(), StoreError> {
         let mut counts = Counts::default();
-        while let Some((key, value)) = changes.next()? {
+        let mut late = VecDeque::new();
+        for n in 0_usize.. {
+            let Some((key, value)) = changes.next()? else { break };
             let done = self.done.fetch_add(1, Ordering::Relaxed);
             if done.is_multiple_of(TELL_EVERY_KEYS) {
                 told(done);
@@ -306,6 +314,18 @@ impl<'a> Insertion<'a> {
                 return Ok(());
             }
             self.insert_count(counts.see(&key))?;
+            if !LATE_KEYS[n % LATE_KEYS.len()] {
+                self.tree.insert(key, value)?;
+                continue;
+            }
+            late.push_back((key, value));
+            if late.len() > LATE_KEYS_MAX
+                && let Some((key, value)) = late.pop_front()
+            {
+                self.tree.insert(key, value)?;
+            }
+        }
+        for (key, value) in late {
             self.tree.insert(key, value)?;
         }
         self.insert_count(counts.end())
