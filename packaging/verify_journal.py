@@ -8,8 +8,8 @@ sm3 = lambda data: hashlib.new("sm3", data).hexdigest()
 def need(good, why):
     if not good: raise ValueError(why)
 
-def lines(path, chain, members):  # members of a compressed segment: [seq, plain byte, gz byte]
-    if not path.endswith(".gz"): return (yield from open(path, "rb"))
+def lines(path, chain, members, zeros):  # members of a compressed segment: [seq, plain byte, gz byte]
+    if not path.endswith(".gz"): return (yield from filter(None, (t.rstrip(zeros) for t in open(path, "rb"))))
     data, plain, left = memoryview(open(path, "rb").read()), 0, os.path.getsize(path)
     while left:
         member = zlib.decompressobj(31)
@@ -42,7 +42,7 @@ for first in sorted({name[:16] for name in names}):
     is_open = is_next and names[-1] == first + ".jsonl"  # the last segment may end in an unfinished write
     try:
         need(is_next, f"line {chain['seq'] + 1} comes next: a segment is missing")
-        for text in lines(path, chain, members):
+        for text in lines(path, chain, members, b"\0" if is_open else b""):  # space reserved ahead
             accept(chain, text.removesuffix(b"\n") if is_open or text.endswith(b"\n") else b"")
             at, number, whole = at + len(text), number + 1, dict(chain) if chain["seq"] == chain["end"] else whole
         need(chain["seq"] == chain["end"], "the file ends inside a group")

@@ -1,7 +1,6 @@
 //! The first minutes: set-up link, county, administrator, sign-in.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-
 use tianyin_tests::appliance::Setting;
 use tianyin_tests::http::{self, Answer};
 use tianyin_tests::{Appliance, api};

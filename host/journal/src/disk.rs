@@ -8,6 +8,10 @@ pub trait SegmentFile: Send {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Makes what was written survive a power cut: fdatasync(2).
     fn sync_data(&mut self) -> io::Result<()>;
+    /// Makes the file end, durably, where the last write ended: another segment begins.
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What the journal's writer does to a disk, so that a test can make each of them fail.

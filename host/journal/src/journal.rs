@@ -95,7 +95,8 @@ impl Journal {
         Self::open_on(Box::new(FileDisk), dir, options)
     }
 
-    /// The same, writing through `disk`, so that a test can make writes and syncs fail.
+    /// The same, writing through `disk`: [`ReservingDisk`](crate::ReservingDisk), or one of a test whose
+    /// writes and syncs fail.
     pub fn open_on(
         mut disk: Box<dyn Disk>,
         dir: &Path,
@@ -178,9 +179,14 @@ impl Journal {
         let bytes = self.buf.len() as u64;
         let full =
             self.segment_bytes > 0 && self.segment_bytes + bytes > self.options.segment_bytes_max;
-        let (mut file, is_new) = match self.file.take().filter(|_| !full) {
-            Some(file) => (file, false),
-            None => (self.create_segment()?, true),
+        let (mut file, is_new) = match self.file.take() {
+            Some(file) if !full => (file, false),
+            before => {
+                if let Some(mut file) = before {
+                    file.finish().map_err(io_error("end a segment in", &self.dir))?;
+                }
+                (self.create_segment()?, true)
+            }
         };
         if let Err(error) = file.write_all(&self.buf) {
             self.note_failed_write(&error);

@@ -44,6 +44,8 @@ pub(crate) struct LineReader {
     pub offset: u64,
     /// Lines read so far.
     pub lines: u64,
+    /// Zeros were seen at the end, as a segment has them only while it is written.
+    pub is_reserving: bool,
     /// Sequence numbers of the lines with which the members of a compressed segment begin.
     member_seqs: Vec<u64>,
 }
@@ -85,7 +87,8 @@ impl LineReader {
 
     fn new(path: PathBuf, first_seq: u64, source: Source) -> Self {
         let (buf, member_seqs) = (Vec::new(), Vec::new());
-        Self { path, first_seq, source, buf, offset: 0, lines: 0, member_seqs }
+        let (offset, lines, is_reserving) = (0, 0, false);
+        Self { path, first_seq, source, buf, offset, lines, is_reserving, member_seqs }
     }
 
     pub(crate) fn is_gz(&self) -> bool {
@@ -111,15 +114,22 @@ impl LineReader {
         Ok(())
     }
 
-    /// The next line; `None` at the end of the file, where it may be called again later.
+    /// The next line; `None` at the end of the file or where only reserved space follows, where it may
+    /// be called again later.
     pub(crate) fn next_piece(&mut self) -> Result<Option<Piece<'_>>, JournalError> {
-        self.buf.clear();
-        let read = match &mut self.source {
-            Source::Plain(file) => read_line(file, &mut self.buf),
-            Source::Gz(members) => read_line(members, &mut self.buf),
-            Source::Closed => Err(io::Error::other("a seek failed before")),
-        };
-        read.map_err(|e| self.failed(e))?;
+        self.read_line()?;
+        if self.buf.contains(&0) && !self.is_gz() {
+            // Reserved space, or read before it was written.
+            self.seek(self.offset)?;
+            self.read_line()?;
+            let written = self.buf.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            if written < self.buf.len() {
+                self.is_reserving = true;
+                self.buf.truncate(written);
+                self.seek(self.offset + written as u64)?;
+                self.offset -= written as u64;
+            }
+        }
         if self.buf.is_empty() {
             return Ok(None);
         }
@@ -130,6 +140,16 @@ impl LineReader {
             _ if self.buf.len() > LINE_BYTES_CEILING => Piece::TooLong,
             _ => Piece::Unterminated(&self.buf),
         }))
+    }
+
+    fn read_line(&mut self) -> Result<(), JournalError> {
+        self.buf.clear();
+        let read = match &mut self.source {
+            Source::Plain(file) => read_line(file, &mut self.buf),
+            Source::Gz(members) => read_line(members, &mut self.buf),
+            Source::Closed => Err(io::Error::other("a seek failed before")),
+        };
+        read.map(drop).map_err(|e| self.failed(e))
     }
 
     /// What the decompressor finds wrong is damage of the file; what the file system says is not.

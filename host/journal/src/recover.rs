@@ -1,5 +1,6 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::disk::sync_dir;
@@ -126,9 +127,13 @@ impl Examined {
                 Torn::Drop => truncate(&path, bytes)?,
             }
         } else if found.newline_missing {
-            add_newline(&path).map_err(io_error("repair", &path))?;
+            add_newline(&path, bytes).map_err(io_error("repair", &path))?;
             recovery.newline_added = true;
             bytes += 1;
+        }
+        let reserved = path.metadata().map_err(io_error("stat", &path))?.len() > bytes;
+        if reserved {
+            truncate(&path, bytes)?;
         }
         let synced = File::open(&path).and_then(|f| f.sync_all()).and_then(|()| sync_dir(dir));
         synced.map_err(io_error("sync", &path))?;
@@ -242,9 +247,13 @@ fn keep(segment: &Path, offset: u64) -> Result<(PathBuf, u64), JournalError> {
         let mut write = || -> io::Result<u64> {
             let mut file = File::open(segment)?;
             file.seek(SeekFrom::Start(offset))?;
-            let bytes = io::copy(&mut file, &mut copy)?;
+            let mut tail = Vec::new();
+            file.read_to_end(&mut tail)?;
+            // Behind what was written there may be reserved space.
+            tail.truncate(tail.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
+            copy.write_all(&tail)?;
             copy.sync_all()?;
-            Ok(bytes)
+            Ok(tail.len() as u64)
         };
         let bytes = write().map_err(io_error("write", &path))?;
         return Ok((path, bytes));
@@ -253,6 +262,6 @@ fn keep(segment: &Path, offset: u64) -> Result<(PathBuf, u64), JournalError> {
     Err(io_error("keep the torn end of", segment)(full))
 }
 
-fn add_newline(path: &Path) -> io::Result<()> {
-    OpenOptions::new().append(true).open(path)?.write_all(b"\n")
+fn add_newline(path: &Path, offset: u64) -> io::Result<()> {
+    OpenOptions::new().write(true).open(path)?.write_all_at(b"\n", offset)
 }

@@ -97,6 +97,11 @@ fn verify_once(
             Some(seal) => check_seal(dir, &mut reader, found, &before, &seal)?,
             None => report.torn = check_end(found, is_last && !reader.is_gz())?,
         }
+        if reader.is_reserving && index + 1 < segments.len() {
+            let (segment, line, offset) = (reader.path.clone(), reader.lines, reader.offset);
+            let reason = "zeros follow the last line".into();
+            return Err(JournalError::Damaged(Damage { segment, line, offset, reason }));
+        }
     }
     report.head = chain.head;
     progress(Progress { seq: chain.head.seq, done_bytes: report.bytes, total_bytes });

@@ -34,7 +34,7 @@ use tianyin_domain::decide::decide;
 use tianyin_domain::message::{MessageKind, Payload, ReceiveMessage};
 use tianyin_domain::state::{Index, State, Table};
 use tianyin_domain::{Actor, Command, Event, Overlay, Put, StateError};
-use tianyin_journal::{Journal, Options as JournalOptions, Reader};
+use tianyin_journal::{Journal, Options as JournalOptions, Reader, ReservingDisk};
 use tianyin_store::{Options as StoreOptions, Store};
 use tokio::sync::oneshot;
 
@@ -185,7 +185,8 @@ fn ours(demo: &Path, folder: &Path) -> (Submit, Arc<WriterStats>, impl Fn() -> u
         let path = entry.unwrap().path();
         std::fs::copy(&path, dir.join(path.file_name().unwrap())).unwrap();
     }
-    let (journal, _) = Journal::open(&dir, JournalOptions::default()).unwrap();
+    let (journal, _) =
+        Journal::open_on(Box::new(ReservingDisk), &dir, JournalOptions::default()).unwrap();
     let (store, _) = Store::open(&folder.join("store"), &StoreOptions::default()).unwrap();
     let head = journal.head().seq;
     replay(&store, Reader::new(&dir, 1).lines_up_to(head), |_| {}).unwrap();
@@ -214,7 +215,9 @@ fn last_line_bytes(dir: &Path) -> usize {
         .collect();
     segments.sort();
     let text = std::fs::read(segments.last().unwrap()).unwrap();
-    text.trim_ascii_end().rsplit(|b| *b == b'\n').next().unwrap().len() + 1
+    let mut lines = text.split(|b| *b == b'\n').rev();
+    // After the last line break there is reserved space.
+    lines.nth(1).unwrap().len() + 1
 }
 
 struct Job {

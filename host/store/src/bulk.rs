@@ -86,8 +86,7 @@ impl Store {
             let (queue, batches) = sync_channel(BATCHES_WAITING_MAX);
             let sorter = scope.spawn(|| guard(|| Runs::sort(&spilled, batches)));
             let in_flight = VecDeque::new();
-            let mut bulk =
-                Bulk { spilled: &spilled, queue, in_flight, sent: 0, applied_seq: 0 };
+            let mut bulk = Bulk { spilled: &spilled, queue, in_flight, sent: 0, applied_seq: 0 };
             let filled = fill(&mut bulk);
             drop(bulk);
             // Its error comes first: the fill only knows that the queue closed.
@@ -257,7 +256,13 @@ struct Insertion<'a> {
 impl<'a> Insertion<'a> {
     fn of(store: &'a Store, runs: &Runs) -> Result<Self, StoreError> {
         let tree = store.tree()?.sled().clone();
-        Ok(Self { store, tree, pace: Pace::default(), done: AtomicU64::new(0), total: runs.changes })
+        Ok(Self {
+            store,
+            tree,
+            pace: Pace::default(),
+            done: AtomicU64::new(0),
+            total: runs.changes,
+        })
     }
 
     /// The applied sequence number comes when all is in, and then the mark goes.
@@ -286,12 +291,7 @@ impl<'a> Insertion<'a> {
     }
 
     /// Whoever fails ends the others; only the first of them tells why.
-    fn insert(
-        &self,
-        file: &Spill,
-        runs: &[Run],
-        told: impl FnMut(u64),
-    ) -> Result<(), StoreError> {
+    fn insert(&self, file: &Spill, runs: &[Run], told: impl FnMut(u64)) -> Result<(), StoreError> {
         guard(|| self.insert_merged(file.merge(runs)?, told)).inspect_err(|_| self.pace.end())
     }
 

@@ -55,7 +55,9 @@ impl Spill {
                 placed(key, place);
             }
         }
-        self.file.write_all_at(&bytes, offset).map_err(io_error("write a file in", &self.folder))?;
+        self.file
+            .write_all_at(&bytes, offset)
+            .map_err(io_error("write a file in", &self.folder))?;
         Ok(offset..offset + bytes.len() as u64)
     }
 

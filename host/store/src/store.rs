@@ -12,9 +12,7 @@ use crate::error::{StoreError, guard};
 use crate::key;
 use crate::layer::{Drainer, Tree};
 use crate::open::{Opened, Options, open};
-use crate::value::{
-    Row, damaged, decode_keys, decode_number, decode_record, encode_record,
-};
+use crate::value::{Row, damaged, decode_keys, decode_number, decode_record, encode_record};
 
 /// What a commit will change.
 #[derive(Debug)]

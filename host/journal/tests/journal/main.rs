@@ -8,6 +8,7 @@ mod property;
 mod python;
 mod read;
 mod recovery;
+mod reserve;
 mod sealing;
 
 use std::collections::BTreeMap;

@@ -28,7 +28,8 @@ const TORN: &[(&str, Change, u64, bool)] = &[
     ("last line gone, a whole group", |b| b.truncate(offset_of_line(b, 7)), 6, false),
     ("torn between two lines of a group", |b| b.truncate(offset_of_line(b, 6)), 3, true),
     ("torn in the middle of a group", |b| b.truncate(offset_of_line(b, 6) - 20), 3, true),
-    ("zeros behind", |b| b.extend([0; 5000]), 7, true),
+    ("zeros behind, as reserved space", |b| b.extend([0; 5000]), 7, false),
+    ("zeros behind and something after them", |b| b.extend([[0; 500], [7; 500]].concat()), 7, true),
     (
         "the last line is zeros",
         |b| {
@@ -310,13 +311,14 @@ fn damage_inside_a_sealed_segment_is_found_by_verify() {
 
 #[test]
 fn a_new_segment_that_got_no_line_is_used() {
-    for garbage in [&b""[..], b"\0\0\0\0", b"{\"v\":1,\"seq\""] {
+    for (garbage, is_cut) in [(&b""[..], false), (b"\0\0\0\0", false), (b"{\"v\":1,\"seq\"", true)]
+    {
         let dir = tempfile::tempdir().unwrap();
         let head = fill_segments(dir.path());
         let path = segment(dir.path(), head + 1);
         std::fs::write(&path, garbage).unwrap();
         let (mut journal, found) = open(dir.path());
-        assert_eq!((journal.head().seq, found.cut.is_some()), (head, !garbage.is_empty()));
+        assert_eq!((journal.head().seq, found.cut.is_some()), (head, is_cut));
         append(&mut journal, &["next"]).unwrap();
         assert!(path.metadata().unwrap().len() > 0);
         assert_eq!(read_all(dir.path(), head + 1).last().unwrap(), "next");

@@ -8,7 +8,7 @@ use tianyin_documents::{FontOptions, Renderer};
 use tianyin_domain::Time;
 use tianyin_domain::county::{COUNTY_ID, County};
 use tianyin_gateway::{ExternalConfig, Gateway, GatewayConfig, TlsListen};
-use tianyin_journal::{Journal, Reader};
+use tianyin_journal::{Journal, Reader, ReservingDisk};
 use tianyin_rules::RuleSet;
 use tianyin_store::{Opened, Options as StoreOptions, Store};
 
@@ -56,7 +56,8 @@ impl App {
         crate::folders::make(&data)?;
         let space = Arc::new(Space::new(&data, &config.disk));
         space.prepare_start(is_new(&data))?;
-        let (journal, recovery) = Journal::open(&data.join("journal"), config.journal.options())?;
+        let (folder, options) = (data.join("journal"), config.journal.options());
+        let (journal, recovery) = Journal::open_on(Box::new(ReservingDisk), &folder, options)?;
         if let Some(cut) = &recovery.cut {
             tracing::warn!(bytes = cut.bytes, first_seq = cut.first_seq, kept_in = %cut.kept_in.display(), reason = %cut.reason, "an unfinished write was cut off the journal");
         }

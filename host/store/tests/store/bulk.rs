@@ -58,10 +58,13 @@ fn a_fill_that_did_not_end_is_started_over() {
     let (store, _) = open(dir.path());
     let lots: Vec<Lot> =
         (0..500).map(|n| crate::lot(&format!("l{n}"), "43", "o", "open", "t")).collect();
-    let failed: Result<(), StoreError> = store.bulk(|bulk| {
-        bulk.commit(puts(&lots, 7), 7)?;
-        Err(StoreError::BadCursor)
-    }, |_, _| {});
+    let failed: Result<(), StoreError> = store.bulk(
+        |bulk| {
+            bulk.commit(puts(&lots, 7), 7)?;
+            Err(StoreError::BadCursor)
+        },
+        |_, _| {},
+    );
     assert!(matches!(failed, Err(StoreError::BadCursor)));
     drop(store);
     let (store, opened) = open(dir.path());
