@@ -20,6 +20,7 @@ use tianyin_domain::{Put, State, StateError};
 
 use crate::change::{Change, size_of};
 use crate::error::{StoreError, guard};
+use crate::filling::Filling;
 use crate::key;
 use crate::layer::FLUSH_EVERY_BYTES;
 use crate::spill::{Merge, Place, Run, Spill};
@@ -28,12 +29,6 @@ use crate::value::{Row, decode_keys, decode_record, encode_record};
 
 /// Batches that may wait for the sorting thread.
 const BATCHES_WAITING_MAX: usize = 1;
-/// Which keys in a row come late. sled splits a leaf of 17 keys into 9 and 8, and rewrites its whole
-/// parent for it. In the order of keys every leaf would stay at 9; so 3 of 5 keys go ahead, and when
-/// their leaf is split off the 2 between them fill it up to 15.
-const LATE_KEYS: [bool; 5] = [false, true, false, true, false];
-/// Late keys that wait: those of about three leaves.
-const LATE_KEYS_MAX: usize = 20;
 /// Keys after which it is told how far the insertion is.
 const TELL_EVERY_KEYS: u64 = 10_000;
 
@@ -301,9 +296,8 @@ impl<'a> Insertion<'a> {
         mut told: impl FnMut(u64),
     ) -> Result<(), StoreError> {
         let mut counts = Counts::default();
-        let mut late = VecDeque::new();
-        for n in 0_usize.. {
-            let Some((key, value)) = changes.next()? else { break };
+        let mut filling = Filling::default();
+        while let Some((key, value)) = changes.next()? {
             let done = self.done.fetch_add(1, Ordering::Relaxed);
             if done.is_multiple_of(TELL_EVERY_KEYS) {
                 told(done);
@@ -314,18 +308,11 @@ impl<'a> Insertion<'a> {
                 return Ok(());
             }
             self.insert_count(counts.see(&key))?;
-            if !LATE_KEYS[n % LATE_KEYS.len()] {
-                self.tree.insert(key, value)?;
-                continue;
-            }
-            late.push_back((key, value));
-            if late.len() > LATE_KEYS_MAX
-                && let Some((key, value)) = late.pop_front()
-            {
+            if let Some((key, value)) = filling.next((key, value)) {
                 self.tree.insert(key, value)?;
             }
         }
-        for (key, value) in late {
+        for (key, value) in filling.rest() {
             self.tree.insert(key, value)?;
         }
         self.insert_count(counts.end())

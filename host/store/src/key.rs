@@ -44,10 +44,7 @@ pub(crate) fn part_prefix(index: Index, part_name: &str, prefix: &str) -> Vec<u8
 }
 
 pub(crate) fn entry(index: Index, part_name: &str, sort: &str, id: &str) -> Vec<u8> {
-    let mut out = part(index, part_name);
-    push(&mut out, cut(sort));
-    push(&mut out, id.as_bytes());
-    out
+    key(INDEX, &[index.0.as_bytes(), part_name.as_bytes(), cut(sort), id.as_bytes()])
 }
 
 /// What all entries of this one's part begin with.

@@ -17,6 +17,7 @@ use sled::IVec;
 
 use crate::change::{Change, size_of};
 use crate::error::{StoreError, guard, io_error};
+use crate::filling::Filling;
 use crate::redo::Redo;
 
 /// Longest time a commit stays in memory.
@@ -216,11 +217,12 @@ impl Shared {
         }
         let changes = taken.iter().map(|(key, pending)| (key, pending.value.as_ref()));
         drain.unflushed_bytes += 2 * drain.redo.note(changes)?;
-        for (key, pending) in &taken {
-            match &pending.value {
-                Some(value) => self.sled.insert(key, value)?,
-                None => self.sled.remove(key)?,
-            };
+        let mut filling = Filling::default();
+        for change in &taken {
+            self.make(filling.next(change))?;
+        }
+        for change in filling.rest() {
+            self.make(Some(change))?;
         }
         drain.redo.forget()?;
         if drain.unflushed_bytes >= FLUSH_EVERY_BYTES {
@@ -237,6 +239,15 @@ impl Shared {
             }
         }
         *bytes = map.iter().map(|(key, pending)| size_of(key, pending.value.as_deref())).sum();
+        Ok(())
+    }
+
+    fn make(&self, change: Option<&(IVec, Pending)>) -> Result<(), StoreError> {
+        match change {
+            Some((key, Pending { value: Some(value), .. })) => self.sled.insert(key, value)?,
+            Some((key, Pending { value: None, .. })) => self.sled.remove(key)?,
+            None => None,
+        };
         Ok(())
     }
 }

@@ -30,6 +30,7 @@ mod bulk;
 mod change;
 mod compare;
 mod error;
+mod filling;
 mod key;
 mod layer;
 mod open;

@@ -39,7 +39,9 @@ impl Row {
 /// stand beside the JSON, so that they can be dropped without knowing the record's type. Compressed,
 /// because what a key costs sled grows with its bytes much more than that.
 pub(crate) fn encode_record(row: &Row, index_keys: &BTreeSet<Vec<u8>>, json: &[u8]) -> Vec<u8> {
-    let mut plain = json.to_vec();
+    let keys_len: usize = index_keys.iter().map(|key| 2 * key.len() + 2).sum();
+    let mut plain = Vec::with_capacity(json.len() + keys_len);
+    plain.extend_from_slice(json);
     for key in index_keys {
         push(&mut plain, key);
     }
