@@ -80,6 +80,8 @@ fn wait_clock(appliance: &Appliance, code: &str) {
 fn times(appliance: &Appliance) -> Vec<String> {
     let file = appliance.setting.data.join("journal/0000000000000001.jsonl");
     let text = std::fs::read_to_string(file).unwrap();
+    // Space that the journal has reserved.
+    let text = text.trim_end_matches('\0');
     let time = |line: &str| {
         let line: Value = serde_json::from_str(line).unwrap();
         line["time"].as_str().unwrap().to_owned()

@@ -26,18 +26,20 @@ struct Segment {
     end: u64,
     /// Length of the file: from `end` on there are zeros.
     reserved: u64,
+    /// Nobody knows what is on the disk: nothing is changed any more.
+    failed: bool,
 }
 
 impl Disk for ReservingDisk {
     fn create(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        Ok(Box::new(Segment { file, end: 0, reserved: 0 }))
+        Ok(Box::new(Segment { file, end: 0, reserved: 0, failed: false }))
     }
 
     fn append(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         let file = OpenOptions::new().write(true).open(path)?;
         let end = file.metadata()?.len();
-        Ok(Box::new(Segment { file, end, reserved: end }))
+        Ok(Box::new(Segment { file, end, reserved: end, failed: false }))
     }
 
     fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
@@ -74,7 +76,7 @@ impl SegmentFile for Segment {
     }
 
     fn sync_data(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync_data().inspect_err(|_| self.failed = true)
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -87,7 +89,7 @@ impl SegmentFile for Segment {
 impl Drop for Segment {
     fn drop(&mut self) {
         // Only for whoever looks at the file; a reader knows what the zeros are.
-        if self.reserved > self.end {
+        if self.reserved > self.end && !self.failed {
             let _ = self.file.set_len(self.end);
         }
     }
