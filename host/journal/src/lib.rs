@@ -39,6 +39,9 @@
 //! A verifier checks for each line: the hash, `prev` = hash of the line before, `seq` = that of the
 //! line before + 1, the segment's name = `seq` of its first line, `group`/`size` as in the table.
 //!
+//! The last segment may end in zero bytes: space reserved for the lines to come, which counts as the
+//! end of the file. In an earlier segment they are damage.
+//!
 //! `packaging/verify_journal.py` is such a verifier, and shares no code with this crate.
 //!
 //! # Sealed segments

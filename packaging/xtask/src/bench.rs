@@ -59,7 +59,7 @@ const STEPS: [Step; 10] = [
     ("decode", |_| Ok(vec![decode()?])),
     ("label", |_| label::measure()),
     ("page", page::measure),
-    ("mqtt", mqtt::measure),
+    ("mqtt", |_| mqtt::measure()),
     ("kernel", |_| kernel::measure()),
     ("large", |_| large::measure()),
     ("disk", |_| disk::sizes()),

@@ -19,7 +19,9 @@ const ROUND_S: &str = "4";
 const ROUNDS: usize = 3;
 const START: Duration = Duration::from_secs(20);
 
-pub(super) fn measure(appliance: &Appliance) -> Result<Vec<Line>> {
+pub(super) fn measure() -> Result<Vec<Line>> {
+    // One of its own, because it goes on judging what it took in when its time is over.
+    let appliance = Appliance::start()?;
     let folder = appliance::test_folder()?;
     let address = place::local(place::free_port()?);
     let _broker = start_mosquitto(&folder, address)?;
@@ -28,11 +30,13 @@ pub(super) fn measure(appliance: &Appliance) -> Result<Vec<Line>> {
         c.args(["-p", &port, "-q", "1", "-i", "one", "-t", "tianyin/#", "-F", "%l", "-W", "600"]);
         c.stdout(std::process::Stdio::null());
     })?;
-    let logins = devices(appliance)?;
+    let logins = devices(&appliance)?;
     let (mut us, mut them, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let a = rate(appliance.setting.mqtt, &logins, &format!("a{round}"))?;
+        signal(&appliance, "-STOP")?;
         let b = rate(address, &logins, &format!("b{round}"))?;
+        signal(&appliance, "-CONT")?;
         us.push(a);
         them.push(b);
         ratios.push(a / b);
@@ -58,6 +62,14 @@ pub(super) fn measure(appliance: &Appliance) -> Result<Vec<Line>> {
             must: None,
         },
     ])
+}
+
+/// While the other is measured, ours rests.
+fn signal(appliance: &Appliance, signal: &str) -> Result<()> {
+    let id = appliance.service()?.id().to_string();
+    let sent = std::process::Command::new("kill").args([signal, &id]).status()?;
+    anyhow::ensure!(sent.success(), "kill {signal} {id}: {sent}");
+    Ok(())
 }
 
 /// Acknowledgements a second.
