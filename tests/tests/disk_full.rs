@@ -316,7 +316,8 @@ fn the_guard_stops_before_anything_fails_and_goes_on_by_itself() {
         assert_sentence(refused["detail"].as_str().unwrap(), &appliance);
         assert_sentence(&appliance.get("/sign-in").unwrap().text(), &appliance);
         let free = appliance.get("/readyz").unwrap().json().unwrap()["space"]["free_bytes"].clone();
-        assert!(free.as_u64().unwrap() > 8 << 20, "{free}: nothing failed yet");
+        // What was taken in still goes to the store, whose file grows by 4 MiB at a time.
+        assert!(free.as_u64().unwrap() > 4 << 20, "{free}: nothing failed yet");
         assert!(appliance.setting.data.join("ballast.bin").exists(), "still to be had");
         assert!(!appliance.log().contains("could not be written"), "{}", appliance.log());
 
