@@ -225,7 +225,7 @@ fn start_after(
     appliance.stop()?;
     appliance.run(&["verify"]).context("verify")?;
     check::lines_are_whole(&appliance.setting.data.join("journal"))?;
-    if cut.index % REBUILT != 0 {
+    if !cut.index.is_multiple_of(REBUILT) {
         return Ok(items);
     }
     appliance.run(&["rebuild"]).context("rebuild")?;

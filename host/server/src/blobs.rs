@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(blobs.older_than(ORPHAN, 9).unwrap(), [""; 0]);
         let file = std::fs::File::options().write(true).open(path_of(dir.path(), &blob.hash));
         file.unwrap().set_modified(SystemTime::now() - ORPHAN - Duration::from_secs(60)).unwrap();
-        assert_eq!(blobs.older_than(ORPHAN, 9).unwrap(), [blob.hash.clone()]);
+        assert_eq!(blobs.older_than(ORPHAN, 9).unwrap(), std::slice::from_ref(&blob.hash));
         assert!(!blobs.remove_orphan(&blob.hash, ORPHAN).unwrap(), "its uploader may yet use it");
         let later = Blobs::open(dir.path()).unwrap();
         assert!(later.remove_orphan(&blob.hash, ORPHAN).unwrap());

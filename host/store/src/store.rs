@@ -78,7 +78,10 @@ impl Store {
         let _writer = self.lock_writer();
         let closed = self.inner.sled.write().unwrap_or_else(PoisonError::into_inner).take();
         // Dropping writes out what is left, and may fail at it as before.
-        let _ = guard(|| Ok(drop(closed)));
+        let _ = guard(|| {
+            drop(closed);
+            Ok(())
+        });
         let (db, opened) = open(&self.inner.dir, options)?;
         self.inner.applied_seq.store(opened.applied_seq, Ordering::Release);
         let handles = Some(Handles::of(db, &self.inner.dir)?);

@@ -66,7 +66,10 @@ impl Retired {
     /// at the next opening.
     pub fn remove(mut self) -> Result<(), StoreError> {
         let handles = self.handles.take();
-        guard(|| Ok(drop(handles)))?;
+        guard(|| {
+            drop(handles);
+            Ok(())
+        })?;
         wait_closed(&self.folder, READERS_WAIT)?;
         let old = beside(self.store.dir(), "old");
         {

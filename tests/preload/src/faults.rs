@@ -32,6 +32,7 @@ struct Fault {
     trigger: Text,
 }
 
+#[expect(clippy::declare_interior_mutable_const, reason = "each fault has its own")]
 const NO_TEXT: Text = Text { start: AtomicPtr::new(core::ptr::null_mut()), len: AtomicU64::new(0) };
 
 static FAULTS: [Fault; FAULTS_MAX] = [const {

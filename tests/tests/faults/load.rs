@@ -251,11 +251,11 @@ impl Person {
             return Some(());
         };
         http::get(self.address, &format!("/t/{code}")).ok()?;
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             let job = json!({ "certificate": code, "printer": self.printer, "copies": 1 });
             self.send("print_job", number, "/print_jobs", job)?;
         }
-        if number % 4 == 0 {
+        if number.is_multiple_of(4) {
             let path = format!("/certificates/{code}/void");
             self.send("void", number, &path, json!({ "reason": "写错了" }))?;
         }

@@ -110,7 +110,7 @@ fn photos_are_found_by_their_digest_and_old_lines_have_none() {
     assert_eq!(farm.world.get::<Activity>(&id).attachments, photos);
     for photo in &photos {
         let found = farm.world.state().ids(activity::BY_ATTACHMENT, &photo.hash, 9).unwrap();
-        assert_eq!(found, [id.clone()]);
+        assert_eq!(found, std::slice::from_ref(&id));
     }
 
     let plain = farm.world.ok(&farm.producer(), Command::RecordActivity(farm.treatment()));

@@ -99,7 +99,7 @@ fn what_breaks_a_limit_is_refused_and_harms_nothing() {
 }
 
 fn open_faulty(dir: &Path) -> (Journal, State) {
-    let (disk, state) = FaultyDisk::new();
+    let (disk, state) = FaultyDisk::with_state();
     (Journal::open_on(disk, dir, small()).unwrap().0, state)
 }
 

@@ -228,7 +228,7 @@ fn a_disk_that_fails_or_is_full_is_taken_up_again() {
         for before in [0, 1, 2] {
             let (source, target) = (folder(), folder());
             let (mut journal, _) = open(source.path());
-            let (disk, state) = FaultyDisk::new();
+            let (disk, state) = FaultyDisk::with_state();
             let mut copy = SecondCopy::new_on(disk, source.path(), target.path());
             grow(&mut journal, before);
             let known = copy.step(journal.head().seq).unwrap();
@@ -253,7 +253,7 @@ fn a_disk_that_fails_or_is_full_is_taken_up_again() {
 fn what_a_failed_sync_left_is_written_again() {
     let (source, target) = (folder(), folder());
     let (mut journal, _) = open(source.path());
-    let (disk, state) = FaultyDisk::new();
+    let (disk, state) = FaultyDisk::with_state();
     let mut copy = SecondCopy::new_on(disk, source.path(), target.path());
     grow(&mut journal, 1);
     catch_up(&mut copy, journal.head());

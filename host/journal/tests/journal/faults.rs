@@ -41,7 +41,7 @@ fn failed() -> io::Error {
 }
 
 impl FaultyDisk {
-    pub fn new() -> (Box<dyn Disk>, State) {
+    pub fn with_state() -> (Box<dyn Disk>, State) {
         let state = Arc::new(Mutex::new((Fault::None, Calls::default())));
         (Box::new(Self(state.clone())), state)
     }

@@ -51,6 +51,7 @@ struct Job {
     span: tracing::Span,
 }
 
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are commands")]
 enum Work {
     Command(Job),
     /// There is space again after a write found the disk full.

@@ -196,7 +196,7 @@ fn pack_journal(packer: &mut Packer, dir: &Path, head: u64) -> anyhow::Result<()
         } else if segment.name.ends_with(".jsonl") || segment.name.ends_with(".jsonl.gz") {
             let lines = head - segment.first + 1;
             let bytes = bytes_of_lines(&segment, lines)?;
-            let content = segment.from_start()?;
+            let content = segment.plain_lines()?;
             packer.add(&format!("journal/{:016}.jsonl", segment.first), content, bytes)?;
         }
     }
@@ -211,7 +211,7 @@ struct Segment {
 
 impl Segment {
     /// Its plain lines. The handle stays good when the file loses its name.
-    fn from_start(&self) -> anyhow::Result<Box<dyn io::BufRead>> {
+    fn plain_lines(&self) -> anyhow::Result<Box<dyn io::BufRead>> {
         let mut file = self.file.try_clone()?;
         io::Seek::rewind(&mut file)?;
         Ok(lines::plain(Path::new(&self.name), file))
@@ -257,7 +257,7 @@ fn open_all(dir: &Path, names: &[String]) -> anyhow::Result<Option<Vec<Segment>>
 
 /// Plain bytes of the first `lines` lines of a segment.
 fn bytes_of_lines(segment: &Segment, lines: u64) -> anyhow::Result<u64> {
-    let mut reader = segment.from_start()?;
+    let mut reader = segment.plain_lines()?;
     let mut bytes = 0;
     for n in 0..lines {
         let mut line = Vec::new();

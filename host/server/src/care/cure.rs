@@ -80,7 +80,7 @@ impl Cures<'_> {
                 set_aside(self.data, path, self.stamp)?;
                 Ok(done(format!("已移开 / set aside: {}", path.display())))
             }
-            Remedy::Key(file) => self.from_backup(file, &|path| {
+            Remedy::Key(file) => self.take_from_backup(file, &|path| {
                 let is_good = match *file {
                     "keys/vault.key" => std::fs::read(path)?.len() == 32,
                     _ => path.parent().is_some_and(|dir| {
@@ -91,9 +91,9 @@ impl Cures<'_> {
             }),
             Remedy::Blob(hash) => {
                 let file = format!("blobs/{}/{hash}", hash.get(..2).unwrap_or_default());
-                self.from_backup(&file, &|path| Ok(blobs::hash_of_file(path)? == *hash))
+                self.take_from_backup(&file, &|path| Ok(blobs::hash_of_file(path)? == *hash))
             }
-            Remedy::Secret(token) => self.from_backup(&format!("vault/{token}"), &|path| {
+            Remedy::Secret(token) => self.take_from_backup(&format!("vault/{token}"), &|path| {
                 let dir = path.parent().unwrap_or(path);
                 let vault = Vault::existing(dir, &self.data.join("keys"))?;
                 Ok(vault.is_some_and(|vault| vault.get(token).is_ok_and(|s| s.is_some())))
@@ -104,7 +104,7 @@ impl Cures<'_> {
     }
 
     /// Takes a file from the first backup that has it in good order.
-    fn from_backup(
+    fn take_from_backup(
         &self,
         file: &str,
         is_good: &dyn Fn(&Path) -> anyhow::Result<bool>,

@@ -47,7 +47,7 @@ pub struct Problem {
     /// Bad fields, every one.
     pub errors: Vec<FieldProblem>,
     /// What the rule said, when a rule refused.
-    pub findings: Vec<Finding>,
+    pub findings: Box<[Finding]>,
     /// Which record changed meanwhile, and how.
     pub conflict: Option<Box<Conflict>>,
     /// Seconds to wait before the next try.
@@ -65,7 +65,7 @@ impl Problem {
             code,
             detail,
             errors: Vec::new(),
-            findings: Vec::new(),
+            findings: Box::default(),
             conflict: None,
             retry_after_s: None,
             cause: None,
@@ -215,8 +215,8 @@ impl From<AppError> for Problem {
             .collect();
         match error {
             AppError::Domain(DomainError::RuleRefused(judgement)) => {
-                problem.findings = judgement.findings;
-                problem.findings.retain(|f| f.verdict != Verdict::Pass);
+                let against = judgement.findings.into_iter().filter(|f| f.verdict != Verdict::Pass);
+                problem.findings = against.collect();
             }
             AppError::Domain(DomainError::Conflict { root, expected, actual }) => {
                 problem.conflict =
