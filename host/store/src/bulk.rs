@@ -7,7 +7,7 @@
 //! atomic: until it ends a mark stands in the store, and a store with the mark is started over.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,8 +24,8 @@ use crate::filling::Filling;
 use crate::key;
 use crate::layer::FLUSH_EVERY_BYTES;
 use crate::spill::{Merge, Place, Run, Spill};
-use crate::store::{Last, Record, Store, last_puts};
-use crate::value::{Row, decode_keys, decode_record, encode_record};
+use crate::store::{Last, Store, last_puts};
+use crate::value::decode_record;
 
 /// Batches that may wait for the sorting thread.
 const BATCHES_WAITING_MAX: usize = 1;
@@ -204,8 +204,10 @@ fn changes(spilled: &Spilled, puts: Vec<Put>) -> Result<(Vec<Change>, Vec<Change
     for (key, put) in last_puts(puts) {
         let value = match put {
             Last::Record(record) => {
-                change_entries(&mut entries, spilled.record(digest(&key))?, &record)?;
-                encode_record(&record.row, &record.keys, &record.value)
+                let old = spilled.record(digest(&key))?;
+                // Counts are taken when the entries come by in order.
+                record.change_entries(old.as_deref(), &mut entries, |_, _| Ok(()))?;
+                record.encode()
             }
             Last::Version(seq) => seq.to_be_bytes().to_vec(),
         };
@@ -213,30 +215,6 @@ fn changes(spilled: &Spilled, puts: Vec<Put>) -> Result<(Vec<Change>, Vec<Change
     }
     entries.sort_unstable();
     Ok((entries, records))
-}
-
-fn change_entries(
-    entries: &mut Vec<Change>,
-    old: Option<Vec<u8>>,
-    record: &Record,
-) -> Result<(), StoreError> {
-    let (old_row, old_keys): (Option<Row>, BTreeSet<Vec<u8>>) = match old {
-        Some(old) => decode_keys(&old).map(|(row, keys)| (Some(row), keys))?,
-        None => (None, BTreeSet::new()),
-    };
-    for gone in old_keys.difference(&record.keys) {
-        entries.push((gone.as_slice().into(), None));
-    }
-    let mut row = Vec::new();
-    record.row.encode(&mut row);
-    let row = sled::IVec::from(row);
-    let same_row = old_row.as_ref() == Some(&record.row);
-    for entry in &record.keys {
-        if !(same_row && old_keys.contains(entry)) {
-            entries.push((entry.as_slice().into(), Some(row.clone())));
-        }
-    }
-    Ok(())
 }
 
 /// Merged runs on their way into sled.

@@ -108,7 +108,7 @@ impl Store {
             let mut changes = Changes::default();
             for (key, put) in last_puts(puts) {
                 match put {
-                    Last::Record(record) => self.change_record(&mut changes, key, record)?,
+                    Last::Record(record) => self.change_record(&mut changes, key, &record)?,
                     Last::Version(seq) => changes.insert(key, &seq.to_be_bytes()),
                 }
             }
@@ -145,30 +145,18 @@ impl Store {
         &self,
         changes: &mut Changes,
         key: Vec<u8>,
-        record: Record,
+        record: &Record,
     ) -> Result<(), StoreError> {
-        let Record { row, keys, value } = record;
-        let (old_row, old_keys) = match self.tree()?.get(&key)? {
-            Some(old) => decode_keys(&old).map(|(row, keys)| (Some(row), keys))?,
-            None => (None, BTreeSet::new()),
-        };
-        for gone in old_keys.difference(&keys) {
-            changes.count(gone, -1)?;
-            changes.remove(gone);
-        }
-        let same_row = old_row.as_ref() == Some(&row);
-        let mut row_bytes = Vec::new();
-        row.encode(&mut row_bytes);
-        for entry in &keys {
-            let is_new = !old_keys.contains(entry);
-            if is_new {
-                changes.count(entry, 1)?;
+        let old = self.tree()?.get(&key)?;
+        let Changes { changes: list, counts } = changes;
+        record.change_entries(old.as_deref(), list, |entry, delta| {
+            if key::is_counted(entry) {
+                let count = key::count_of_entry(entry).ok_or_else(damaged)?;
+                *counts.entry(count).or_default() += delta;
             }
-            if is_new || !same_row {
-                changes.insert(entry.clone(), &row_bytes);
-            }
-        }
-        changes.insert(key, &encode_record(&row, &keys, &value));
+            Ok(())
+        })?;
+        changes.insert(key, &record.encode());
         Ok(())
     }
 
@@ -321,6 +309,45 @@ pub(crate) struct Record {
     pub value: Arc<[u8]>,
 }
 
+impl Record {
+    /// Adds the difference between the index entries of this record and those that it had, `old` being
+    /// how it stands in the tree. `counted` hears of each that comes (1) or goes (-1).
+    pub(crate) fn change_entries(
+        &self,
+        old: Option<&[u8]>,
+        changes: &mut Vec<Change>,
+        mut counted: impl FnMut(&[u8], i64) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let (old_row, old_keys) = match old {
+            Some(old) => decode_keys(old).map(|(row, keys)| (Some(row), keys))?,
+            None => (None, BTreeSet::new()),
+        };
+        for gone in old_keys.difference(&self.keys) {
+            counted(gone, -1)?;
+            changes.push((gone.as_slice().into(), None));
+        }
+        let same_row = old_row.as_ref() == Some(&self.row);
+        let mut row = Vec::new();
+        self.row.encode(&mut row);
+        let row = IVec::from(row);
+        for entry in &self.keys {
+            let is_new = !old_keys.contains(entry);
+            if is_new {
+                counted(entry, 1)?;
+            }
+            if is_new || !same_row {
+                changes.push((entry.as_slice().into(), Some(row.clone())));
+            }
+        }
+        Ok(())
+    }
+
+    /// As it stands in the tree.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        encode_record(&self.row, &self.keys, &self.value)
+    }
+}
+
 pub(crate) enum Last {
     Record(Record),
     Version(u64),
@@ -340,12 +367,6 @@ pub(crate) fn last_puts(puts: Vec<Put>) -> BTreeMap<Vec<u8>, Last> {
     puts.collect()
 }
 
-/// The count that an entry is part of; `None` where nobody counts.
-pub(crate) fn count_of(entry: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-    let count = key::is_counted(entry).then(|| key::count_of_entry(entry).ok_or_else(damaged));
-    count.transpose()
-}
-
 #[derive(Default)]
 struct Changes {
     changes: Vec<Change>,
@@ -359,11 +380,5 @@ impl Changes {
 
     fn remove(&mut self, key: &[u8]) {
         self.changes.push((key.into(), None));
-    }
-
-    fn count(&mut self, entry: &[u8], delta: i64) -> Result<(), StoreError> {
-        let Some(key) = count_of(entry)? else { return Ok(()) };
-        *self.counts.entry(key).or_default() += delta;
-        Ok(())
     }
 }
