@@ -9,7 +9,7 @@ use crate::code::{self, Code};
 use crate::device::{Bench, Device, DeviceStatus};
 use crate::event::Event;
 use crate::lot::{self, Lot, LotStatus};
-use crate::message::{Message, MessageStatus};
+use crate::message::{Content, Message, MessageStatus};
 use crate::operator::Operator;
 use crate::print_job::{PrintJob, PrintStatus};
 use crate::state::{Overlay, StateError};
@@ -73,7 +73,12 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         Event::LotScanned(e) => {
             o.put(&Bench { id: e.bench.clone(), lot: e.lot.clone(), scanned_at: time })
         }
-        Event::MessageReceived(e) => o.put(e),
+        Event::MessageReceived(e) => {
+            if let Some(content) = Content::of(e) {
+                o.put(&content)?;
+            }
+            o.put(e)
+        }
         Event::MessageSettled(e) => o.update::<Message>(&e.message, |m| {
             m.status = e.status;
             m.reason.clone_from(&e.reason);

@@ -18,7 +18,8 @@ pub struct StateError(pub String);
 pub struct Table(pub &'static str);
 
 /// Name of an index: rows are grouped in parts and sorted within a part. A name that ends in `=` is of a
-/// unique key: a part has one row, so nobody has to count them.
+/// unique key: a part has one row, so nobody has to count them. The name of a table is an index, too, of
+/// all its records by their ids, in part `""`: it costs nothing to keep and is not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Index(pub &'static str);
 
@@ -26,6 +27,12 @@ impl Index {
     /// The table whose records it lists; its name begins with the table's.
     fn table(self) -> Table {
         Table(self.0.split('.').next().unwrap_or_default())
+    }
+
+    /// The table, if the index is the table itself.
+    #[must_use]
+    pub fn as_table(self) -> Option<Table> {
+        (!self.0.contains('.')).then_some(Table(self.0))
     }
 }
 
@@ -284,6 +291,12 @@ impl State for Overlay<'_> {
         if !self.records.is_empty() && ids.iter().any(is_stacked) {
             ids = self.base.ids(index, part, limit.saturating_add(self.records.len()))?;
             ids.retain(|id| !is_stacked(id));
+        }
+        if let Some(table) = index.as_table() {
+            let fresh = self.records.keys().filter(|key| key.0 == table);
+            ids.extend(fresh.map(|(_, id)| id.clone()));
+            ids.truncate(limit);
+            return Ok(ids);
         }
         // Sort keys of base rows are not known here, so stacked rows follow the base's. Unique look-ups
         // and "any?" questions, which are all that decide asks, do not depend on the order.

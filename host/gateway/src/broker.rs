@@ -21,7 +21,6 @@ use crate::config::GatewayConfig;
 use crate::front::{Doors, Front, FrontStats};
 use crate::hooks::{Core, Hooks};
 use crate::ingest::{Ingest, Offline};
-use crate::peers::Peers;
 use crate::retain::NoRetain;
 use crate::topic::{self, DownKind};
 
@@ -122,8 +121,7 @@ impl Embedded {
             .build()
             .await;
         *scx.extends.retain_mut().await = Box::new(NoRetain);
-        let peers = Arc::new(Peers::default());
-        let core = Arc::new(Core::new(config.clone(), scx.clone(), peers.clone(), ingest));
+        let core = Arc::new(Core::new(config.clone(), scx.clone(), ingest));
         register(&core).await;
 
         let server = MqttServer::new(scx).listener_by_id(listener, 1).build();
@@ -134,7 +132,7 @@ impl Embedded {
         });
         let sweeping = tokio::spawn(sweep_forever(core.clone()));
         let listen = config.listen;
-        let front = Front::start(doors, config, broker, peers)
+        let front = Front::start(doors, core.clone(), broker)
             .map_err(|source| GatewayError::Bind { listen, source })?;
         tracing::info!(plain = %front.plain_addr, tls = ?front.tls_addr, "MQTT gateway listens");
         Ok(Self { core, front, accepting, sweeping })

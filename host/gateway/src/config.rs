@@ -50,6 +50,8 @@ pub struct GatewayConfig {
     /// How long a persistent session (clean session = 0) and its messages are kept in memory. A
     /// restart loses them.
     pub session_expiry: Duration,
+    /// Most publishes that are being stored at once, of all connections; more wait in the kernel.
+    pub storing_max: usize,
     /// How long a connection is held before it is closed because its message could not be stored.
     pub retry_pause: Duration,
     /// How often sessions whose client vanished while it logged in are cleaned up.
@@ -74,6 +76,7 @@ impl GatewayConfig {
             keep_alive_s_max: 3600,
             queue_messages_max: 200,
             session_expiry: Duration::from_secs(24 * 3600),
+            storing_max: 512,
             retry_pause: Duration::from_secs(1),
             sweep_interval: Duration::from_secs(30),
         }
@@ -97,6 +100,7 @@ impl GatewayConfig {
             ("handshake_timeout", self.handshake_timeout.is_zero()),
             ("keep_alive_s_max", self.keep_alive_s_max == 0),
             ("queue_messages_max", self.queue_messages_max == 0),
+            ("storing_max", self.storing_max == 0),
             ("session_expiry", self.session_expiry.is_zero()),
             ("sweep_interval", self.sweep_interval.is_zero()),
         ];

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -21,11 +21,12 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::GatewayError;
 use crate::config::{GatewayConfig, TlsListen};
-use crate::peers::{Addresses, Peers, Place};
+use crate::hooks::Core;
+use crate::lane::Lane;
+use crate::packet;
+use crate::peers::{Addresses, Place};
 use crate::pipe::pipe;
 
-/// First byte of a CONNECT packet.
-const CONNECT: u8 = 0x10;
 /// Connections that the kernel keeps while all places are taken.
 const BACKLOG: u32 = 1024;
 /// Pause after a failed accept (no file handles left, for example).
@@ -56,13 +57,14 @@ enum Stage {
 }
 
 struct Shared {
-    config: GatewayConfig,
+    core: Arc<Core>,
     broker: SocketAddr,
     places: Arc<Semaphore>,
     places_max: u32,
     pending: Arc<Semaphore>,
     addresses: Addresses,
-    peers: Arc<Peers>,
+    /// Of publishes that are being stored.
+    lane_places: Arc<Semaphore>,
     stats: Arc<FrontStats>,
     stage: watch::Sender<Stage>,
 }
@@ -105,12 +107,8 @@ fn listen(address: SocketAddr) -> Result<TcpListener, GatewayError> {
 
 impl Front {
     /// Serves; `broker` is where the broker itself listens.
-    pub(crate) fn start(
-        doors: Doors,
-        config: GatewayConfig,
-        broker: SocketAddr,
-        peers: Arc<Peers>,
-    ) -> io::Result<Self> {
+    pub(crate) fn start(doors: Doors, core: Arc<Core>, broker: SocketAddr) -> io::Result<Self> {
+        let config = &core.config;
         let pending = config.pending_max;
         let places_max = u32::try_from(config.connections_max + pending).unwrap_or(u32::MAX);
         let shared = Arc::new(Shared {
@@ -119,10 +117,10 @@ impl Front {
             places_max,
             pending: Arc::new(Semaphore::new(pending)),
             addresses: Addresses::new(config.connections_per_address_max),
-            peers,
+            lane_places: Arc::new(Semaphore::new(config.storing_max)),
             stats: Arc::default(),
             stage: watch::Sender::new(Stage::Open),
-            config,
+            core,
         });
         let plain_addr = doors.plain.local_addr()?;
         let mut tls_addr = None;
@@ -207,36 +205,42 @@ impl Visit {
     async fn run(self, shared: &Shared, stream: TcpStream, acceptor: Option<TlsAcceptor>) {
         // Without it an acknowledgement may wait 40 ms for the next one.
         let _ = stream.set_nodelay(true);
-        let deadline = Instant::now() + shared.config.handshake_timeout;
+        let deadline = Instant::now() + shared.core.config.handshake_timeout;
         let Some(acceptor) = acceptor else {
-            return self.serve(shared, stream, deadline).await;
+            let (from, to) = stream.into_split();
+            return self.serve(shared, from, to, deadline).await;
         };
         let handshake = self.in_time(shared, deadline, acceptor.accept(stream));
         if let Some(stream) = handshake.await {
-            self.serve(shared, stream, deadline).await;
+            let (from, to) = tokio::io::split(stream);
+            self.serve(shared, from, to, deadline).await;
         }
     }
 
-    async fn serve<S>(self, shared: &Shared, mut stream: S, deadline: Instant)
+    async fn serve<R, W>(self, shared: &Shared, mut from: R, to: W, deadline: Instant)
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
     {
-        let bytes_max = shared.config.packet_bytes_max as usize;
-        let begin = self.in_time(shared, deadline, read_connect(&mut stream, bytes_max));
-        let Some(connect) = begin.await else { return };
+        let core = &shared.core;
+        let bytes_max = core.config.packet_bytes_max as usize;
+        let begin = self.in_time(shared, deadline, read_connect(&mut from, bytes_max));
+        let Some((connect, rest)) = begin.await else { return };
         drop(self.pending);
         let opened = async {
             let mut broker = TcpStream::connect(shared.broker).await?;
             broker.set_nodelay(true)?;
             // Before the broker can read a byte: it will ask who this is.
-            let guest = shared.peers.add(broker.local_addr()?.port(), self.peer);
+            let guest = core.peers.add(broker.local_addr()?.port(), self.peer);
             broker.write_all(&connect).await?;
             Ok::<_, io::Error>((broker, guest))
         };
         match opened.await {
             Ok((broker, guest)) => {
                 drop(connect);
-                pipe(stream, broker).await;
+                let places = shared.lane_places.clone();
+                let lane = Lane::new(core.clone(), guest.peer.clone(), places);
+                pipe(from, to, broker, rest, lane).await;
                 drop(guest);
             }
             Err(error) => tracing::warn!(peer = %self.peer, %error, "no way to the broker"),
@@ -275,52 +279,17 @@ impl Visit {
 async fn read_connect(
     stream: &mut (impl AsyncRead + Unpin),
     bytes_max: usize,
-) -> io::Result<BytesMut> {
+) -> io::Result<(Bytes, BytesMut)> {
     let mut bytes = BytesMut::with_capacity(512);
     loop {
         if stream.read_buf(&mut bytes).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if connect_bytes(&bytes, bytes_max)?.is_some_and(|whole| bytes.len() >= whole) {
-            return Ok(bytes);
+        if bytes.first().is_some_and(|first| *first != packet::CONNECT) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "not a CONNECT packet"));
         }
-    }
-}
-
-/// Length of the CONNECT packet at the start of `bytes`, in bytes; `None` while it is not known.
-fn connect_bytes(bytes: &[u8], bytes_max: usize) -> io::Result<Option<usize>> {
-    let bad = |what: &'static str| Err(io::Error::new(io::ErrorKind::InvalidData, what));
-    if bytes.first().is_some_and(|first| *first != CONNECT) {
-        return bad("not a CONNECT packet");
-    }
-    let mut length = 0usize;
-    for (i, byte) in bytes.iter().skip(1).take(4).enumerate() {
-        length |= usize::from(byte & 0x7f) << (7 * i);
-        if byte & 0x80 == 0 {
-            return if length > bytes_max {
-                bad("CONNECT packet too large")
-            } else {
-                Ok(Some(2 + i + length))
-            };
-        }
-    }
-    if bytes.len() > 4 { bad("malformed length") } else { Ok(None) }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn the_length_of_a_connect_packet() {
-        assert_eq!(connect_bytes(&[], 99).unwrap(), None);
-        assert_eq!(connect_bytes(&[0x10], 99).unwrap(), None);
-        assert_eq!(connect_bytes(&[0x10, 12], 99).unwrap(), Some(14));
-        assert_eq!(connect_bytes(&[0x10, 0x80], 999).unwrap(), None);
-        assert_eq!(connect_bytes(&[0x10, 0x80, 0x01], 999).unwrap(), Some(131));
-        for bad in [&b"GET / HTTP/1.1"[..], &[0x30, 2], &[0x10, 100], &[0x10, 255, 255, 255, 255]] {
-            assert!(connect_bytes(bad, 99).is_err(), "{bad:?}");
+        if let Some(connect) = packet::split(&mut bytes, bytes_max)? {
+            return Ok((connect, bytes));
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use rmqtt::codec::types::QoS;
 use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
@@ -49,17 +50,12 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(
-        config: GatewayConfig,
-        scx: ServerContext,
-        peers: Arc<Peers>,
-        ingest: Arc<dyn Ingest>,
-    ) -> Self {
+    pub(crate) fn new(config: GatewayConfig, scx: ServerContext, ingest: Arc<dyn Ingest>) -> Self {
         Self {
             config,
             scx,
             presence: Presence::default(),
-            peers,
+            peers: Arc::default(),
             ingest: RwLock::new(Some(ingest)),
             closing: AtomicBool::new(false),
             kicked: Mutex::new(HashMap::new()),
@@ -94,7 +90,7 @@ impl Core {
         now_ms
     }
 
-    fn is_void(&self, id: &Id) -> bool {
+    pub(crate) fn is_void(&self, id: &Id) -> bool {
         // A kick in the future means that the clock was set back: it must not lock the device out.
         let kicked = |at_ms: &i64| (id.create_time..=timestamp_millis()).contains(at_ms);
         self.is_closing() || self.kicked.lock().get(id.username_ref()).is_some_and(kicked)
@@ -209,10 +205,10 @@ impl Core {
         let Some(kind) = topic::parse_up(id.username_ref(), &publish.topic) else {
             self.report(id, RefusalKind::Publish, publish.topic.to_string()).await;
             // Only an MQTT 5 PUBACK can say no; an older device would take the PUBACK for success.
-            let mqtt5 = session.protocol().await.is_ok_and(|level| level >= 5);
+            let mqtt5 = is_mqtt5(session).await;
             return PublishAclResult::rejected(!mqtt5, Some("topic not allowed".into()));
         };
-        match ingest.received(self.up_message(id, kind, publish, false)).await {
+        match ingest.received(self.up_message(id, kind, publish)).await {
             Ok(()) => PublishAclResult::allow(),
             Err(why) => {
                 // The server said why, once.
@@ -232,7 +228,8 @@ impl Core {
     async fn last_will(&self, id: &Id, publish: &Publish) {
         let Some(ingest) = self.ingest().filter(|_| !self.is_void(id)) else { return };
         let Some(kind) = topic::parse_up(id.username_ref(), &publish.topic) else { return };
-        if let Err(why) = ingest.received(self.up_message(id, kind, publish, true)).await {
+        let message = UpMessage { last_will: true, ..self.up_message(id, kind, publish) };
+        if let Err(why) = ingest.received(message).await {
             tracing::debug!(device = id.username_ref(), %why, "last will not stored");
         }
     }
@@ -245,21 +242,28 @@ impl Core {
         SubscribeAclResult::new_failure(SubscribeAckReason::NotAuthorized)
     }
 
-    fn up_message(&self, id: &Id, kind: UpKind, publish: &Publish, last_will: bool) -> UpMessage {
+    fn up_message(&self, id: &Id, kind: UpKind, publish: &Publish) -> UpMessage {
+        let qos = match publish.qos {
+            QoS::AtMostOnce => Qos::AtMostOnce,
+            QoS::AtLeastOnce => Qos::AtLeastOnce,
+            QoS::ExactlyOnce => Qos::ExactlyOnce,
+        };
+        let message = self.message(id, kind, publish.payload.clone(), qos);
+        UpMessage { retain: publish.retain, dup: publish.dup, ..message }
+    }
+
+    /// What the session published, without flags.
+    pub(crate) fn message(&self, id: &Id, kind: UpKind, payload: Bytes, qos: Qos) -> UpMessage {
         UpMessage {
             device: id.username_ref().to_owned(),
             client_id: id.client_id.to_string(),
             remote: self.peers.behind(id.remote_addr),
             kind,
-            payload: publish.payload.clone(),
-            qos: match publish.qos {
-                QoS::AtMostOnce => Qos::AtMostOnce,
-                QoS::AtLeastOnce => Qos::AtLeastOnce,
-                QoS::ExactlyOnce => Qos::ExactlyOnce,
-            },
-            retain: publish.retain,
-            dup: publish.dup,
-            last_will,
+            payload,
+            qos,
+            retain: false,
+            dup: false,
+            last_will: false,
         }
     }
 
@@ -269,6 +273,10 @@ impl Core {
         topic::parse_down(session.id.username_ref(), &publish.topic).is_some()
             && !self.is_void(&session.id)
     }
+}
+
+async fn is_mqtt5(session: &Session) -> bool {
+    session.protocol().await.is_ok_and(|level| level >= 5)
 }
 
 /// The most telling of the broker's reasons (it collects several for one connection).
@@ -301,6 +309,7 @@ impl Handler for Hooks {
                 if let Some(ingest) = core.ingest() {
                     let remote = core.peers.behind(session.id.remote_addr);
                     core.presence.add(&session.id, remote, ingest.as_ref()).await;
+                    core.peers.sign_in(&session.id, is_mqtt5(session).await);
                 }
                 (true, acc)
             }

@@ -40,6 +40,8 @@ mod front;
 mod gateway;
 mod hooks;
 mod ingest;
+mod lane;
+mod packet;
 mod peers;
 mod pipe;
 mod presence;

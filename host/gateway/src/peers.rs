@@ -2,35 +2,57 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use rmqtt::types::Id;
 
-/// Port of the front's connection to the broker -> the device's address. Bounded by the front's
+/// Port of the front's connection to the broker -> who is at its other end. Bounded by the front's
 /// limit on connections.
 #[derive(Default)]
 pub(crate) struct Peers {
-    ports: Mutex<HashMap<u16, SocketAddr>>,
+    ports: Mutex<HashMap<u16, Arc<Peer>>>,
+}
+
+/// Who came in at the front.
+pub(crate) struct Peer {
+    address: SocketAddr,
+    /// The session, and whether it speaks MQTT 5; set once the broker has taken the connection.
+    pub(crate) signed_in: OnceLock<(Id, bool)>,
 }
 
 /// Keeps an entry of [`Peers`] until dropped.
 pub(crate) struct Guest {
     peers: Arc<Peers>,
     port: u16,
+    pub(crate) peer: Arc<Peer>,
 }
 
 impl Peers {
-    pub(crate) fn add(self: &Arc<Self>, port: u16, peer: SocketAddr) -> Guest {
-        self.ports.lock().insert(port, peer);
-        Guest { peers: self.clone(), port }
+    pub(crate) fn add(self: &Arc<Self>, port: u16, address: SocketAddr) -> Guest {
+        let peer = Arc::new(Peer { address, signed_in: OnceLock::new() });
+        self.ports.lock().insert(port, peer.clone());
+        Guest { peers: self.clone(), port, peer }
     }
 
-    /// The device behind the broker's idea of a remote address; `None` when its connection has
-    /// ended, or never came through the front.
+    /// The device's address behind the broker's idea of a remote address; `None` when its connection
+    /// has ended, or never came through the front.
     pub(crate) fn behind(&self, remote: Option<SocketAddr>) -> Option<SocketAddr> {
+        self.peer(remote).map(|peer| peer.address)
+    }
+
+    /// The broker has taken the connection.
+    pub(crate) fn sign_in(&self, id: &Id, mqtt5: bool) {
+        if let Some(peer) = self.peer(id.remote_addr) {
+            // One connection, one session.
+            let _ = peer.signed_in.set((id.clone(), mqtt5));
+        }
+    }
+
+    fn peer(&self, remote: Option<SocketAddr>) -> Option<Arc<Peer>> {
         // Exactly this address: 127.0.0.2 with the same port would be somebody else.
         let remote = remote.filter(|remote| remote.ip() == Ipv4Addr::LOCALHOST)?;
-        self.ports.lock().get(&remote.port()).copied()
+        self.ports.lock().get(&remote.port()).cloned()
     }
 }
 

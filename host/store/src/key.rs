@@ -31,9 +31,12 @@ pub(crate) fn count(index: Index, part: &str) -> Vec<u8> {
     key(COUNT, &[index.0.as_bytes(), part.as_bytes()])
 }
 
-/// What all entries of a part begin with.
+/// What all entries of a part begin with, or all records of a table.
 pub(crate) fn part(index: Index, part: &str) -> Vec<u8> {
-    key(INDEX, &[index.0.as_bytes(), part.as_bytes()])
+    match index.as_table() {
+        Some(table) => key(RECORD, &[table.0.as_bytes()]),
+        None => key(INDEX, &[index.0.as_bytes(), part.as_bytes()]),
+    }
 }
 
 /// What all entries of a part begin with whose sort key begins with `prefix`.
@@ -75,10 +78,11 @@ pub(crate) fn part_of_count(count: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The id in what follows the part in an entry's key: sort, id and nothing else.
+/// The id in what follows the part in an entry's key: sort, id and nothing else; in a record's key it is
+/// both.
 pub(crate) fn id_of_suffix(mut suffix: &[u8]) -> Option<String> {
-    take(&mut suffix)?;
-    let id = take(&mut suffix)?;
+    let sort = take(&mut suffix)?;
+    let id = if suffix.is_empty() { sort } else { take(&mut suffix)? };
     suffix.is_empty().then_some(())?;
     String::from_utf8(id).ok()
 }

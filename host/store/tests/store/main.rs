@@ -15,6 +15,7 @@ use tianyin_domain::state::{Index, Table};
 use tianyin_domain::{Entity, Entry, Put};
 use tianyin_store::{Opened, Options, Store};
 
+const ALL: Index = Index("lot");
 const BY_STATUS: Index = Index("lot.status");
 const BY_WORD: Index = Index("lot.word");
 

@@ -19,7 +19,7 @@ use super::shapes::MESSAGE_STATUS;
 use crate::app::App;
 
 const LISTING: Listing = Listing {
-    all: Some((message::BY_STATUS, "")),
+    all: Some((message::ALL, "")),
     filters: &[
         Filter {
             parameter: parameter("device", Text, "Only of this device."),

@@ -81,7 +81,10 @@ async fn list(
     let every = t("lists.all").to_owned();
     chips.insert(0, Chip { href: address(""), text: every, count: None, on: chosen.is_empty() });
     let here = chips.iter().find(|c| c.on).map_or_else(|| address(""), |c| c.href.clone());
-    let part = (message::BY_STATUS, chosen);
+    let part = match chosen {
+        "" => (message::ALL, ""),
+        status => (message::BY_STATUS, status),
+    };
     let found = read::rows::<Message>(&app, &signed.scope(), part, &here, query.after.as_deref())?;
     html(&ListPage {
         page: Page::new(&app, &signed, "/messages", "messages.title"),
