@@ -63,7 +63,7 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
             if let Some(lot) = &e.lot {
                 o.touch(root("lot", lot));
             }
-            o.put(e)
+            o.create(e)
         }
         Event::DevicePaired(e) | Event::DeviceApproved(e) => o.put(e),
         Event::DeviceDisabled(e) => {
@@ -75,9 +75,9 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         }
         Event::MessageReceived(e) => {
             if let Some(content) = Content::of(e) {
-                o.put(&content)?;
+                o.create(&content)?;
             }
-            o.put(e)
+            o.create(e)
         }
         Event::MessageSettled(e) => o.update::<Message>(&e.message, |m| {
             m.status = e.status;
@@ -110,7 +110,7 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         Event::AuthorisationRevoked(e) => apply_revocation(o, &e.authorisation, time),
         Event::CertificateIssued(e) => apply_certificate(o, e),
         Event::CertificateVoided(e) => apply_void(o, &e.code, &e.reason, time),
-        Event::PrintQueued(e) => o.put(e),
+        Event::PrintQueued(e) => o.create(e),
         Event::PrintEnded(e) => o.update::<PrintJob>(&e.job, |j| {
             j.status = if e.error.is_empty() { PrintStatus::Printed } else { PrintStatus::Failed };
             j.error.clone_from(&e.error);
@@ -133,7 +133,7 @@ fn apply_test(o: &mut Overlay<'_>, test: &Test) -> Result<(), StateError> {
     if !test.message.is_empty() {
         o.update::<Message>(&test.message, |m| m.tests.push(test.id.clone()))?;
     }
-    o.put(test)
+    o.create(test)
 }
 
 fn apply_revocation(o: &mut Overlay<'_>, id: &str, time: Time) -> Result<(), StateError> {

@@ -1,6 +1,7 @@
 //! Every event there is. Names and payloads are written in journals for ever: add, never change.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::{
     activity::Activity,
@@ -17,6 +18,7 @@ use crate::{
     print_job::{EndPrint, PrintJob},
     product::Product,
     site::Site,
+    state::StateError,
     test::{Test, TestAssigned},
     user::{ActiveChanged, CredentialChanged, User},
 };
@@ -98,4 +100,9 @@ pub enum Event {
     CodeChecked(CodeChecked),
     #[serde(rename = "command.answered")]
     Answered(Answered),
+}
+
+/// Events as they stand on a journal line.
+pub fn to_json(events: &[Event]) -> Result<Box<RawValue>, StateError> {
+    serde_json::value::to_raw_value(events).map_err(|e| StateError(e.to_string()))
 }

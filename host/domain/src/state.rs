@@ -1,8 +1,12 @@
 //! How the pure functions see what is stored: [`State`] to read, [`Overlay`] to stack the puts of a
 //! group that is not committed yet, [`Put`] for what the store is to write.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
+
+use foldhash::fast::RandomState;
+use indexmap::{Equivalent, IndexMap};
 
 use crate::error::DomainError;
 use serde::Serialize;
@@ -90,6 +94,8 @@ pub enum Put {
         area: String,
         /// Owning operator of the row.
         owner: String,
+        /// There was none with this id, so nothing has to be looked for.
+        is_new: bool,
     },
     /// Sets the version of a root to the sequence number of the line that touched it.
     Version {
@@ -152,11 +158,23 @@ pub fn parse<E: Entity>(table: Table, id: &str, raw: &[u8]) -> Result<E, StateEr
         .map_err(|e| StateError(format!("record {}/{id} is not readable: {e}", table.0)))
 }
 
+#[derive(Clone)]
 struct Pending {
     value: Arc<[u8]>,
     entries: Vec<Entry>,
     area: String,
     owner: String,
+    is_new: bool,
+}
+
+/// Table and id, as they are looked up.
+#[derive(Hash)]
+struct Key<'a>(Table, &'a str);
+
+impl Equivalent<(Table, String)> for Key<'_> {
+    fn equivalent(&self, key: &(Table, String)) -> bool {
+        self.0 == key.0 && self.1 == key.1
+    }
 }
 
 /// Sort keys and ids of the stacked records in each part of an index.
@@ -169,22 +187,67 @@ fn add_entries(parts: &mut Parts, id: &str, entries: &[Entry]) {
     }
 }
 
-/// A state with puts of the current group stacked on top.
-pub struct Overlay<'a> {
-    base: &'a dyn State,
-    records: HashMap<(Table, String), Pending>,
-    order: Vec<(Table, String)>,
+/// Takes out what a record had and has no more.
+fn forget_entries(parts: &mut Parts, id: &str, before: Vec<Entry>, now: &[Entry]) {
+    for gone in before.into_iter().filter(|entry| !now.contains(entry)) {
+        if let Some(part) = parts.get_mut(&(gone.index, gone.part)) {
+            part.remove(&(gone.sort, id.to_owned()));
+        }
+    }
+}
+
+/// Puts of a group, to be looked up as long as the store does not have them.
+#[derive(Default)]
+pub struct Stacked {
+    /// In the order first written.
+    records: IndexMap<(Table, String), Pending, RandomState>,
     /// From the first look-up on; a rebuild never looks anything up.
     parts: OnceLock<Parts>,
     versions: HashMap<String, u64>,
+}
+
+impl Stacked {
+    /// The puts, in the order first written.
+    #[must_use]
+    pub fn puts(&self) -> Vec<Put> {
+        let (records, versions) = (self.records.clone(), self.versions.clone());
+        Self { records, versions, parts: OnceLock::new() }.into_puts()
+    }
+
+    /// The same without a copy.
+    #[must_use]
+    pub fn into_puts(self) -> Vec<Put> {
+        let mut puts = Vec::with_capacity(self.records.len() + self.versions.len());
+        puts.extend(self.records.into_iter().map(|((table, id), pending)| {
+            let Pending { value, entries, area, owner, is_new } = pending;
+            Put::Record { table, id, value, entries, area, owner, is_new }
+        }));
+        let mut versions: Vec<_> = self.versions.into_iter().collect();
+        versions.sort();
+        puts.extend(versions.into_iter().map(|(root, seq)| Put::Version { root, seq }));
+        puts
+    }
+}
+
+/// A state with puts of the current group stacked on top.
+pub struct Overlay<'a> {
+    base: &'a dyn State,
+    stacked: Stacked,
+    /// Records the base gave: every message of a device asks for the device.
+    given: RefCell<IndexMap<(Table, String), Arc<[u8]>, RandomState>>,
     seq: u64,
 }
 
 impl<'a> Overlay<'a> {
     /// Nothing stacked yet.
     pub fn new(base: &'a dyn State) -> Self {
-        let (records, versions) = (HashMap::new(), HashMap::new());
-        Self { base, records, order: Vec::new(), parts: OnceLock::new(), versions, seq: 0 }
+        Self::with(base, Stacked::default())
+    }
+
+    /// With what was stacked before. The base may have it, too, or be getting it just now: nothing that
+    /// is read here changes by that.
+    pub fn with(base: &'a dyn State, stacked: Stacked) -> Self {
+        Self { base, stacked, given: RefCell::default(), seq: 0 }
     }
 
     /// Puts from now on belong to the line with this sequence number.
@@ -199,34 +262,37 @@ impl<'a> Overlay<'a> {
 
     /// Writes a record.
     pub fn put<E: Entity>(&mut self, record: &E) -> Result<(), StateError> {
+        self.write(record, false)
+    }
+
+    /// Writes a record whose id was made for it.
+    pub fn create<E: Entity>(&mut self, record: &E) -> Result<(), StateError> {
+        self.write(record, true)
+    }
+
+    fn write<E: Entity>(&mut self, record: &E, is_new: bool) -> Result<(), StateError> {
         let value = serde_json::to_vec(record)
             .map_err(|e| StateError(format!("record {}: {e}", E::TABLE.0)))?;
-        let key = (E::TABLE, record.id().to_owned());
         let pending = Pending {
             value: value.into(),
             entries: record.entries(),
             area: record.area().to_owned(),
             owner: record.owner().to_owned(),
+            is_new,
         };
-        if let Some(parts) = self.parts.get_mut() {
-            add_entries(parts, &key.1, &pending.entries);
+        let Stacked { records, parts, .. } = &mut self.stacked;
+        if let Some(parts) = parts.get_mut() {
+            add_entries(parts, record.id(), &pending.entries);
         }
-        match self.records.insert(key.clone(), pending) {
-            None => self.order.push(key),
-            Some(before) => self.forget_entries(&key, before.entries),
-        }
-        Ok(())
-    }
-
-    /// Takes out what the record had and has no more.
-    fn forget_entries(&mut self, key: &(Table, String), before: Vec<Entry>) {
-        let Some(parts) = self.parts.get_mut() else { return };
-        let now = self.records.get(key).map(|p| p.entries.as_slice()).unwrap_or_default();
-        for gone in before.into_iter().filter(|entry| !now.contains(entry)) {
-            if let Some(part) = parts.get_mut(&(gone.index, gone.part)) {
-                part.remove(&(gone.sort, key.1.clone()));
+        let (place, before) = records.insert_full((E::TABLE, record.id().to_owned()), pending);
+        if let Some(before) = before {
+            let now = &mut records[place];
+            now.is_new |= before.is_new;
+            if let Some(parts) = parts.get_mut() {
+                forget_entries(parts, record.id(), before.entries, &now.entries);
             }
         }
+        Ok(())
     }
 
     /// Reads, changes and writes back a record; a missing one is an error, because an event about it
@@ -246,63 +312,64 @@ impl<'a> Overlay<'a> {
 
     /// Marks a root, such as `lot/lot_…`, as changed by this line.
     pub fn touch(&mut self, root: impl Into<String>) {
-        self.versions.insert(root.into(), self.seq);
+        self.stacked.versions.insert(root.into(), self.seq);
     }
 
     /// Everything stacked, in the order first written.
-    pub fn into_puts(mut self) -> Vec<Put> {
-        let mut puts = Vec::with_capacity(self.order.len() + self.versions.len());
-        for key in self.order {
-            if let Some(p) = self.records.remove(&key) {
-                let Pending { value, entries, area, owner } = p;
-                puts.push(Put::Record { table: key.0, id: key.1, value, entries, area, owner });
-            }
-        }
-        let mut versions: Vec<_> = self.versions.into_iter().collect();
-        versions.sort();
-        puts.extend(versions.into_iter().map(|(root, seq)| Put::Version { root, seq }));
-        puts
+    pub fn into_puts(self) -> Vec<Put> {
+        self.stacked.into_puts()
+    }
+
+    /// Everything stacked, to be looked up further.
+    pub fn into_stacked(self) -> Stacked {
+        self.stacked
     }
 
     /// How many records are stacked.
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.stacked.records.len()
     }
 
     /// Whether nothing is stacked.
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.stacked.records.is_empty()
     }
 }
 
 impl State for Overlay<'_> {
     fn raw(&self, table: Table, id: &str) -> Result<Option<Arc<[u8]>>, StateError> {
-        // A tuple of borrowed parts cannot look up a tuple of owned ones; ids are short.
-        match self.records.get(&(table, id.to_owned())) {
-            Some(p) => Ok(Some(p.value.clone())),
-            None => self.base.raw(table, id),
+        if let Some(pending) = self.stacked.records.get(&Key(table, id)) {
+            return Ok(Some(pending.value.clone()));
         }
+        if let Some(value) = self.given.borrow().get(&Key(table, id)) {
+            return Ok(Some(value.clone()));
+        }
+        let value = self.base.raw(table, id)?;
+        if let Some(value) = &value {
+            self.given.borrow_mut().insert((table, id.to_owned()), value.clone());
+        }
+        Ok(value)
     }
 
     fn ids(&self, index: Index, part: &str, limit: usize) -> Result<Vec<String>, StateError> {
         let mut ids = self.base.ids(index, part, limit)?;
         // Stacked records hide what the base says of them.
-        let is_stacked = |id: &String| self.records.contains_key(&(index.table(), id.clone()));
-        if !self.records.is_empty() && ids.iter().any(is_stacked) {
-            ids = self.base.ids(index, part, limit.saturating_add(self.records.len()))?;
+        let is_stacked = |id: &String| self.stacked.records.contains_key(&Key(index.table(), id));
+        if !self.stacked.records.is_empty() && ids.iter().any(is_stacked) {
+            ids = self.base.ids(index, part, limit.saturating_add(self.stacked.records.len()))?;
             ids.retain(|id| !is_stacked(id));
         }
         if let Some(table) = index.as_table() {
-            let fresh = self.records.keys().filter(|key| key.0 == table);
+            let fresh = self.stacked.records.keys().filter(|key| key.0 == table);
             ids.extend(fresh.map(|(_, id)| id.clone()));
             ids.truncate(limit);
             return Ok(ids);
         }
         // Sort keys of base rows are not known here, so stacked rows follow the base's. Unique look-ups
         // and "any?" questions, which are all that decide asks, do not depend on the order.
-        let parts = self.parts.get_or_init(|| {
+        let parts = self.stacked.parts.get_or_init(|| {
             let mut parts = Parts::new();
-            for ((_, id), pending) in &self.records {
+            for ((_, id), pending) in &self.stacked.records {
                 add_entries(&mut parts, id, &pending.entries);
             }
             parts
@@ -314,7 +381,7 @@ impl State for Overlay<'_> {
     }
 
     fn version(&self, root: &str) -> Result<u64, StateError> {
-        match self.versions.get(root) {
+        match self.stacked.versions.get(root) {
             Some(seq) => Ok(*seq),
             None => self.base.version(root),
         }

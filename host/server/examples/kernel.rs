@@ -24,7 +24,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use tianyin::app::clock::Clock;
 use tianyin::app::replay::replay;
 use tianyin::app::space::Space;
-use tianyin::app::writer::{Files, Writer, WriterStats};
+use tianyin::app::writer::{AHEAD_COMMANDS_MIN, Files, Writer, WriterStats};
 use tianyin::config::Disk;
 use tianyin::edge::{OsRandom, now};
 use tianyin::meter::Histogram;
@@ -198,6 +198,7 @@ fn ours(demo: &Path, folder: &Path) -> (Submit, Arc<WriterStats>, impl Fn() -> u
         store_options: StoreOptions::default(),
         space: Arc::new(Space::new(folder, &disk)),
         clock: Arc::new(Clock::new(None, false)),
+        ahead_commands_min: AHEAD_COMMANDS_MIN,
     };
     let (writer, _) = Writer::start(files).unwrap();
     let stats = writer.stats.clone();
@@ -326,7 +327,7 @@ impl Sqlite {
         let sql = |text| self.db.prepare_cached(text).unwrap();
         for put in puts {
             match put {
-                Put::Record { table, id, value, entries, area, owner } => {
+                Put::Record { table, id, value, entries, area, owner, .. } => {
                     sql("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?)")
                         .execute(params![table.0, id, &value[..], area, owner])
                         .unwrap();

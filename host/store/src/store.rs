@@ -147,7 +147,7 @@ impl Store {
         key: Vec<u8>,
         record: &Record,
     ) -> Result<(), StoreError> {
-        let old = self.tree()?.get(&key)?;
+        let old = if record.is_new { None } else { self.tree()?.get(&key)? };
         let Changes { changes: list, counts } = changes;
         record.change_entries(old.as_deref(), list, |entry, delta| {
             if key::is_counted(entry) {
@@ -307,6 +307,7 @@ pub(crate) struct Record {
     pub row: Row,
     pub keys: BTreeSet<Vec<u8>>,
     pub value: Arc<[u8]>,
+    pub is_new: bool,
 }
 
 impl Record {
@@ -356,10 +357,10 @@ pub(crate) enum Last {
 /// The last put of each key.
 pub(crate) fn last_puts(puts: Vec<Put>) -> BTreeMap<Vec<u8>, Last> {
     let puts = puts.into_iter().map(|put| match put {
-        Put::Record { table, id, value, entries, area, owner } => {
+        Put::Record { table, id, value, entries, area, owner, is_new } => {
             let entry = |e: &Entry| key::entry(e.index, &e.part, &e.sort, &id);
             let keys = entries.iter().map(entry).collect();
-            let record = Record { row: Row { area, owner }, keys, value };
+            let record = Record { row: Row { area, owner }, keys, value, is_new };
             (key::record(table, &id), Last::Record(record))
         }
         Put::Version { root, seq } => (key::version(&root), Last::Version(seq)),

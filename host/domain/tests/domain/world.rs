@@ -36,7 +36,8 @@ impl MemoryState {
                 Put::Version { root, seq } => {
                     self.versions.insert(root, seq);
                 }
-                Put::Record { table, id, value, entries, area, owner } => {
+                Put::Record { table, id, value, entries, area, owner, is_new } => {
+                    assert!(!is_new || !self.rows.contains_key(&(table, id.clone())), "{id}");
                     let row = Row { value, entries, area, owner };
                     let keys = |row: &Row| -> Vec<_> {
                         let key = |e: &Entry| (e.index, e.part.clone(), e.sort.clone(), id.clone());

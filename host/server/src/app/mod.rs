@@ -4,8 +4,10 @@
 pub mod accounts;
 pub mod activities;
 mod ahead;
+mod behind;
 pub mod certificates;
 pub mod clock;
+mod committer;
 pub mod conflict;
 pub mod cure;
 pub mod devices;

@@ -16,7 +16,7 @@ use super::clock::Clock;
 use super::ingest::Intake;
 use super::replay::{fill, replay};
 use super::space::Space;
-use super::writer::{Files, Writer};
+use super::writer::{AHEAD_COMMANDS_MIN, Files, Writer};
 use super::{
     App, accounts, activities, cure, devices, health, journal_care, live, lost, measures, pipeline,
     plugins, printing, rebuild, scans, tail, watch,
@@ -93,6 +93,7 @@ impl App {
             store_options: store_options(&config),
             space: space.clone(),
             clock: clock.clone(),
+            ahead_commands_min: AHEAD_COMMANDS_MIN,
         })?;
         let journal_care = journal_care::JournalCare::start(
             &config.journal,

@@ -1,29 +1,30 @@
-//! The one writer: decides what is queued, journals the group with one sync, applies it, answers.
+//! The one writer: decides what is queued, in groups, which [`super::committer`] makes durable, applies
+//! and answers.
 //!
-//! Acknowledged means on disk. When the sync fails nothing of the group is acknowledged, the sync is
-//! never tried again, and the appliance is read-only until it is started anew. A write that the full
-//! disk refused is taken back; then, as when the store's disk is full, it goes on once there is space.
+//! While much is waiting, the next group is decided during the sync of the one before, on what that one
+//! is about to write. If it fails, nothing that was decided on it is written.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tianyin_domain::apply::apply;
 use tianyin_domain::command::{Envelope, Outcome};
 use tianyin_domain::decide::{Decision, decide};
-use tianyin_domain::{Command, DomainError, Overlay, StateError};
-use tianyin_journal::{Journal, JournalError, NewLine, Reader};
-use tianyin_store::{Options as StoreOptions, Store, StoreError};
+use tianyin_domain::state::Stacked;
+use tianyin_domain::{Command, DomainError, Overlay, StateError, event};
+use tianyin_store::Store;
 use tokio::sync::{oneshot, watch};
 
-use super::ahead::Ahead;
+use super::behind::Behind;
 use super::clock::Clock;
+pub use super::committer::Files;
+use super::committer::{Committer, Decided, Group, LineParts};
 use super::error::AppError;
 use super::gate::{Gate, ReadOnly};
-use super::replay::replay;
 use super::space::Space;
 use crate::edge::OsRandom;
 use crate::meter::{Counter, Histogram, Level, Recent, SIZES, micros};
@@ -37,18 +38,19 @@ const GROUP_COMMANDS_MAX: usize = 256;
 pub(crate) const GROUP_BYTES_MAX: usize = 1 << 20;
 /// In this time no more is written than what must stay free has room for.
 const SPACE_CHECK_EVERY: Duration = Duration::from_millis(10);
-/// Times it is tried to open a store anew that a reader may still hold, each 2 s and more.
-const MEND_TRIES_MAX: u32 = 30;
+/// When so many wait, they are decided while the group before them is being committed. With fewer, one
+/// group of all that come in that time saves a sync.
+pub const AHEAD_COMMANDS_MIN: usize = 64;
 /// What a command without a payload of its own is taken for.
 const COMMAND_BYTES: usize = 2048;
 
 type Reply = oneshot::Sender<Result<Outcome, AppError>>;
 
-struct Job {
-    envelope: Envelope,
-    reply: Reply,
+pub(super) struct Job {
+    pub(super) envelope: Envelope,
+    pub(super) reply: Reply,
     /// The request or message it came with: what is logged about it carries its id.
-    span: tracing::Span,
+    pub(super) span: tracing::Span,
 }
 
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are commands")]
@@ -60,22 +62,6 @@ enum Work {
     LookAtStore,
     /// Something that is to meet no write, with the number of the last line.
     Between(Box<dyn FnOnce(u64) + Send>),
-}
-
-/// What the writer writes to.
-pub struct Files {
-    /// Opened for writing.
-    pub journal: Journal,
-    /// Folder of the journal.
-    pub journal_dir: PathBuf,
-    /// Brought up to the journal.
-    pub store: Store,
-    /// To open the store again after its disk was full.
-    pub store_options: StoreOptions,
-    /// The disks.
-    pub space: Arc<Space>,
-    /// Gives lines their times.
-    pub clock: Arc<Clock>,
 }
 
 /// What the writer counts, for metrics and the health page.
@@ -144,13 +130,21 @@ impl Writer {
         let gate = Arc::new(Gate::default());
         files.space.check(&gate);
         let stats = Arc::new(WriterStats::default());
+        let (store, space, clock) = (files.store.clone(), files.space.clone(), files.clock.clone());
+        let ahead_min = files.ahead_commands_min as u64;
+        let next_seq = files.journal.next_seq();
+        let committer = Committer::start(files, announce, gate.clone(), stats.clone())?;
+        let committer = Arc::new(Mutex::new(committer));
         let mut thread = Thread {
-            ahead: Ahead::start(files.store.clone())?,
-            files,
-            store_failed: false,
-            mend_tries: 0,
+            behind: Behind::start(committer.clone())?,
+            committer,
+            on_its_way: None,
+            next_seq,
+            ahead_min,
+            store,
+            space,
+            clock,
             space_checked: None,
-            announce,
             gate: gate.clone(),
             stats: stats.clone(),
         };
@@ -229,98 +223,129 @@ impl Writer {
 }
 
 struct Thread {
-    files: Files,
-    ahead: Ahead,
-    /// The store did not take what the journal holds: it is to be opened anew.
-    store_failed: bool,
-    /// How often mending was tried in vain.
-    mend_tries: u32,
+    committer: Arc<Mutex<Committer>>,
+    behind: Behind,
+    /// What the group behind writes.
+    on_its_way: Option<Stacked>,
+    /// Of the next line that is decided.
+    next_seq: u64,
+    ahead_min: u64,
+    store: Store,
+    space: Arc<Space>,
+    clock: Arc<Clock>,
     space_checked: Option<Instant>,
-    announce: watch::Sender<u64>,
     gate: Arc<Gate>,
     stats: Arc<WriterStats>,
-}
-
-/// A decided command of the group: its line and its answer.
-///
-/// A refusal waits for the group, too: it may rest on what the group is about to write, and whoever
-/// tries again after a conflict must find the new versions in the store.
-struct Decided {
-    job: Job,
-    answer: Result<Outcome, DomainError>,
-    line: Option<LineParts>,
-}
-
-struct LineParts {
-    time: String,
-    actor: Box<serde_json::value::RawValue>,
-    events: Box<serde_json::value::RawValue>,
 }
 
 impl Thread {
     fn run(&mut self, work: &Receiver<Work>) {
         let mut put_off = None;
         while let Some(first) = put_off.take().or_else(|| work.recv().ok()) {
-            let first = match first {
-                Work::Command(job) => job,
-                Work::Mend => {
-                    self.mend();
-                    continue;
+            match first {
+                Work::Command(job) => {
+                    let group;
+                    (group, put_off) = self.gather(job, work);
+                    self.commit(group);
                 }
-                Work::LookAtStore => {
-                    self.look_at_store();
-                    continue;
-                }
-                Work::Between(work) => {
-                    // Dropped unheard when the gate is shut, which its sender learns.
-                    if self.gate.reason().is_none() {
-                        work(self.files.journal.head().seq);
-                    }
-                    continue;
-                }
-            };
-            self.stats.queued.leave();
-            let mut bytes = size_of_command(&first.envelope);
-            let mut group = vec![first];
-            while group.len() < GROUP_COMMANDS_MAX
-                && bytes < GROUP_BYTES_MAX
-                && let Ok(work) = work.try_recv()
-            {
-                let Work::Command(job) = work else {
-                    put_off = Some(work);
-                    break;
-                };
-                self.stats.queued.leave();
-                bytes += size_of_command(&job.envelope);
-                group.push(job);
+                other => self.alone(other),
             }
-            self.commit(group);
         }
-        if let Err(e) = self.files.store.flush() {
-            tracing::warn!(error = %e, "store checkpoint at shutdown failed; the journal has it all");
+        self.settle();
+        self.committer.lock().flush();
+    }
+
+    /// The first command and what waits behind it, up to a group; and what came after them.
+    fn gather(&mut self, first: Job, work: &Receiver<Work>) -> (Vec<Job>, Option<Work>) {
+        if self.stats.queued.get() < self.ahead_min {
+            self.settle();
         }
+        self.stats.queued.leave();
+        let mut bytes = size_of_command(&first.envelope);
+        let mut group = vec![first];
+        while group.len() < GROUP_COMMANDS_MAX
+            && bytes < GROUP_BYTES_MAX
+            && let Ok(work) = work.try_recv()
+        {
+            let Work::Command(job) = work else { return (group, Some(work)) };
+            self.stats.queued.leave();
+            bytes += size_of_command(&job.envelope);
+            group.push(job);
+        }
+        (group, None)
+    }
+
+    /// What is to meet no write.
+    fn alone(&mut self, work: Work) {
+        self.settle();
+        let mut committer = self.committer.lock();
+        match work {
+            Work::Command(_) => {}
+            Work::Mend => committer.mend(),
+            Work::LookAtStore => committer.look_at_store(),
+            Work::Between(work) => {
+                // Dropped unheard when the gate is shut, which its sender learns.
+                if self.gate.reason().is_none() {
+                    work(committer.head());
+                }
+            }
+        }
+        self.next_seq = committer.head() + 1;
+    }
+
+    /// Waits for the group behind; false if it failed.
+    fn settle(&mut self) -> bool {
+        if !self.behind.is_busy() {
+            return true;
+        }
+        let committed = self.behind.settle();
+        self.on_its_way = None;
+        self.next_seq = self.committer.lock().head() + 1;
+        committed
     }
 
     fn commit(&mut self, group: Vec<Job>) {
         // Before anything fails: what is written takes space, too.
         if self.space_checked.is_none_or(|at| at.elapsed() >= SPACE_CHECK_EVERY) {
-            self.files.space.check(&self.gate);
+            self.space.check(&self.gate);
             self.space_checked = Some(Instant::now());
         }
         if let Some(reason) = self.gate.reason() {
-            for job in group {
-                let _ = job.reply.send(Err(AppError::ReadOnly(reason.clone())));
-            }
-            return;
+            return refuse(group, &reason);
         }
         let started = Instant::now();
-        let store = self.files.store.clone();
-        let mut overlay = Overlay::new(&store);
+        let store = self.store.clone();
+        let below = Overlay::with(&store, self.on_its_way.take().unwrap_or_default());
+        let (decided, stacked) = self.decide(group, &below);
+        let lines = decided.iter().filter(|d| d.line.is_some()).count() as u64;
+        let go_ahead = self.stats.queued.get() >= self.ahead_min;
+        self.stats.decide_us.see_since(started);
+        if !self.settle() {
+            let ended = || ReadOnly::from("the writer failed");
+            let reason = self.gate.reason().unwrap_or_else(ended);
+            return refuse(decided.into_iter().map(|d| d.job), &reason);
+        }
+        if go_ahead {
+            let puts = stacked.puts();
+            self.next_seq += lines;
+            self.on_its_way = Some(stacked);
+            self.behind.commit(Group { decided, puts });
+        } else {
+            let puts = stacked.into_puts();
+            let mut committer = self.committer.lock();
+            committer.commit(Group { decided, puts });
+            self.next_seq = committer.head() + 1;
+        }
+    }
+
+    /// Decides the commands one after the other, each on what those before it will write.
+    fn decide(&self, group: Vec<Job>, below: &Overlay<'_>) -> (Vec<Decided>, Stacked) {
+        let mut overlay = Overlay::new(below);
         let mut decided = Vec::with_capacity(group.len());
         let mut jobs = group.into_iter();
-        let mut next_seq = self.files.journal.next_seq();
+        let mut next_seq = self.next_seq;
         while let Some(mut job) = jobs.next() {
-            job.envelope.time = self.files.clock.stamp(job.envelope.time);
+            job.envelope.time = self.clock.stamp(job.envelope.time);
             match stack(&mut overlay, &job.envelope, next_seq) {
                 Ok((decision, line)) => {
                     let seq = if line.is_some() { next_seq } else { next_seq - 1 };
@@ -339,158 +364,24 @@ impl Thread {
                         tracing::error!(command, error = %error, "an event could not be applied");
                     });
                     let _ = job.reply.send(Err(error.into()));
-                    let rest = decided.into_iter().map(|d| d.job).chain(jobs).collect();
-                    return self.commit(rest);
+                    let rest = decided.into_iter().map(|d: Decided| d.job).chain(jobs).collect();
+                    return self.decide(rest, below);
                 }
             }
         }
-        let puts = overlay.into_puts();
-        self.stats.decide_us.see_since(started);
-        self.write(decided, puts);
-    }
-
-    fn write(&mut self, decided: Vec<Decided>, puts: Vec<tianyin_domain::Put>) {
-        let lines: Vec<NewLine<'_>> = decided
-            .iter()
-            .filter_map(|d| d.line.as_ref())
-            .map(|l| NewLine { time: &l.time, actor: &l.actor, events: &l.events })
-            .collect();
-        if !lines.is_empty() {
-            let started = Instant::now();
-            let journal = &mut self.files.journal;
-            let append = || {
-                let appended = journal.append_group(&lines);
-                appended.inspect(|_| self.stats.note_group(lines.len(), started))
-            };
-            let (appended, prepared) = self.ahead.while_running(puts, append);
-            let seqs = match appended {
-                Ok(seqs) => seqs,
-                Err(e) => return self.not_written(decided, &e),
-            };
-            let started = Instant::now();
-            let store = &self.files.store;
-            if let Err(e) = prepared.and_then(|changes| store.commit_prepared(changes, seqs.last)) {
-                return self.not_shown(decided, &e);
-            }
-            self.stats.commit_us.see_since(started);
-            self.announce.send_replace(seqs.last);
-        }
-        let mut unreadable = false;
-        for d in decided {
-            self.stats.note_answer(&d);
-            unreadable |= matches!(d.answer, Err(DomainError::State(_)));
-            let _ = d.job.reply.send(d.answer.map_err(AppError::from));
-        }
-        if unreadable {
-            self.look_at_store();
-        }
-    }
-
-    /// After a write of its own accord that failed, sled answers nothing any more.
-    fn look_at_store(&mut self) {
-        if self.gate.reason().is_none()
-            && let Err(e) = self.files.store.probe()
-        {
-            self.shut_for_store(&e);
-        }
-    }
-
-    /// The journal did not take the group: nothing of it happened.
-    fn not_written(&mut self, decided: Vec<Decided>, error: &JournalError) {
-        tracing::error!(%error, "the journal could not be written: read-only");
-        if error.is_full() {
-            self.shut_full();
-            // At once, while it is known what the write left behind; if not, once there is space.
-            if let Err(e) = self.files.journal.take_back() {
-                tracing::error!(error = %e, "the failed write is still to be taken back");
-            }
-        } else {
-            self.gate.shut_for_good(&error.to_string());
-        }
-        let reason = self.gate.reason().unwrap_or_else(|| error.to_string().as_str().into());
-        for d in decided {
-            let _ = d.job.reply.send(Err(AppError::ReadOnly(reason.clone())));
-        }
-    }
-
-    /// The group is durable, but the store did not take it: it is replayed from the journal once
-    /// there is space, or at the next start. To say that it failed would make callers repeat it.
-    fn not_shown(&mut self, decided: Vec<Decided>, error: &StoreError) {
-        self.shut_for_store(error);
-        for d in decided {
-            let answer = match d.answer {
-                Ok(outcome) if outcome.written => Err(AppError::Recorded(outcome)),
-                answer => answer.map_err(AppError::from),
-            };
-            let _ = d.job.reply.send(answer);
-        }
-    }
-
-    fn shut_for_store(&mut self, error: &StoreError) {
-        tracing::error!(%error, "the store could not be written; the journal has it: read-only");
-        self.store_failed = true;
-        if error.is_full() || self.files.space.was_short() {
-            self.shut_full();
-        } else {
-            self.gate.shut_for_good(&error.to_string());
-        }
-    }
-
-    fn shut_full(&self) {
-        self.files.space.release_ballast();
-        self.gate.shut_full(self.files.space.shortage());
-    }
-
-    /// There is space again: takes the failed write back, brings the store up to the journal.
-    fn mend(&mut self) {
-        if !self.gate.to_mend() {
-            return;
-        }
-        match self.try_mend() {
-            Ok(()) => {
-                self.mend_tries = 0;
-                self.gate.mended();
-            }
-            // A reader still holds the store that failed.
-            Err(e) if is_in_use(&e) && self.mend_tries < MEND_TRIES_MAX => {
-                self.mend_tries += 1;
-                tracing::warn!(error = format!("{e:#}"), "the store is not closed yet");
-            }
-            Err(e) if super::space::is_full(&e) => {
-                tracing::warn!(error = format!("{e:#}"), "still not enough space");
-            }
-            Err(e) => {
-                tracing::error!(error = format!("{e:#}"), "only a restart helps: read-only");
-                self.gate.shut_for_good(&format!("{e:#}"));
-                self.gate.mended();
-            }
-        }
-    }
-
-    fn try_mend(&mut self) -> anyhow::Result<()> {
-        let Files { journal, journal_dir, store, store_options, .. } = &mut self.files;
-        journal.take_back()?;
-        // sled may have failed at a write of its own accord, and answers from memory until the next.
-        if self.store_failed || store.flush().is_err() {
-            let opened = store.reopen(store_options)?;
-            anyhow::ensure!(opened.emptied.is_none(), "the store was lost: {opened:?}");
-            let head = journal.head().seq;
-            let mut reader = Reader::new(journal_dir, store.applied_seq() + 1);
-            replay(store, reader.lines_up_to(head), |_| {})?;
-            self.store_failed = false;
-            self.announce.send_replace(head);
-            tracing::info!(head, "the store was opened again and is up to the journal");
-        }
-        Ok(())
+        (decided, overlay.into_stacked())
     }
 }
 
-fn is_in_use(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref::<StoreError>(), Some(StoreError::InUse(_)))
+/// Nothing of these happened.
+fn refuse(jobs: impl IntoIterator<Item = Job>, reason: &ReadOnly) {
+    for job in jobs {
+        let _ = job.reply.send(Err(AppError::ReadOnly(reason.clone())));
+    }
 }
 
 impl WriterStats {
-    fn note_group(&self, lines: usize, started: Instant) {
+    pub(super) fn note_group(&self, lines: usize, started: Instant) {
         let spent_us = micros(started.elapsed());
         self.sync_us.see(spent_us);
         self.sync_recent_us.see(spent_us);
@@ -500,7 +391,7 @@ impl WriterStats {
     }
 
     /// Counts an answer and logs it where the request or message is known.
-    fn note_answer(&self, decided: &Decided) {
+    pub(super) fn note_answer(&self, decided: &Decided) {
         let command = decided.job.envelope.command.name();
         match &decided.answer {
             Ok(outcome) => {
@@ -537,13 +428,12 @@ fn stack(
     if decision.events.is_empty() {
         return Ok((decision, None));
     }
-    let raw = |r: serde_json::Result<Box<serde_json::value::RawValue>>| {
-        r.map_err(|e| Stack::Refused(DomainError::State(StateError(e.to_string()))))
-    };
+    let unwritable = |e: StateError| Stack::Refused(DomainError::State(e));
     let line = LineParts {
         time: line_time(envelope.time),
-        actor: raw(serde_json::value::to_raw_value(&envelope.actor))?,
-        events: raw(serde_json::value::to_raw_value(&decision.events))?,
+        actor: serde_json::value::to_raw_value(&envelope.actor)
+            .map_err(|e| unwritable(StateError(e.to_string())))?,
+        events: event::to_json(&decision.events).map_err(unwritable)?,
     };
     overlay.begin_line(seq);
     for event in &decision.events {

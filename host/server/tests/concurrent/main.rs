@@ -82,6 +82,7 @@ fn open(dir: &Path) -> World {
         store_options: options(),
         space: Arc::new(Space::new(dir, &disk)),
         clock: Arc::new(Clock::new(None, false)),
+        ahead_commands_min: 1,
     };
     let (writer, _) = Writer::start(files).unwrap();
     World { writer, store, told: Mutex::default() }

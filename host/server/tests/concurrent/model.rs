@@ -107,7 +107,8 @@ impl Model {
                     let old = self.versions.insert(root.clone(), version);
                     assert!(version == seq && old.is_none_or(|old| old < version), "{root}");
                 }
-                Put::Record { table, id, value, entries, .. } => {
+                Put::Record { table, id, value, entries, is_new, .. } => {
+                    assert!(!is_new || !self.rows.contains_key(&(table, id.clone())), "{id}");
                     let key = |e: &Entry| (e.index, e.part.clone(), e.sort.clone(), id.clone());
                     if let Some((_, old)) = self.rows.get(&(table, id.clone())) {
                         for entry in old {

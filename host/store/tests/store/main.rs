@@ -59,6 +59,7 @@ fn put<E: Entity>(record: &E) -> Put {
         entries: record.entries(),
         area: record.area().into(),
         owner: record.owner().into(),
+        is_new: false,
     }
 }
 
