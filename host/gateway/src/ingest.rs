@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use crate::topic::UpKind;
 
-/// The server's side of the gateway. Called from many connections at once; calls of one connection
-/// are serial.
+/// The server's side of the gateway. Called from many connections at once. Publishes of one connection
+/// are handed over in its order; some may be under way at a time.
 #[async_trait]
 pub trait Ingest: Send + Sync + 'static {
     /// A CONNECT with a well-formed device id as user name: may it connect? Password = the device's
@@ -17,12 +17,14 @@ pub trait Ingest: Send + Sync + 'static {
     /// by itself.
     async fn authenticate(&self, login: Login) -> Admission;
 
-    /// A publish below the device's own `up/`. `Ok` means durable: only then it is acknowledged.
-    /// Calls for one device do not overlap (one connection, one order).
+    /// A publish below the device's own `up/`. `Ok` means durable: only then it is acknowledged, in the
+    /// order of the publishes. What decides their order in the journal is to be done before the first
+    /// wait: the next may be handed over then.
     ///
-    /// Embedded: may wait as long as it takes; meanwhile the connection reads nothing more. `Err`
-    /// withholds the acknowledgement: after [`crate::GatewayConfig::retry_pause`] the connection is
-    /// closed, so that the device redelivers when it is back.
+    /// Embedded: may wait as long as it takes; meanwhile the connection reads little more. `Err`
+    /// withholds the acknowledgement: it is tried once again, and after
+    /// [`crate::GatewayConfig::retry_pause`] the connection is closed, so that the device redelivers
+    /// when it is back.
     ///
     /// External broker: [`NotStored::Overloaded`] and [`NotStored::ReadOnly`] are tried again while
     /// the acknowledgement is withheld; [`NotStored::Refused`] is acknowledged, counted and

@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use support::{
-    A_WHILE, Recorder, SOON, config, connect, connect_with, eventually, mosquitto, start, text,
+    A_WHILE, Recorder, SOON, config, connect, connect_with, eventually, mosquitto, raw, start, text,
 };
 use tianyin_gateway::client::{ClientError, ConnectRefused, DeviceClient, Options};
 use tianyin_gateway::{DownKind, Embedded, GatewayError, Offline, RefusalKind, UpKind};
@@ -200,22 +200,12 @@ async fn presence_survives_a_quick_reconnect() {
     gateway.shutdown().await;
 }
 
-/// CONNECT of dev-1, MQTT 3.1.1, clean session.
-fn connect_packet(client_id: &str, keep_alive_s: u8) -> Vec<u8> {
-    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 0b1100_0010, 0, keep_alive_s];
-    for field in [client_id, "dev-1", "token of dev-1"] {
-        body.extend(u16::try_from(field.len()).unwrap().to_be_bytes());
-        body.extend(field.as_bytes());
-    }
-    [vec![0x10, u8::try_from(body.len()).unwrap()], body].concat()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silence_beyond_the_keep_alive_is_noticed() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let (gateway, recorder) = start().await;
     let mut socket = tokio::net::TcpStream::connect(gateway.local_addr()).await.unwrap();
-    socket.write_all(&connect_packet("c", 1)).await.unwrap();
+    socket.write_all(&raw::connect("c", 1)).await.unwrap();
     let mut ack = [0; 4];
     socket.read_exact(&mut ack).await.unwrap();
     assert_eq!(ack, [0x20, 2, 0, 0]);
@@ -245,7 +235,7 @@ async fn malformed_packets_end_the_connection_only() {
     }
     // A publish whose topic is no UTF-8.
     let mut socket = tokio::net::TcpStream::connect(gateway.local_addr()).await.unwrap();
-    let mut packet = connect_packet("", 60);
+    let mut packet = raw::connect("", 60);
     packet.extend([0x30, 5, 0, 2, 0xc3, 0x28, b'x']);
     socket.write_all(&packet).await.unwrap();
     let mut answer = Vec::new();
@@ -335,7 +325,7 @@ async fn clients_that_vanish_while_they_log_in_leave_nothing_behind() {
     recorder.login_gate.forget_permits(usize::MAX);
     for number in 0..5 {
         let mut socket = tokio::net::TcpStream::connect(gateway.local_addr()).await.unwrap();
-        socket.write_all(&connect_packet(&format!("ghost-{number}"), 60)).await.unwrap();
+        socket.write_all(&raw::connect(&format!("ghost-{number}"), 60)).await.unwrap();
         eventually("the login", || recorder.logins.lock().len() == number + 1).await;
         socket.set_zero_linger().unwrap();
         drop(socket);

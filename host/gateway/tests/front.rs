@@ -6,7 +6,7 @@ mod support;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use support::{Recorder, SOON, config, connect, eventually};
+use support::{Recorder, SOON, config, connect, eventually, raw};
 use tianyin_gateway::{Embedded, UpKind};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -21,17 +21,6 @@ async fn start(
     change(&mut config);
     let recorder = Recorder::new();
     (Embedded::start(config, recorder.clone()).await.unwrap(), recorder)
-}
-
-fn connect_packet() -> Vec<u8> {
-    let mut body = b"\x00\x04MQTT\x04\xc2\x00\x1e".to_vec();
-    for text in ["dev-1", "dev-1", "token of dev-1"] {
-        body.extend_from_slice(&u16::try_from(text.len()).unwrap().to_be_bytes());
-        body.extend_from_slice(text.as_bytes());
-    }
-    let mut packet = vec![0x10, u8::try_from(body.len()).unwrap()];
-    packet.extend(body);
-    packet
 }
 
 /// How long until the other side closes.
@@ -55,7 +44,7 @@ async fn who_says_nothing_or_speaks_slowly_is_closed_in_time() {
     let (mut from, mut to) = slow.into_split();
     let drip = tokio::spawn(async move {
         // Never the last byte.
-        for byte in connect_packet().into_iter().take(20) {
+        for byte in raw::connect("dev-1", 30).into_iter().take(20) {
             if to.write_all(&[byte]).await.is_err() {
                 return;
             }
@@ -118,7 +107,7 @@ async fn the_server_sees_the_device_not_the_front() {
     let own = device.local_addr().unwrap();
     // A publish (QoS 1, packet 7) right behind the CONNECT, before anybody answered.
     let topic = "tianyin/v1/dev-1/up/result";
-    let mut bytes = connect_packet();
+    let mut bytes = raw::connect("dev-1", 30);
     bytes.extend([0x32, u8::try_from(2 + topic.len() + 2 + 2).unwrap(), 0, 26]);
     bytes.extend(topic.as_bytes());
     bytes.extend([0, 7, b'h', b'i']);

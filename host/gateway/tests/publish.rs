@@ -5,7 +5,9 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{A_WHILE, SOON, connect, connect_with, eventually, mosquitto, start, text};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use support::{A_WHILE, SOON, connect, connect_with, eventually, mosquitto, raw, start, text};
 use tianyin_gateway::client::{ClientError, Options};
 use tianyin_gateway::{NotStored, Offline, Qos, RefusalKind, UpKind};
 
@@ -40,17 +42,70 @@ async fn puback_waits_for_durability() {
     );
     assert_eq!(recorder.entered.lock().len(), 1);
 
-    let (second, ()) = tokio::join!(device.publish_acked(UpKind::Result, "2", SOON), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(
-            recorder.entered.lock().len(),
-            1,
-            "one connection is served one message at a time"
-        );
-        recorder.gate.add_permits(2);
-    });
+    let (second, third, ()) = tokio::join!(
+        device.publish_acked(UpKind::Result, "2", SOON),
+        device.publish_acked(UpKind::Result, "3", SOON),
+        async {
+            eventually("the next do not wait", || recorder.entered.lock().len() == 3).await;
+            assert!(recorder.stored.lock().is_empty());
+            recorder.gate.add_permits(3);
+        }
+    );
     second.unwrap();
-    assert_eq!(recorder.payloads(), ["1", "2"]);
+    third.unwrap();
+    assert_eq!(recorder.payloads(), ["1", "2", "3"]);
+    gateway.shutdown().await;
+}
+
+/// Acknowledgements come in the order of the publishes, whatever is stored first; and the broker hears
+/// enough of the device not to take it for dead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledgements_keep_the_order_and_the_connection_lives() {
+    let (gateway, recorder) = start().await;
+    let mut stream = tokio::net::TcpStream::connect(gateway.local_addr()).await.unwrap();
+    stream.write_all(&raw::connect("dev-1", 1)).await.unwrap();
+    assert_eq!(raw::read(&mut stream, 4).await, [0x20, 2, 0, 0]);
+
+    recorder.gate.forget_permits(usize::MAX);
+    for id in 1..=20 {
+        let packet = raw::publish("tianyin/v1/dev-1/up/result", id, format!("{id}").as_bytes());
+        stream.write_all(&packet).await.unwrap();
+    }
+    // Twice the time after which a silent device with a keep alive of 1 s is dead.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(gateway.is_online("dev-1"));
+    assert_eq!(recorder.entered.lock().len(), 16, "the others wait in their connection");
+    stream.write_all(&[0xc0, 0]).await.unwrap();
+    recorder.gate.add_permits(20);
+    let mut expected: Vec<u8> = (1..=20).flat_map(|id| [0x40, 2, 0, id]).collect();
+    expected.extend([0xd0, 0]);
+    assert_eq!(raw::read(&mut stream, expected.len()).await, expected, "and one PINGRESP, its own");
+    let payloads: Vec<_> = (1..=20).map(|id| id.to_string()).collect();
+    assert_eq!(recorder.payloads(), payloads);
+
+    // Also when the device only stops sending.
+    stream.write_all(&raw::publish("tianyin/v1/dev-1/up/raw", 21, b"last")).await.unwrap();
+    stream.shutdown().await.unwrap();
+    recorder.gate.add_permits(1);
+    assert_eq!(raw::read(&mut stream, 4).await, [0x40, 2, 0, 21]);
+    gateway.shutdown().await;
+}
+
+/// What cannot be stored, and all that came after it, is the broker's to refuse.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_acknowledged_behind_what_was_not_stored() {
+    let (gateway, recorder) = start().await;
+    let mut stream = tokio::net::TcpStream::connect(gateway.local_addr()).await.unwrap();
+    stream.write_all(&raw::connect("dev-1", 60)).await.unwrap();
+    assert_eq!(raw::read(&mut stream, 4).await, [0x20, 2, 0, 0]);
+    *recorder.fail.lock() = Some(NotStored::Overloaded);
+    for id in 1..=3 {
+        stream.write_all(&raw::publish("tianyin/v1/dev-1/up/raw", id, b"x")).await.unwrap();
+    }
+    eventually("it was tried, and once again", || recorder.entered.lock().len() >= 2).await;
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(rest, [0u8; 0], "no acknowledgement, the connection is closed");
     gateway.shutdown().await;
 }
 

@@ -1,0 +1,36 @@
+//! MQTT 3.1.1 packets by hand.
+
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+
+/// CONNECT of dev-1 with its token, clean session.
+pub fn connect(client_id: &str, keep_alive_s: u8) -> Vec<u8> {
+    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 0b1100_0010, 0, keep_alive_s];
+    for field in [client_id, "dev-1", "token of dev-1"] {
+        body.extend(u16::try_from(field.len()).unwrap().to_be_bytes());
+        body.extend(field.as_bytes());
+    }
+    packet(0x10, body)
+}
+
+/// PUBLISH with QoS 1.
+pub fn publish(topic: &str, packet_id: u16, payload: &[u8]) -> Vec<u8> {
+    let mut body = u16::try_from(topic.len()).unwrap().to_be_bytes().to_vec();
+    body.extend(topic.as_bytes());
+    body.extend(packet_id.to_be_bytes());
+    body.extend(payload);
+    packet(0x32, body)
+}
+
+/// For bodies up to 127 bytes.
+fn packet(kind: u8, body: Vec<u8>) -> Vec<u8> {
+    assert!(body.len() < 128);
+    [vec![kind, body.len() as u8], body].concat()
+}
+
+/// The next so many bytes.
+pub async fn read(stream: &mut TcpStream, bytes: usize) -> Vec<u8> {
+    let mut buffer = vec![0; bytes];
+    stream.read_exact(&mut buffer).await.unwrap();
+    buffer
+}
