@@ -167,6 +167,9 @@ struct Pending {
     is_new: bool,
 }
 
+/// By table and id.
+type ByKey<T> = IndexMap<(Table, String), T, RandomState>;
+
 /// Table and id, as they are looked up.
 #[derive(Hash)]
 struct Key<'a>(Table, &'a str);
@@ -200,7 +203,7 @@ fn forget_entries(parts: &mut Parts, id: &str, before: Vec<Entry>, now: &[Entry]
 #[derive(Default)]
 pub struct Stacked {
     /// In the order first written.
-    records: IndexMap<(Table, String), Pending, RandomState>,
+    records: ByKey<Pending>,
     /// From the first look-up on; a rebuild never looks anything up.
     parts: OnceLock<Parts>,
     versions: HashMap<String, u64>,
@@ -234,7 +237,7 @@ pub struct Overlay<'a> {
     base: &'a dyn State,
     stacked: Stacked,
     /// Records the base gave: every message of a device asks for the device.
-    given: RefCell<IndexMap<(Table, String), Arc<[u8]>, RandomState>>,
+    given: RefCell<ByKey<Arc<[u8]>>>,
     seq: u64,
 }
 

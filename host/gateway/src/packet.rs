@@ -142,7 +142,7 @@ mod tests {
     fn publish(qos: QoS, payload: &Bytes) -> Publish {
         Publish {
             dup: qos == QoS::AtLeastOnce,
-            retain: payload.len() % 2 == 0,
+            retain: payload.len().is_multiple_of(2),
             qos,
             topic: "tianyin/v1/analyzer-1/up/result".into(),
             packet_id: (qos != QoS::AtMostOnce).then(|| 0x1234.try_into().unwrap()),
