@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod commands;
+mod failing;
 mod model;
 
 use std::collections::BTreeMap;
@@ -20,10 +21,10 @@ use tianyin::app::clock::Clock;
 use tianyin::app::replay::fill;
 use tianyin::app::space::Space;
 use tianyin::app::writer::{Files, Writer};
-use tianyin::config::Disk;
+use tianyin::config;
 use tianyin_domain::id::{Random as _, SeededRandom};
 use tianyin_domain::{DomainError, Envelope, Outcome, State};
-use tianyin_journal::{Journal, Options as JournalOptions, Reader};
+use tianyin_journal::{Disk, FileDisk, Journal, Options as JournalOptions, Reader};
 use tianyin_store::{Options as StoreOptions, Store};
 
 use commands::{Farm, Pool};
@@ -72,9 +73,14 @@ fn options() -> StoreOptions {
 }
 
 fn open(dir: &Path) -> World {
-    let (journal, _) = Journal::open(&dir.join("journal"), JournalOptions::default()).unwrap();
+    open_on(dir, Box::new(FileDisk))
+}
+
+fn open_on(dir: &Path, disk: Box<dyn Disk>) -> World {
+    let folder = dir.join("journal");
+    let (journal, _) = Journal::open_on(disk, &folder, JournalOptions::default()).unwrap();
     let (store, _) = Store::open(&dir.join("store"), &options()).unwrap();
-    let disk = Disk { ballast_mib: 0, free_min_mib: 0 };
+    let disk = config::Disk { ballast_mib: 0, free_min_mib: 0 };
     let files = Files {
         journal,
         journal_dir: dir.join("journal"),
