@@ -20,7 +20,11 @@ use tianyin_tests::{Appliance, http, journey, tools, until};
 
 const WAIT: Duration = Duration::from_secs(30);
 /// After the load everything must be settled by then, on a busy machine too.
-const SETTLE: Duration = Duration::from_secs(120);
+const SETTLE: Duration = Duration::from_secs(300);
+/// Nothing was recorded for so long: it may be that all has arrived.
+const QUIET: Duration = Duration::from_secs(1);
+/// Nothing was recorded for so long: no more will come.
+const STALLED: Duration = Duration::from_secs(30);
 const DEVICES: [&str; 6] = ["ext-1", "ext-2", "ext-3", "ext-4", "ext-5", "ext-6"];
 const OPEN_MAX: usize = 8;
 /// A device repeats what has no receipt after this time.
@@ -322,12 +326,15 @@ fn settled(appliance: &Appliance, sent: &BTreeSet<String>) -> BTreeMap<String, u
         if now != last || !at("tianyin_messages{status=\"received\"}").ends_with(" 0") {
             (last, quiet_since) = (now, Instant::now());
         }
-        Ok((quiet_since.elapsed() > Duration::from_secs(3)).then_some(()))
+        if quiet_since.elapsed() < QUIET {
+            return Ok(None);
+        }
+        let tests = count(&all(&appliance.api("admin")?, "/tests"));
+        let complete = sent.iter().all(|id| tests.contains_key(id));
+        // A broker that writes a long queue to its disk may say nothing for a while.
+        Ok((complete || quiet_since.elapsed() > STALLED).then_some(tests))
     })
-    .unwrap();
-    let tests = count(&all(&appliance.api("admin").unwrap(), "/tests"));
-    assert!(tests.len() >= sent.len() / 2, "{} of {}", tests.len(), sent.len());
-    tests
+    .unwrap()
 }
 
 fn assert_once(tests: &BTreeMap<String, usize>) {
