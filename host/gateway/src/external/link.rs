@@ -40,8 +40,6 @@ pub(crate) struct Link {
     ended: AtomicBool,
     /// There may be room in the window now.
     pub(crate) moved: Notify,
-    /// Something is wrong with this connection; it must be given up.
-    broken: Mutex<Option<String>>,
 }
 
 struct State {
@@ -88,7 +86,6 @@ impl Link {
             state: Mutex::new(state),
             ended: AtomicBool::new(false),
             moved: Notify::new(),
-            broken: Mutex::default(),
         };
         (link, events)
     }
@@ -130,16 +127,6 @@ impl Link {
         (state.last_event.elapsed() > quiet)
             .then(|| format!("no sign of life for {} s", quiet.as_secs()))
     }
-
-    /// Why the connection cannot go on, found by another part.
-    pub(crate) fn broken(&self) -> Option<String> {
-        self.broken.lock().clone()
-    }
-
-    fn break_off(&self, reason: String) {
-        self.broken.lock().get_or_insert(reason);
-        self.moved.notify_one();
-    }
 }
 
 /// Receiving.
@@ -164,12 +151,18 @@ impl Link {
         if let Some((_, settled)) = received.waiting.get_mut(place) {
             *settled = true;
         }
-        while received.waiting.front().is_some_and(|(_, settled)| *settled) {
-            received.first += 1;
-            let Some((publish, _)) = received.waiting.pop_front() else { break };
-            if publish.qos != QoS::AtMostOnce && self.client.try_ack(&publish).is_err() {
-                self.break_off("the broker sends more at once than it was allowed to".to_owned());
+        self.acknowledge(received);
+    }
+
+    /// Acknowledges what is settled, as far as rumqttc takes it now. A broker that sends more at once
+    /// than it was allowed to (mosquitto after many broken connections) gets the rest a moment later.
+    fn acknowledge(&self, received: &mut Received) {
+        while let Some((publish, true)) = received.waiting.front() {
+            if publish.qos != QoS::AtMostOnce && self.client.try_ack(publish).is_err() {
+                return;
             }
+            received.waiting.pop_front();
+            received.first += 1;
         }
     }
 }
@@ -179,6 +172,7 @@ impl Link {
     /// Hands over what the window has room for.
     pub(crate) fn pump(&self, core: &Core) -> Result<(), String> {
         let mut state = self.state.lock();
+        self.acknowledge(&mut state.received);
         if state.phase != Phase::Up {
             return Ok(());
         }

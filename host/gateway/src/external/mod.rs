@@ -247,9 +247,6 @@ async fn watch_over(
                 }
             }
         }
-        if let Some(reason) = link.broken() {
-            return Some(reason);
-        }
         if let Err(reason) = link.pump(core) {
             return Some(reason);
         }
