@@ -314,9 +314,10 @@ fn result(msg_id: &str, number: usize) -> Vec<u8> {
 
 /// The tests on record by message id, once all of `sent` are there or nothing more comes.
 fn settled(appliance: &Appliance, sent: &BTreeSet<String>) -> BTreeMap<String, usize> {
+    let api = appliance.api("admin").unwrap();
     let mut last = String::new();
     let mut quiet_since = Instant::now();
-    until("the broker's queue and the pipeline to run dry", SETTLE, || {
+    let tests = until("the broker's queue and the pipeline to run dry", SETTLE, || {
         std::thread::sleep(Duration::from_millis(200));
         let metrics = appliance.get("/metrics")?.text();
         let at = |name: &str| {
@@ -329,12 +330,14 @@ fn settled(appliance: &Appliance, sent: &BTreeSet<String>) -> BTreeMap<String, u
         if quiet_since.elapsed() < QUIET {
             return Ok(None);
         }
-        let tests = count(&all(&appliance.api("admin")?, "/tests"));
+        let tests = count(&all(&api, "/tests"));
         let complete = sent.iter().all(|id| tests.contains_key(id));
         // A broker that writes a long queue to its disk may say nothing for a while.
         Ok((complete || quiet_since.elapsed() > STALLED).then_some(tests))
-    })
-    .unwrap()
+    });
+    let tests = tests.unwrap();
+    assert!(tests.len() >= sent.len() / 2, "{} of {}", tests.len(), sent.len());
+    tests
 }
 
 fn assert_once(tests: &BTreeMap<String, usize>) {

@@ -153,15 +153,15 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    fn key(device: &str, kind: MessageKind, sha256: &str) -> String {
-        format!("{device}/{kind:?}/{sha256}")
+    /// `None` for a scan: the same text may be scanned twice with meaning; a result is measured once.
+    fn key(device: &str, kind: MessageKind, sha256: &str) -> Option<String> {
+        (kind != MessageKind::Scan).then(|| format!("{device}/{kind:?}/{sha256}"))
     }
 
-    /// `None` for a scan: the same text may be scanned twice with meaning; a result is measured once.
+    /// `None` as for the key.
     pub(crate) fn of(message: &Message) -> Option<Self> {
-        let Message { id, device, kind, sha256, .. } = message;
-        let is_once = *kind != MessageKind::Scan;
-        is_once.then(|| Self { id: Self::key(device, *kind, sha256), message: id.clone() })
+        let id = Self::key(&message.device, message.kind, &message.sha256)?;
+        Some(Self { id, message: message.id.clone() })
     }
 }
 
@@ -247,15 +247,14 @@ pub(crate) fn receive(ctx: &mut Context<'_>, c: ReceiveMessage) -> Result<Receiv
         return Err(DomainError::refused("device_disabled", &[("id", &device.id)]));
     }
     let sha256 = hex::encode(Sha256::digest(&bytes));
-    if c.kind != MessageKind::Scan {
-        let key = Content::key(&device.id, c.kind, &sha256);
-        if let Some(known) = ctx.state.get::<Content>(&key)? {
-            let known: Message = ctx.require("message", &known.message)?;
-            return Ok(match known.status {
-                MessageStatus::Dead => Received::Again(known.id),
-                _ => Received::Known(known.id),
-            });
-        }
+    if let Some(key) = Content::key(&device.id, c.kind, &sha256)
+        && let Some(known) = ctx.state.get::<Content>(&key)?
+    {
+        let known: Message = ctx.require("message", &known.message)?;
+        return Ok(match known.status {
+            MessageStatus::Dead => Received::Again(known.id),
+            _ => Received::Known(known.id),
+        });
     }
     let status = match device.status {
         DeviceStatus::Approved => MessageStatus::Received,

@@ -7,6 +7,7 @@
 //! checked when the device connects.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -248,23 +249,9 @@ impl Core {
             QoS::AtLeastOnce => Qos::AtLeastOnce,
             QoS::ExactlyOnce => Qos::ExactlyOnce,
         };
-        let message = self.message(id, kind, publish.payload.clone(), qos);
+        let remote = self.peers.behind(id.remote_addr);
+        let message = message(id, remote, kind, publish.payload.clone(), qos);
         UpMessage { retain: publish.retain, dup: publish.dup, ..message }
-    }
-
-    /// What the session published, without flags.
-    pub(crate) fn message(&self, id: &Id, kind: UpKind, payload: Bytes, qos: Qos) -> UpMessage {
-        UpMessage {
-            device: id.username_ref().to_owned(),
-            client_id: id.client_id.to_string(),
-            remote: self.peers.behind(id.remote_addr),
-            kind,
-            payload,
-            qos,
-            retain: false,
-            dup: false,
-            last_will: false,
-        }
     }
 
     /// The last gate before a message leaves: never another device's, never to a connection that
@@ -272,6 +259,27 @@ impl Core {
     fn may_deliver(&self, session: &Session, publish: &Publish) -> bool {
         topic::parse_down(session.id.username_ref(), &publish.topic).is_some()
             && !self.is_void(&session.id)
+    }
+}
+
+/// What the session published, without flags.
+pub(crate) fn message(
+    id: &Id,
+    remote: Option<SocketAddr>,
+    kind: UpKind,
+    payload: Bytes,
+    qos: Qos,
+) -> UpMessage {
+    UpMessage {
+        device: id.username_ref().to_owned(),
+        client_id: id.client_id.to_string(),
+        remote,
+        kind,
+        payload,
+        qos,
+        retain: false,
+        dup: false,
+        last_will: false,
     }
 }
 

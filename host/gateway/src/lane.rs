@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::hooks::Core;
+use crate::hooks::{self, Core};
 use crate::ingest::{Qos, UpMessage};
 use crate::packet::{self, PlainPublish};
 use crate::peers::Peer;
@@ -77,7 +77,7 @@ impl Lane {
             packet::plain_publish(packet, *mqtt5)?;
         let kind = topic::parse_up(id.username_ref(), std::str::from_utf8(&topic).ok()?)?;
         let qos = if packet_id.is_some() { Qos::AtLeastOnce } else { Qos::AtMostOnce };
-        let message = self.core.message(id, kind, payload, qos);
+        let message = hooks::message(id, Some(self.peer.address), kind, payload, qos);
         Some((UpMessage { retain, dup, ..message }, packet_id))
     }
 

@@ -16,7 +16,7 @@ pub(crate) struct Peers {
 
 /// Who came in at the front.
 pub(crate) struct Peer {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// The session, and whether it speaks MQTT 5; set once the broker has taken the connection.
     pub(crate) signed_in: OnceLock<(Id, bool)>,
 }

@@ -108,9 +108,7 @@ async fn the_server_sees_the_device_not_the_front() {
     // A publish (QoS 1, packet 7) right behind the CONNECT, before anybody answered.
     let topic = "tianyin/v1/dev-1/up/result";
     let mut bytes = raw::connect("dev-1", 30);
-    bytes.extend([0x32, u8::try_from(2 + topic.len() + 2 + 2).unwrap(), 0, 26]);
-    bytes.extend(topic.as_bytes());
-    bytes.extend([0, 7, b'h', b'i']);
+    bytes.extend(raw::publish(topic, 7, b"hi"));
     device.write_all(&bytes).await.unwrap();
     let mut answer = [0; 8];
     device.read_exact(&mut answer).await.unwrap();

@@ -5,11 +5,10 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
 use support::{A_WHILE, SOON, connect, connect_with, eventually, mosquitto, raw, start, text};
 use tianyin_gateway::client::{ClientError, Options};
 use tianyin_gateway::{NotStored, Offline, Qos, RefusalKind, UpKind};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_topics_reach_the_server_and_are_acknowledged() {
@@ -62,9 +61,7 @@ async fn puback_waits_for_durability() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledgements_keep_the_order_and_the_connection_lives() {
     let (gateway, recorder) = start().await;
-    let mut stream = tokio::net::TcpStream::connect(gateway.local_addr()).await.unwrap();
-    stream.write_all(&raw::connect("dev-1", 1)).await.unwrap();
-    assert_eq!(raw::read(&mut stream, 4).await, [0x20, 2, 0, 0]);
+    let mut stream = raw::open(&gateway, "dev-1", 1).await;
 
     recorder.gate.forget_permits(usize::MAX);
     for id in 1..=20 {
@@ -95,9 +92,7 @@ async fn acknowledgements_keep_the_order_and_the_connection_lives() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_acknowledged_behind_what_was_not_stored() {
     let (gateway, recorder) = start().await;
-    let mut stream = tokio::net::TcpStream::connect(gateway.local_addr()).await.unwrap();
-    stream.write_all(&raw::connect("dev-1", 60)).await.unwrap();
-    assert_eq!(raw::read(&mut stream, 4).await, [0x20, 2, 0, 0]);
+    let mut stream = raw::open(&gateway, "dev-1", 60).await;
     *recorder.fail.lock() = Some(NotStored::Overloaded);
     for id in 1..=3 {
         stream.write_all(&raw::publish("tianyin/v1/dev-1/up/raw", id, b"x")).await.unwrap();

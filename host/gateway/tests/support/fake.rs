@@ -139,18 +139,7 @@ fn publish(packet_id: u16, topic: &str, payload: &[u8]) -> Vec<u8> {
     body.extend(packet_id.to_be_bytes());
     body.push(0);
     body.extend(payload);
-    let mut packet = vec![0x32];
-    let mut left = body.len();
-    loop {
-        let low = u8::try_from(left % 128).unwrap();
-        left /= 128;
-        packet.push(if left > 0 { low | 0x80 } else { low });
-        if left == 0 {
-            break;
-        }
-    }
-    packet.extend(body);
-    packet
+    super::raw::packet(0x32, body)
 }
 
 async fn packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {

@@ -1,7 +1,16 @@
 //! MQTT 3.1.1 packets by hand.
 
-use tokio::io::AsyncReadExt as _;
+use tianyin_gateway::Embedded;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+/// A connection of dev-1 that the broker has taken.
+pub async fn open(gateway: &Embedded, client_id: &str, keep_alive_s: u8) -> TcpStream {
+    let mut stream = TcpStream::connect(gateway.local_addr()).await.unwrap();
+    stream.write_all(&connect(client_id, keep_alive_s)).await.unwrap();
+    assert_eq!(read(&mut stream, 4).await, [0x20, 2, 0, 0]);
+    stream
+}
 
 /// CONNECT of dev-1 with its token, clean session.
 pub fn connect(client_id: &str, keep_alive_s: u8) -> Vec<u8> {
@@ -22,10 +31,20 @@ pub fn publish(topic: &str, packet_id: u16, payload: &[u8]) -> Vec<u8> {
     packet(0x32, body)
 }
 
-/// For bodies up to 127 bytes.
-fn packet(kind: u8, body: Vec<u8>) -> Vec<u8> {
-    assert!(body.len() < 128);
-    [vec![kind, body.len() as u8], body].concat()
+/// A packet with this first byte.
+pub fn packet(first: u8, body: Vec<u8>) -> Vec<u8> {
+    let mut packet = vec![first];
+    let mut left = body.len();
+    loop {
+        let low = u8::try_from(left % 128).unwrap();
+        left /= 128;
+        packet.push(if left > 0 { low | 0x80 } else { low });
+        if left == 0 {
+            break;
+        }
+    }
+    packet.extend(body);
+    packet
 }
 
 /// The next so many bytes.

@@ -34,8 +34,11 @@ impl Behind {
 
     /// Commits the group on the thread; the one before it must be settled.
     pub(super) fn commit(&mut self, group: Group) {
-        // If the thread died the next settling says so.
-        self.busy = self.groups.as_ref().is_none_or(|groups| groups.send(group).is_ok());
+        self.busy = true;
+        if let Some(groups) = &self.groups {
+            // If the thread died the settling says so.
+            let _ = groups.send(group);
+        }
     }
 
     /// A group is on its way.
@@ -43,7 +46,7 @@ impl Behind {
         self.busy
     }
 
-    /// Waits for the group that is on its way; false if it failed.
+    /// Waits for the group that is on its way; false if it failed or the thread died.
     pub(super) fn settle(&mut self) -> bool {
         !std::mem::take(&mut self.busy) || self.done.recv().unwrap_or(false)
     }

@@ -20,7 +20,7 @@ use super::error::AppError;
 use super::gate::Gate;
 use super::replay::replay;
 use super::space::Space;
-use super::writer::{Job, WriterStats};
+use super::writer::{Job, WriterStats, refuse};
 
 /// Times it is tried to open a store anew that a reader may still hold, each 2 s and more.
 const MEND_TRIES_MAX: u32 = 30;
@@ -166,9 +166,7 @@ impl Committer {
             self.gate.shut_for_good(&error.to_string());
         }
         let reason = self.gate.reason().unwrap_or_else(|| error.to_string().as_str().into());
-        for d in decided {
-            let _ = d.job.reply.send(Err(AppError::ReadOnly(reason.clone())));
-        }
+        refuse(decided.into_iter().map(|d| d.job), &reason);
         false
     }
 

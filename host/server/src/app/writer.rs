@@ -299,6 +299,9 @@ impl Thread {
             return true;
         }
         let committed = self.behind.settle();
+        if !committed && self.gate.reason().is_none() {
+            self.gate.shut_for_good("the committing thread died");
+        }
         self.on_its_way = None;
         self.next_seq = self.committer.lock().head() + 1;
         committed
@@ -321,8 +324,8 @@ impl Thread {
         let go_ahead = self.stats.queued.get() >= self.ahead_min;
         self.stats.decide_us.see_since(started);
         if !self.settle() {
-            let ended = || ReadOnly::from("the writer failed");
-            let reason = self.gate.reason().unwrap_or_else(ended);
+            let failed = || ReadOnly::from("the group before failed");
+            let reason = self.gate.reason().unwrap_or_else(failed);
             return refuse(decided.into_iter().map(|d| d.job), &reason);
         }
         if go_ahead {
@@ -374,7 +377,7 @@ impl Thread {
 }
 
 /// Nothing of these happened.
-fn refuse(jobs: impl IntoIterator<Item = Job>, reason: &ReadOnly) {
+pub(super) fn refuse(jobs: impl IntoIterator<Item = Job>, reason: &ReadOnly) {
     for job in jobs {
         let _ = job.reply.send(Err(AppError::ReadOnly(reason.clone())));
     }
