@@ -121,8 +121,9 @@ fn wrong_bodies_are_rejected_and_kept_raw() {
     }
     assert!(test_by_msg_id("wrong-body").is_none());
     // The next good one goes through, and a dead one can be decoded again (and is dead again).
-    let good =
-        send(JSON, UpKind::Result, result("after-all", "2.0").to_string().as_bytes(), |_| true);
+    let good = send(JSON, UpKind::Result, result("after-all", "2.0").to_string().as_bytes(), |r| {
+        r["msg_id"] == "after-all"
+    });
     assert_eq!(good["status"], "accepted");
     let dead = kept(JSON, b"[1,2,3]");
     let replay = format!("/messages/{}/replay", dead["id"].as_str().unwrap());
@@ -307,7 +308,9 @@ fn nobody_speaks_for_another_and_nothing_too_large_comes_in() {
     });
     // The service has taken no harm, the device comes back.
     let good =
-        send(JSON, UpKind::Result, result("after-large", "7.0").to_string().as_bytes(), |_| true);
+        send(JSON, UpKind::Result, result("after-large", "7.0").to_string().as_bytes(), |r| {
+            r["msg_id"] == "after-large"
+        });
     assert_eq!(good["status"], "accepted");
 }
 

@@ -104,6 +104,11 @@ impl LineReader {
         Ok(())
     }
 
+    /// What of a plain file was read ahead of the next line is read again.
+    pub(crate) fn forget_ahead(&mut self) -> Result<(), JournalError> {
+        self.seek(self.offset)
+    }
+
     /// Continues at a member of a compressed file; not to be used with a digest.
     pub(crate) fn seek_member(&mut self, start: Start) -> Result<(), JournalError> {
         if let Source::Gz(members) = std::mem::replace(&mut self.source, Source::Closed) {

@@ -26,6 +26,8 @@ pub struct Reader {
     dir: PathBuf,
     next_seq: u64,
     open: Option<LineReader>,
+    /// What was committed, as far as known, when `open` last read ahead.
+    committed_seq: u64,
     check_hashes: bool,
     prev: Option<Hash>,
 }
@@ -34,7 +36,8 @@ impl Reader {
     /// A reader whose first line will be `from_seq` (0 is taken as 1). Touches no file yet.
     pub fn new(dir: &Path, from_seq: u64) -> Self {
         let next_seq = from_seq.max(1);
-        Self { dir: dir.into(), next_seq, open: None, check_hashes: false, prev: None }
+        let (open, committed_seq, prev) = (None, 0, None);
+        Self { dir: dir.into(), next_seq, open, committed_seq, check_hashes: false, prev }
     }
 
     /// Also recomputes the hash of every line and compares `prev` with the line before.
@@ -66,6 +69,13 @@ impl Reader {
             return Ok(None);
         }
         let mut take = Some(take);
+        if std::mem::replace(&mut self.committed_seq, committed_seq) != committed_seq
+            && let Some(file) = &mut self.open
+        {
+            // Beyond what was committed then, a failed write may have been read, which has since been
+            // taken back and written over.
+            file.forget_ahead()?;
+        }
         loop {
             let mut file = match self.open.take() {
                 Some(file) => file,

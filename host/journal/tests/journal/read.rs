@@ -1,6 +1,7 @@
 use tianyin_journal::{Journal, JournalError, Options, Reader};
 
-use crate::{append, offset_of_line, open, segment};
+use crate::faults::{Fault, FaultyDisk};
+use crate::{append, offset_of_line, open, segment, small};
 
 #[test]
 fn follows_a_live_journal_up_to_what_is_committed() {
@@ -23,6 +24,28 @@ fn follows_a_live_journal_up_to_what_is_committed() {
         assert!(reader.read_up_to(seqs.last).unwrap().is_none());
     }
     assert_eq!((reader.next_seq(), seen), (81, 26));
+}
+
+/// A follower that read a failed write before it was taken back reads what was written in its place.
+#[test]
+fn what_was_taken_back_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (disk, state) = FaultyDisk::with_state();
+    let (mut journal, _) = Journal::open_on(disk, dir.path(), small()).unwrap();
+    append(&mut journal, &["a", "b"]).unwrap();
+    let mut reader = Reader::new(dir.path(), 1).checking_hashes();
+    for n in 0..3 {
+        state.lock().unwrap().0 = Fault::ShortWrite;
+        append(&mut journal, &["lost", "half of this line is read ahead"]).unwrap_err();
+        state.lock().unwrap().0 = Fault::None;
+        let head = journal.head().seq;
+        let read = reader.lines_up_to(head).map(Result::unwrap).count();
+        assert!(read > 0 && reader.read_up_to(head).unwrap().is_none());
+        journal.take_back().unwrap();
+        let seqs = append(&mut journal, &[&format!("in its place {n}")]).unwrap();
+        assert_eq!(reader.read_up_to(seqs.last).unwrap().unwrap().seq, seqs.last);
+        append(&mut journal, &["next"]).unwrap();
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::sync::Weak;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tianyin_domain::certificate::Certificate;
 use tianyin_domain::device::Device;
@@ -17,6 +18,9 @@ use tokio::sync::watch;
 use super::App;
 use super::live::Notice;
 
+/// Pause after a line that could not be read; the health page tells how much waits.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Starts following from the line after `from_seq`.
 pub fn start(
     app: Weak<App>,
@@ -25,19 +29,25 @@ pub fn start(
     runtime: tokio::runtime::Handle,
 ) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("tail".into()).spawn(move || {
+        let mut failing = false;
         loop {
             let head = *committed.borrow_and_update();
             loop {
-                match reader.read_up_to(head) {
+                let read = reader.read_up_to(head);
+                let Some(app) = app.upgrade() else { return };
+                match read {
                     Ok(Some(line)) => {
-                        let Some(app) = app.upgrade() else { return };
                         hand_on(&app, &line);
                         app.live.tailed(line.seq);
+                        failing = false;
                     }
                     Ok(None) => break,
                     Err(e) => {
-                        tracing::error!(error = %e, "the journal cannot be read back: live work stops");
-                        return;
+                        if !std::mem::replace(&mut failing, true) {
+                            tracing::error!(error = %e, "the journal cannot be read back: live work waits");
+                        }
+                        drop(app);
+                        std::thread::sleep(AGAIN);
                     }
                 }
             }
