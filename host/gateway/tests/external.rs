@@ -101,6 +101,21 @@ async fn a_missing_acknowledgement_among_many_does_not_stop_the_flow() {
     gateway.shutdown().await;
 }
 
+/// As mosquitto does after many broken connections: everything again, and only then SUBACK.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_gives_what_it_kept_before_it_answers_is_heard_out() {
+    let messages: Vec<_> = (0..20).map(|n| up("dev-1", UpKind::Result, &n.to_string())).collect();
+    let mut patient = publishing(messages);
+    patient.publish_first = Some(Duration::from_millis(30));
+    let (broker, gateway, recorder) = start(vec![patient]).await;
+    gateway.send("dev-1", DownKind::Receipt, "after all").unwrap();
+    eventually("the receipt", || broker.published() == ["after all"]).await;
+    assert_eq!(broker.seen(0).acknowledged, (1..=20).collect::<Vec<_>>());
+    assert_eq!(recorder.payloads(), (0..20).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert_eq!((broker.connections(), gateway.status().stalls), (1, 0));
+    gateway.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_in_order_and_only_when_stored() {
     let messages = ["dev-1", "dev-2", "dev-3"].map(|device| up(device, UpKind::Result, device));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Publish;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::Core;
@@ -17,6 +17,12 @@ use crate::ingest::{NotStored, Qos, Refusal, RefusalKind, UpMessage};
 use crate::topic::{self, UpKind};
 
 const LANES: usize = 256;
+/// Bytes that may wait in all lanes. The receive maximum keeps a broker that honours it far below;
+/// mosquitto gives everything again that broken connections left, and only what was read can be
+/// acknowledged quickly: rumqttc writes one acknowledgement for ten messages it could read.
+const WAITING_BYTES_MAX: usize = 16 << 20;
+/// What a message takes besides its payload, roughly.
+const MESSAGE_BYTES: usize = 512;
 /// The pause between tries grows up to this multiple.
 const PAUSE_FACTOR_MAX: u32 = 16;
 
@@ -25,28 +31,37 @@ pub(crate) struct Job {
     link: Arc<Link>,
     ticket: u64,
     message: UpMessage,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// The ways in.
-pub(crate) struct Lanes(Vec<mpsc::Sender<Job>>);
+pub(crate) struct Lanes {
+    ways_in: Vec<mpsc::UnboundedSender<Job>>,
+    /// Bytes that may still wait.
+    room: Arc<Semaphore>,
+}
 
 impl Lanes {
-    /// Messages that wait are bounded by the receive maximum; one lane may hold them all.
-    pub(crate) fn new(receive_max: u16) -> (Self, Vec<mpsc::Receiver<Job>>) {
-        let channels = (0..LANES).map(|_| mpsc::channel(usize::from(receive_max)));
-        let (ways_in, work) = channels.unzip();
-        (Self(ways_in), work)
+    pub(crate) fn new() -> (Self, Vec<mpsc::UnboundedReceiver<Job>>) {
+        let (ways_in, work) = (0..LANES).map(|_| mpsc::unbounded_channel()).unzip();
+        (Self { ways_in, room: Arc::new(Semaphore::new(WAITING_BYTES_MAX)) }, work)
     }
 
-    fn of(&self, device: &str) -> &mpsc::Sender<Job> {
+    fn of(&self, device: &str) -> &mpsc::UnboundedSender<Job> {
         let hash = device.bytes().fold(0usize, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
-        &self.0[hash % self.0.len()]
+        &self.ways_in[hash % self.ways_in.len()]
+    }
+
+    async fn room_for(&self, message: &UpMessage) -> Option<OwnedSemaphorePermit> {
+        let bytes = (message.payload.len() + MESSAGE_BYTES).min(WAITING_BYTES_MAX);
+        // Never closed, and 16 MiB fit.
+        self.room.clone().acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX)).await.ok()
     }
 }
 
 /// Starts the lanes. They outlive connections: what is being stored when a connection ends is
 /// stored to its end.
-pub(crate) fn start(core: &Arc<Core>, work: Vec<mpsc::Receiver<Job>>) -> JoinSet<()> {
+pub(crate) fn start(core: &Arc<Core>, work: Vec<mpsc::UnboundedReceiver<Job>>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for mut jobs in work {
         let core: Weak<Core> = Arc::downgrade(core);
@@ -61,16 +76,16 @@ pub(crate) fn start(core: &Arc<Core>, work: Vec<mpsc::Receiver<Job>>) -> JoinSet
 }
 
 impl Core {
-    /// Takes a message from the connection. Waits only when a lane is full.
+    /// Takes a message from the connection. Waits only when too much waits already.
     pub(crate) async fn take(&self, link: &Arc<Link>, publish: Publish) {
         add(&self.counters.received);
         let ticket = link.receive(&publish);
         match self.read(&publish) {
             Ok(Some(message)) => {
+                let _room = self.lanes.room_for(&message).await;
                 let lane = self.lanes.of(&message.device);
-                let job = Job { link: link.clone(), ticket, message };
                 // Fails only when the lanes were stopped: nothing is acknowledged then.
-                let _ = lane.send(job).await;
+                let _ = lane.send(Job { link: link.clone(), ticket, message, _room });
             }
             Ok(None) => link.settle(ticket),
             Err((device, why)) => {
@@ -117,7 +132,7 @@ impl Core {
     }
 
     async fn work(&self, job: Job) {
-        let Job { link, ticket, message } = job;
+        let Job { link, ticket, message, _room } = job;
         let Some(ingest) = self.ingest() else { return };
         let (device, payload) = (message.device.clone(), message.payload.clone());
         let (kind, qos) = (message.kind, message.qos);

@@ -114,8 +114,13 @@ impl Link {
     pub(crate) fn stalled(&self, core: &Core) -> Option<String> {
         let state = self.state.lock();
         let config = &core.config;
-        if state.phase != Phase::Up && state.phase_since.elapsed() > config.connect_timeout {
-            let what = if state.phase == Phase::Connecting { "connected" } else { "subscribed" };
+        let (what, waited) = match state.phase {
+            Phase::Connecting => ("connected", state.phase_since.elapsed()),
+            // A broker may give all it kept for us before it answers, which takes its time.
+            Phase::Subscribing => ("subscribed", state.last_event.elapsed()),
+            Phase::Up => ("", Duration::ZERO),
+        };
+        if waited > config.connect_timeout {
             return Some(format!("not {what} within {} ms", config.connect_timeout.as_millis()));
         }
         let oldest = state.sending.front().map(|message| message.since.elapsed());
@@ -155,7 +160,8 @@ impl Link {
     }
 
     /// Acknowledges what is settled, as far as rumqttc takes it now. A broker that sends more at once
-    /// than it was allowed to (mosquitto after many broken connections) gets the rest a moment later.
+    /// than it was allowed to (mosquitto after many broken connections) gets the rest as these are
+    /// written.
     fn acknowledge(&self, received: &mut Received) {
         while let Some((publish, true)) = received.waiting.front() {
             if publish.qos != QoS::AtMostOnce && self.client.try_ack(publish).is_err() {
@@ -257,6 +263,8 @@ pub(crate) async fn run(mut events: EventLoop, link: &std::sync::Arc<Link>, core
             }
             Event::Outgoing(Outgoing::PubAck(_)) => {
                 add(&core.counters.acknowledged);
+                // There is room for the next.
+                link.acknowledge(&mut link.state.lock().received);
                 Ok(())
             }
             _ => Ok(()),

@@ -8,7 +8,8 @@
 //!   persistence loses it with its process. A device that wants certainty sends again until it has
 //!   a receipt.
 //! - Overload and read-only withhold acknowledgements and try again; nothing is dropped. At most
-//!   [`ExternalConfig::receive_max`] messages are in memory (MQTT 5 receive maximum).
+//!   [`ExternalConfig::receive_max`] messages are in memory (MQTT 5 receive maximum), or 16 MiB of
+//!   them where a broker gives more after a broken connection.
 //! - What can never be taken in (foreign topic, unknown device, too large) is acknowledged, counted
 //!   and reported by [`Ingest::refused`] or by the server itself; it must not block the rest.
 //! - Messages to devices wait in an outbox outside the MQTT client and leave it when the broker
@@ -82,7 +83,7 @@ impl External {
     /// be reached is none: it is tried again for ever, and [`External::status`] says so.
     pub fn start(config: ExternalConfig, ingest: Arc<dyn Ingest>) -> Result<Self, GatewayError> {
         config.check()?;
-        let (lanes, work) = Lanes::new(config.receive_max);
+        let (lanes, work) = Lanes::new();
         let core = Arc::new(Core {
             outbox: Outbox::new(config.outbox_messages_max, config.outbox_bytes_max),
             config,

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -23,6 +24,8 @@ pub struct Behaviour {
     pub no_puback: Vec<u16>,
     /// After SUBACK publishes these to the client: topic and payload, packet ids from 1.
     pub publish: Vec<(String, Vec<u8>)>,
+    /// Publishes them before SUBACK instead, with this pause after each.
+    pub publish_first: Option<Duration>,
     /// Receive maximum told in CONNACK.
     pub receive_max: Option<u16>,
 }
@@ -105,11 +108,20 @@ async fn serve(
             }
             8 if !behaviour.no_suback => {
                 let code = behaviour.suback.unwrap_or(1);
-                let mut answer = vec![0x90, 4, body[0], body[1], 0, code];
-                for (place, (topic, payload)) in behaviour.publish.iter().enumerate() {
-                    answer.extend(publish(u16::try_from(place + 1).unwrap(), topic, payload));
+                let suback = vec![0x90, 4, body[0], body[1], 0, code];
+                let kept = behaviour.publish.iter().enumerate();
+                let mut kept = kept.map(|(place, (topic, payload))| {
+                    publish(u16::try_from(place + 1).unwrap(), topic, payload)
+                });
+                match behaviour.publish_first {
+                    None => [suback].into_iter().chain(kept).flatten().collect(),
+                    Some(pause) => {
+                        if !one_by_one(&mut stream, &mut kept, pause).await {
+                            return;
+                        }
+                        suback
+                    }
                 }
-                answer
             }
             3 => {
                 let topic = usize::from(u16::from_be_bytes([body[0], body[1]]));
@@ -131,6 +143,20 @@ async fn serve(
             return;
         }
     }
+}
+
+async fn one_by_one(
+    stream: &mut TcpStream,
+    packets: &mut (dyn Iterator<Item = Vec<u8>> + Send),
+    pause: Duration,
+) -> bool {
+    for packet in packets {
+        if stream.write_all(&packet).await.is_err() {
+            return false;
+        }
+        tokio::time::sleep(pause).await;
+    }
+    true
 }
 
 fn publish(packet_id: u16, topic: &str, payload: &[u8]) -> Vec<u8> {
