@@ -144,18 +144,26 @@ pub const BY_STATUS: Index = Index("message.status");
 pub const BY_DEVICE: Index = Index("message.device");
 
 /// Finds a message by what it says, so that a device may say it again. A record and no index entry:
-/// every message asks for it, and one key is read in a fraction of the time of a range.
+/// every message asks for it, and one key is read in a fraction of the time of a range. Small, because
+/// its keys are in no order: every message touches another page of the store.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Content {
-    /// Device, kind and digest.
+    /// Device, kind and half of the digest; the message has the whole.
+    #[serde(skip)]
     id: String,
+    #[serde(rename = "m")]
     message: String,
 }
 
 impl Content {
     /// `None` for a scan: the same text may be scanned twice with meaning; a result is measured once.
     fn key(device: &str, kind: MessageKind, sha256: &str) -> Option<String> {
-        (kind != MessageKind::Scan).then(|| format!("{device}/{kind:?}/{sha256}"))
+        let kind = match kind {
+            MessageKind::Result => "r",
+            MessageKind::Raw => "b",
+            MessageKind::Scan => return None,
+        };
+        Some(format!("{device}/{kind}/{}", sha256.get(..32)?))
     }
 
     /// `None` as for the key.
@@ -251,10 +259,12 @@ pub(crate) fn receive(ctx: &mut Context<'_>, c: ReceiveMessage) -> Result<Receiv
         && let Some(known) = ctx.state.get::<Content>(&key)?
     {
         let known: Message = ctx.require("message", &known.message)?;
-        return Ok(match known.status {
-            MessageStatus::Dead => Received::Again(known.id),
-            _ => Received::Known(known.id),
-        });
+        if known.sha256 == sha256 {
+            return Ok(match known.status {
+                MessageStatus::Dead => Received::Again(known.id),
+                _ => Received::Known(known.id),
+            });
+        }
     }
     let status = match device.status {
         DeviceStatus::Approved => MessageStatus::Received,

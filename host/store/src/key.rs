@@ -46,8 +46,11 @@ pub(crate) fn part_prefix(index: Index, part_name: &str, prefix: &str) -> Vec<u8
     out
 }
 
+/// The id is left out where the entry is sorted by it, as most are.
 pub(crate) fn entry(index: Index, part_name: &str, sort: &str, id: &str) -> Vec<u8> {
-    key(INDEX, &[index.0.as_bytes(), part_name.as_bytes(), cut(sort), id.as_bytes()])
+    let all = [index.0.as_bytes(), part_name.as_bytes(), cut(sort), id.as_bytes()];
+    let components = if cut(sort) == id.as_bytes() { &all[..3] } else { &all };
+    key(INDEX, components)
 }
 
 /// What all entries of this one's part begin with.
@@ -78,8 +81,8 @@ pub(crate) fn part_of_count(count: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The id in what follows the part in an entry's key: sort, id and nothing else; in a record's key it is
-/// both.
+/// The id in what follows the part in an entry's key: sort, id and nothing else, or one that is both, as in
+/// a record's key.
 pub(crate) fn id_of_suffix(mut suffix: &[u8]) -> Option<String> {
     let sort = take(&mut suffix)?;
     let id = if suffix.is_empty() { sort } else { take(&mut suffix)? };
@@ -210,6 +213,12 @@ mod tests {
         let prefix = part(Index("lot.by\0x"), "a\0");
         assert_eq!(id_of_suffix(key.strip_prefix(prefix.as_slice()).unwrap()).unwrap(), "lot_\0a");
         assert_eq!(count_of_entry(&key).unwrap(), count(Index("lot.by\0x"), "a\0"));
+        let by_id = entry(Index("lot.by\0x"), "a\0", "lot_\0a", "lot_\0a");
+        assert_eq!(
+            id_of_suffix(by_id.strip_prefix(prefix.as_slice()).unwrap()).unwrap(),
+            "lot_\0a"
+        );
+        assert_eq!(by_id.len(), prefix.len() + "lot_\0a".len() + 3);
         assert_eq!(after_prefix(&[1, 0xff, 0xff]), [2]);
     }
 }
