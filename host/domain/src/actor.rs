@@ -2,14 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::agency::AgencyKind;
+
 /// What a person may do; what they may see is the [`Scope`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// County administrator: settings, accounts, devices, rules, and all a clerk may.
+    /// The administrator of an agency: its accounts, and all a clerk may; the one of the
+    /// county's supervision also settings, devices and rules.
     Administrator,
-    /// Agency clerk: operators, lots, tests, certificates under a standing authorisation.
+    /// Business manager (业务管理人员, R-013): reviews and decides, and all an officer may.
     Clerk,
+    /// Information officer, on-line operator (信息员, 上网操作人员, R-013): enters what is to be on record.
+    Officer,
     /// A production operator's own user: its records, lots and certificates.
     Producer,
 }
@@ -56,6 +61,10 @@ pub enum Actor {
         /// Sight at the time.
         #[serde(default)]
         scope: Scope,
+        /// Kind of agency the person works for; `None` stands for the county's supervision, and for
+        /// producers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        office: Option<AgencyKind>,
     },
     /// A device, through the gateway.
     Device {

@@ -3,6 +3,7 @@
 
 use rust_decimal::Decimal;
 
+use crate::agency::Agency;
 use crate::authorisation::Authorisation;
 use crate::certificate::{Certificate, CertificateStatus};
 use crate::code::{self, Code};
@@ -12,7 +13,7 @@ use crate::lot::{self, Lot, LotStatus};
 use crate::message::{Content, Message, MessageStatus};
 use crate::operator::Operator;
 use crate::print_job::{PrintJob, PrintStatus};
-use crate::state::{Overlay, StateError};
+use crate::state::{Overlay, State, StateError};
 use crate::test::{MatchedBy, Test};
 use crate::time::Time;
 use crate::user::User;
@@ -22,7 +23,7 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
     match event {
         Event::CountyConfigured(e) => o.put(e),
         Event::AgencyAdded(e) => o.put(e),
-        Event::UserAdded(e) => o.put(e),
+        Event::UserAdded(e) => apply_user(o, e),
         Event::CredentialChanged(e) => {
             o.update::<User>(&e.user, |u| u.credential.clone_from(&e.credential))
         }
@@ -124,6 +125,19 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
 
 fn root(noun: &str, id: &str) -> String {
     format!("{noun}/{id}")
+}
+
+/// Lines of the first format do not tell the kind of the user's agency.
+fn apply_user(o: &mut Overlay<'_>, user: &User) -> Result<(), StateError> {
+    let state: &dyn State = &*o;
+    let agency = match (&user.agency, user.office) {
+        (Some(id), None) => state.get::<Agency>(id)?,
+        _ => None,
+    };
+    match agency {
+        Some(agency) => o.put(&User { office: Some(agency.kind), ..user.clone() }),
+        None => o.put(user),
+    }
 }
 
 fn apply_test(o: &mut Overlay<'_>, test: &Test) -> Result<(), StateError> {

@@ -1,6 +1,7 @@
-//! Who may do what: role × scope, in one function, deny by default.
+//! Who may do what: role × agency × scope, in one function, deny by default.
 
 use crate::actor::{Actor, Role, Scope};
+use crate::agency::AgencyKind;
 use crate::authorisation::Authorisation;
 use crate::certificate::Certificate;
 use crate::command::Command;
@@ -23,11 +24,14 @@ pub fn authorise(actor: &Actor, command: &Command, state: &dyn State) -> Result<
             Command::PairDevice(c) => c.id == *id,
             _ => false,
         },
-        Actor::User { role, scope, .. } => {
+        Actor::User { id, role, scope, office } => {
+            let office = office.unwrap_or(AgencyKind::Supervision);
             roles_of(command).contains(role)
+                && (*role == Role::Producer || offices_of(command).contains(&office))
                 && match command {
                     Command::RegisterOperator(c) => scope.covers(&c.area, ""),
                     Command::RecordTest(c) => is_typed(c),
+                    Command::ChangeCredential(c) => *role == Role::Administrator || c.user == *id,
                     _ => true,
                 }
         }
@@ -48,7 +52,7 @@ fn is_typed(c: &RecordTest) -> bool {
 
 /// Roles that may give a command; none for what only the appliance itself does.
 pub fn roles_of(command: &Command) -> &'static [Role] {
-    use Role::{Administrator, Clerk, Producer};
+    use Role::{Administrator, Clerk, Officer, Producer};
     match command {
         Command::ConfigureCounty(_)
         | Command::AddAgency(_)
@@ -57,9 +61,8 @@ pub fn roles_of(command: &Command) -> &'static [Role] {
         | Command::ApproveDevice(_)
         | Command::DisableDevice(_)
         | Command::ReplayMessage(_) => &[Administrator],
-        Command::RegisterOperator(_)
-        | Command::ReviewOperator(_)
-        | Command::AddInput(_)
+        Command::RegisterOperator(_) | Command::AddInput(_) => &[Administrator, Clerk, Officer],
+        Command::ReviewOperator(_)
         | Command::AssignTest(_)
         | Command::GrantAuthorisation(_)
         | Command::RevokeAuthorisation(_) => &[Administrator, Clerk],
@@ -68,17 +71,42 @@ pub fn roles_of(command: &Command) -> &'static [Role] {
         | Command::OpenLot(_)
         | Command::RecordActivity(_)
         | Command::RecordTest(_)
-        | Command::IssueCertificate(_)
-        | Command::VoidCertificate(_)
-        | Command::QueuePrint(_) => &[Administrator, Clerk, Producer],
-        Command::ChangeCredential(_)
-        | Command::PairDevice(_)
+        | Command::QueuePrint(_)
+        | Command::ChangeCredential(_) => &[Administrator, Clerk, Officer, Producer],
+        Command::IssueCertificate(_) | Command::VoidCertificate(_) => {
+            &[Administrator, Clerk, Producer]
+        }
+        Command::PairDevice(_)
         | Command::ScanLot(_)
         | Command::ReceiveMessage(_)
         | Command::SettleMessage(_)
         | Command::EndPrint(_)
         | Command::CountScans(_)
         | Command::CheckCode(_) => &[],
+    }
+}
+
+/// Agencies whose people may give a command, as far as their role allows. The county's supervision
+/// reviews operators and keeps the appliance; testing and enforcement bodies do what they are
+/// there for; stations and service points work with the growers around them.
+pub fn offices_of(command: &Command) -> &'static [AgencyKind] {
+    use AgencyKind::{Enforcement, ServicePoint, Station, Supervision, Testing};
+    match command {
+        Command::AddUser(_) | Command::SetUserActive(_) | Command::ChangeCredential(_) => {
+            &AgencyKind::ALL
+        }
+        Command::AddAgency(_) => &[Supervision, Station],
+        Command::AssignTest(_) => &[Supervision, Testing, Station],
+        Command::RecordTest(_) => &[Supervision, Testing, Station, ServicePoint],
+        Command::VoidCertificate(_) => &[Supervision, Enforcement, Station],
+        Command::RegisterOperator(_)
+        | Command::AddSite(_)
+        | Command::AddProduct(_)
+        | Command::OpenLot(_)
+        | Command::RecordActivity(_)
+        | Command::IssueCertificate(_)
+        | Command::QueuePrint(_) => &[Supervision, Station, ServicePoint],
+        _ => &[Supervision],
     }
 }
 

@@ -112,15 +112,12 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         Command::AddAgency(c) => made(agency::add(ctx, c)?, Event::AgencyAdded),
         Command::AddUser(c) => made(user::add(ctx, c)?, Event::UserAdded),
         Command::ChangeCredential(c) => {
-            ctx.require::<user::User>("user", &c.user)?;
+            let c = user::change_credential(ctx, c)?;
             Ok(Decision::one(c.user.clone(), Event::CredentialChanged(c)))
         }
         Command::SetUserActive(c) => {
-            let user: user::User = ctx.require("user", &c.user)?;
-            if matches!(ctx.actor, Actor::User { id, .. } if *id == user.id) && !c.active {
-                return Err(DomainError::refused("cannot_deactivate_self", &[]));
-            }
-            Ok(Decision::one(user.id, Event::ActiveChanged(c)))
+            let c = user::set_active(ctx, c)?;
+            Ok(Decision::one(c.user.clone(), Event::ActiveChanged(c)))
         }
         Command::RegisterOperator(c) => {
             made(operator::register(ctx, c)?, Event::OperatorRegistered)

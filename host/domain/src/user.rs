@@ -1,10 +1,12 @@
 //! Users: people who sign in. Their password hash is a secret in the vault; the journal holds only
-//! the token of the secret.
+//! the token of the secret. Who allocates whose account is told in [`crate::agency`].
 
 use serde::{Deserialize, Serialize};
 
 use crate::actor::{Actor, Role, Scope};
+use crate::agency::{self, Agency, AgencyKind, Allocation};
 use crate::check::Check;
+use crate::county::{COUNTY_ID, County};
 use crate::decide::Context;
 use crate::error::DomainError;
 use crate::id::new_id;
@@ -26,9 +28,12 @@ pub struct User {
     /// Operator the user acts for (role producer).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
-    /// Agency the user works for.
+    /// Agency the user works for; `None` for the county's supervision, and for producers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agency: Option<String>,
+    /// Its kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub office: Option<AgencyKind>,
     /// Vault token of the password hash.
     pub credential: String,
     /// A deactivated user cannot sign in and loses all sessions.
@@ -43,7 +48,18 @@ impl User {
             (Role::Producer, None) => Scope::default(),
             _ => Scope { area: Some(self.area.clone()), operators: Vec::new() },
         };
-        Actor::User { id: self.id.clone(), role: self.role, scope }
+        Actor::User { id: self.id.clone(), role: self.role, scope, office: self.office }
+    }
+
+    /// Whether the user works for the county's supervision, which settings and devices belong to.
+    pub fn is_of_supervision(&self) -> bool {
+        self.role != Role::Producer
+            && self.office.is_none_or(|kind| kind == AgencyKind::Supervision)
+    }
+
+    /// Whether the user is administrator of the county's supervision.
+    pub fn is_county_administrator(&self) -> bool {
+        self.role == Role::Administrator && self.is_of_supervision()
     }
 }
 
@@ -51,6 +67,10 @@ impl User {
 pub const BY_NAME: Index = Index("user.name=");
 /// All users.
 pub const ALL: Index = Index("user.all");
+/// By agency and sign-in name; part `""` holds the county's own without an agency, and producers.
+pub const BY_AGENCY: Index = Index("user.agency");
+/// People looked at for the one administrator of an agency.
+const AGENCY_USERS_MAX: usize = 1000;
 
 impl Entity for User {
     const TABLE: Table = Table("user");
@@ -58,7 +78,11 @@ impl Entity for User {
         &self.id
     }
     fn entries(&self) -> Vec<Entry> {
-        vec![Entry::new(BY_NAME, &self.username, ""), Entry::new(ALL, "", &self.username)]
+        vec![
+            Entry::new(BY_NAME, &self.username, ""),
+            Entry::new(ALL, "", &self.username),
+            Entry::new(BY_AGENCY, self.agency.as_deref().unwrap_or_default(), &self.username),
+        ]
     }
     fn area(&self) -> &str {
         &self.area
@@ -75,13 +99,13 @@ pub struct AddUser {
     pub name: String,
     /// Role.
     pub role: Role,
-    /// Region-code prefix; empty is the county.
+    /// Region-code prefix within the agency's; that one, or the county, when empty.
     #[serde(default)]
     pub area: String,
     /// Operator, for role producer.
     #[serde(default)]
     pub operator: Option<String>,
-    /// Agency.
+    /// Agency, not for role producer; that of whoever adds the user when absent.
     #[serde(default)]
     pub agency: Option<String>,
     /// Vault token.
@@ -110,19 +134,27 @@ pub(crate) fn add(ctx: &mut Context<'_>, c: AddUser) -> Result<User, DomainError
     let username = c.username.trim().to_ascii_lowercase();
     let good = (2..=32).contains(&username.len())
         && username.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    let is_producer = c.role == Role::Producer;
     let mut check = Check::new();
     check.text("name", &c.name, 32).ensure(good, "username", "bad_username");
     if !c.area.is_empty() {
         check.area("area", &c.area);
     }
-    let has_operator = c.operator.is_some();
-    check.ensure(has_operator == (c.role == Role::Producer), "operator", "operator_for_producer");
+    check.ensure(c.operator.is_some() == is_producer, "operator", "operator_for_producer");
+    check.ensure(c.agency.is_none() || !is_producer, "agency", "agency_not_for_producer");
     check.done()?;
     if let Some(id) = &c.operator {
         ctx.require::<crate::operator::Operator>("operator", id)?;
     }
-    if let Some(id) = &c.agency {
-        ctx.require::<crate::agency::Agency>("agency", id)?;
+    let own = agency::own(ctx)?;
+    let agency = match &c.agency {
+        Some(id) => Some(ctx.require::<Agency>("agency", id)?),
+        None => own.clone().filter(|_| !is_producer),
+    };
+    check_allocation(own.as_ref(), agency.as_ref(), c.role)?;
+    let area = area_of(ctx, agency.as_ref(), c.area)?;
+    if let (Role::Administrator, Some(agency)) = (c.role, &agency) {
+        check_one_administrator(ctx, agency)?;
     }
     if ctx.state.find::<User>(BY_NAME, &username)?.is_some() {
         return Err(DomainError::field("username", "taken"));
@@ -132,10 +164,99 @@ pub(crate) fn add(ctx: &mut Context<'_>, c: AddUser) -> Result<User, DomainError
         username,
         name: c.name.trim().into(),
         role: c.role,
-        area: c.area,
+        area,
         operator: c.operator,
-        agency: c.agency,
+        office: agency.as_ref().map(|agency| agency.kind),
+        agency: agency.map(|agency| agency.id),
         credential: c.credential,
         active: true,
     })
+}
+
+/// Activates or deactivates; a person only whom it could have added, and never itself.
+pub(crate) fn set_active(
+    ctx: &mut Context<'_>,
+    c: ActiveChanged,
+) -> Result<ActiveChanged, DomainError> {
+    let user: User = ctx.require("user", &c.user)?;
+    if is_self(ctx, &user) && !c.active {
+        return Err(DomainError::refused("cannot_deactivate_self", &[]));
+    }
+    let agency = check_over(ctx, &user)?;
+    if let (true, false, Role::Administrator, Some(agency)) =
+        (c.active, user.active, user.role, &agency)
+    {
+        check_one_administrator(ctx, agency)?;
+    }
+    Ok(c)
+}
+
+/// A new password: one's own, or that of whom one could have added.
+pub(crate) fn change_credential(
+    ctx: &mut Context<'_>,
+    c: CredentialChanged,
+) -> Result<CredentialChanged, DomainError> {
+    let user: User = ctx.require("user", &c.user)?;
+    if !is_self(ctx, &user) {
+        check_over(ctx, &user)?;
+    }
+    Ok(c)
+}
+
+fn is_self(ctx: &Context<'_>, user: &User) -> bool {
+    matches!(ctx.actor, Actor::User { id, .. } if *id == user.id)
+}
+
+/// Whether the actor allocates the user's account; gives the user's agency.
+fn check_over(ctx: &Context<'_>, user: &User) -> Result<Option<Agency>, DomainError> {
+    let agency = match &user.agency {
+        Some(id) => Some(ctx.require::<Agency>("agency", id)?),
+        None => None,
+    };
+    check_allocation(agency::own(ctx)?.as_ref(), agency.as_ref(), user.role)?;
+    Ok(agency)
+}
+
+fn check_allocation(
+    own: Option<&Agency>,
+    agency: Option<&Agency>,
+    role: Role,
+) -> Result<(), DomainError> {
+    let allowed = match agency::allocation(own, agency) {
+        Allocation::Everybody => true,
+        Allocation::Staff => matches!(role, Role::Clerk | Role::Officer),
+        Allocation::Nobody => false,
+    };
+    if allowed { Ok(()) } else { Err(DomainError::refused("allocated_above", &[])) }
+}
+
+/// Exactly one administrator for each agency. Another takes over when the one before is
+/// deactivated, so that the records of both stay apart.
+fn check_one_administrator(ctx: &Context<'_>, agency: &Agency) -> Result<(), DomainError> {
+    let people = ctx.state.list::<User>(BY_AGENCY, &agency.id, AGENCY_USERS_MAX)?;
+    let mut administrators = people.iter().filter(|u| u.role == Role::Administrator && u.active);
+    match administrators.next() {
+        Some(user) => {
+            let params = [("agency", agency.name.as_str()), ("name", user.name.as_str())];
+            Err(DomainError::refused("agency_has_administrator", &params))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The sight of a person of this agency, cut down to `wanted`; that of the county's own bodies is the
+/// county, and so are records that belong to no township.
+fn area_of(
+    ctx: &Context<'_>,
+    agency: Option<&Agency>,
+    wanted: String,
+) -> Result<String, DomainError> {
+    let Some(agency) = agency else { return Ok(wanted) };
+    let county = ctx.state.get::<County>(COUNTY_ID)?.map(|county| county.area);
+    let widest = if county.as_ref() == Some(&agency.area) { "" } else { &agency.area };
+    if wanted.is_empty() {
+        return Ok(widest.into());
+    }
+    let inside = wanted.starts_with(&agency.area);
+    if inside { Ok(wanted) } else { Err(DomainError::field("area", "outside_agency")) }
 }

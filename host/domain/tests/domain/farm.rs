@@ -23,7 +23,7 @@ pub const TOWNSHIP: &str = "430321106";
 pub const OTHER_TOWNSHIP: &str = "430321110";
 
 pub fn user(id: &str, role: Role, scope: Scope) -> Actor {
-    Actor::User { id: id.into(), role, scope }
+    Actor::User { id: id.into(), role, scope, office: None }
 }
 
 pub fn admin() -> Actor {

@@ -3,7 +3,7 @@
 use tianyin_domain::agency::{AddAgency, AgencyKind};
 use tianyin_domain::county::{COUNTY_ID, ConfigureCounty, County};
 use tianyin_domain::site::{AddSite, Site};
-use tianyin_domain::user::{ActiveChanged, AddUser, CredentialChanged, User};
+use tianyin_domain::user::{ActiveChanged, AddUser, BY_NAME, CredentialChanged, User};
 use tianyin_domain::{Actor, Command, Role, Scope};
 
 use crate::farm::{Farm, OTHER_TOWNSHIP, TOWNSHIP, admin, clerk, county, decimal, system};
@@ -81,6 +81,134 @@ fn a_user_acts_with_its_own_sight() {
         let Actor::User { scope, .. } = user.actor() else { panic!("a user is a user") };
         assert_eq!(scope, expected, "{}", user.username);
     }
+}
+
+/// Agencies of the county with an administrator each, all allocated by the county's own.
+struct Office {
+    world: World,
+    agencies: Vec<(AgencyKind, String)>,
+    administrators: Vec<Actor>,
+}
+
+impl Office {
+    fn new() -> Self {
+        let mut world = World::new();
+        world.ok(&admin(), county("湘潭县"));
+        let (mut agencies, mut administrators) = (Vec::new(), Vec::new());
+        for (kind, area) in [
+            (AgencyKind::Supervision, "430321"),
+            (AgencyKind::Testing, "430321"),
+            (AgencyKind::Enforcement, "430321"),
+            (AgencyKind::Station, TOWNSHIP),
+            (AgencyKind::ServicePoint, TOWNSHIP),
+        ] {
+            let command = AddAgency { name: format!("{kind:?}"), kind, area: area.into() };
+            let agency = world.ok(&admin(), Command::AddAgency(command));
+            let first = AddUser { role: Role::Administrator, ..of(&agency, "admin") };
+            let first = AddUser { username: format!("{kind:?}").to_lowercase(), ..first };
+            let id = world.ok(&admin(), Command::AddUser(first));
+            administrators.push(world.get::<User>(&id).actor());
+            agencies.push((kind, agency));
+        }
+        Self { world, agencies, administrators }
+    }
+
+    fn agency(&self, kind: AgencyKind) -> String {
+        self.agencies.iter().find(|(k, _)| *k == kind).unwrap().1.clone()
+    }
+
+    fn administrator(&self, kind: AgencyKind) -> Actor {
+        let place = self.agencies.iter().position(|(k, _)| *k == kind).unwrap();
+        self.administrators[place].clone()
+    }
+}
+
+fn of(agency: &str, username: &str) -> AddUser {
+    AddUser { agency: Some(agency.into()), area: String::new(), ..add(username) }
+}
+
+#[test]
+fn accounts_are_allocated_down_the_tree() {
+    // Who may add a clerk where: row by row the administrator of each agency.
+    let expected = [
+        (AgencyKind::Supervision, "yyyyy"),
+        (AgencyKind::Testing, "nynnn"),
+        (AgencyKind::Enforcement, "nnynn"),
+        (AgencyKind::Station, "nnnyy"),
+        (AgencyKind::ServicePoint, "nnnny"),
+    ];
+    let mut office = Office::new();
+    for (kind, row) in expected {
+        let actor = office.administrator(kind);
+        for ((place, letter), (_, agency)) in row.chars().enumerate().zip(office.agencies.clone()) {
+            let username = format!("{kind:?}-{place}").to_lowercase();
+            let answer = office.world.give(&actor, Command::AddUser(of(&agency, &username)));
+            match letter {
+                'y' => assert!(answer.is_ok(), "{username}: {answer:?}"),
+                _ => assert_eq!(answer.unwrap_err().code(), "allocated_above", "{username}"),
+            }
+        }
+    }
+    let named = |name| office.world.state().find::<User>(BY_NAME, name).unwrap().unwrap();
+    let clerk = named("station-4");
+    assert_eq!((clerk.office, clerk.area.as_str()), (Some(AgencyKind::ServicePoint), TOWNSHIP));
+    assert_eq!(named("testing-1").area, "", "a body of the county sees the county");
+}
+
+#[test]
+fn an_agency_has_one_administrator() {
+    // exactly one named administrator for each.
+    let mut office = Office::new();
+    let (testing, boss) = (office.agency(AgencyKind::Testing), AgencyKind::Supervision);
+    let boss = office.administrator(boss);
+    let second = AddUser { role: Role::Administrator, ..of(&testing, "second") };
+    let told = office.world.no(&boss, Command::AddUser(second.clone()));
+    assert_eq!(told, "agency_has_administrator");
+    // Not even the administrator makes another one of its own agency.
+    let own = office.administrator(AgencyKind::Testing);
+    assert_eq!(office.world.no(&own, Command::AddUser(second.clone())), "allocated_above");
+
+    let Actor::User { id: first, .. } = own else { unreachable!("a user") };
+    let active =
+        |user: &str, active| Command::SetUserActive(ActiveChanged { user: user.into(), active });
+    office.world.ok(&boss, active(&first, false));
+    office.world.ok(&boss, Command::AddUser(second));
+    assert_eq!(office.world.no(&boss, active(&first, true)), "agency_has_administrator");
+}
+
+#[test]
+fn nobody_reaches_into_another_agency() {
+    let mut office = Office::new();
+    let testing = office.agency(AgencyKind::Testing);
+    let enforcement = office.administrator(AgencyKind::Enforcement);
+    let own = office.administrator(AgencyKind::Testing);
+    let id = office.world.ok(&own, Command::AddUser(of(&testing, "tester")));
+    let clerk = office.world.get::<User>(&id).actor();
+    let off = Command::SetUserActive(ActiveChanged { user: id.clone(), active: false });
+    let password = |user: &str| {
+        let credential = "sec_new".to_owned();
+        Command::ChangeCredential(CredentialChanged { user: user.into(), credential })
+    };
+    assert_eq!(office.world.no(&enforcement, off.clone()), "allocated_above");
+    assert_eq!(office.world.no(&enforcement, password(&id)), "allocated_above");
+    office.world.ok(&clerk, password(&id));
+    office.world.ok(&own, password(&id));
+    office.world.ok(&own, off);
+    let agency = AddAgency {
+        name: "自设机构".into(),
+        kind: AgencyKind::ServicePoint,
+        area: OTHER_TOWNSHIP.into(),
+    };
+    let station = office.administrator(AgencyKind::Station);
+    let told = office.world.no(&station, Command::AddAgency(agency.clone()));
+    assert_eq!(told, "agency_of_county");
+    let point = AddAgency { area: TOWNSHIP.into(), ..agency.clone() };
+    office.world.ok(&station, Command::AddAgency(point.clone()));
+    assert_eq!(office.world.no(&admin(), Command::AddAgency(point)), "name:taken");
+    let elsewhere = AddAgency { area: "430322100".into(), ..agency.clone() };
+    assert_eq!(office.world.no(&admin(), Command::AddAgency(elsewhere)), "area:agency_area");
+    let body = AddAgency { kind: AgencyKind::Testing, ..agency };
+    assert_eq!(office.world.no(&admin(), Command::AddAgency(body)), "area:agency_area");
 }
 
 #[test]

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
+use jiff::SignedDuration;
 use parking_lot::Mutex;
+use tianyin_domain::Time;
 use tianyin_domain::actor::{Actor, Role};
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::county::ConfigureCounty;
@@ -40,6 +42,10 @@ const HASHES_AT_ONCE: usize = 2;
 /// A signed-in browser or API client.
 #[derive(Debug, Clone)]
 pub struct Session {
+    /// Names it in a list; tells nothing of its token.
+    pub id: String,
+    /// Where it was begun.
+    pub address: IpAddr,
     /// The user.
     pub user: User,
     /// The user as actor.
@@ -50,6 +56,29 @@ pub struct Session {
     pub expires_in: Duration,
     started: Instant,
     last_seen: Instant,
+}
+
+impl Session {
+    /// When it was begun.
+    pub fn started_at(&self) -> Time {
+        ago(self.started)
+    }
+
+    /// When it was last used.
+    pub fn last_seen_at(&self) -> Time {
+        ago(self.last_seen)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.last_seen.elapsed() > SESSION_IDLE || self.started.elapsed() > SESSION_MAX
+    }
+}
+
+/// Sessions go by uptime; people read the time of day.
+fn ago(then: Instant) -> Time {
+    let now = crate::edge::now();
+    let past = SignedDuration::try_from(then.elapsed()).unwrap_or_default();
+    now.checked_sub(past).unwrap_or(now)
 }
 
 struct Throttle {
@@ -132,6 +161,7 @@ impl App {
             name: form.name,
             role: Role::Administrator,
             operator: None,
+            agency: None,
             password: form.password,
         };
         let outcome = self.add_user(&system, user, None).await?;
@@ -156,7 +186,7 @@ impl App {
             role: new.role,
             area: String::new(),
             operator: new.operator,
-            agency: None,
+            agency: new.agency,
             credential: credential.clone(),
         });
         let outcome = self.submit_keyed(actor, command, idempotency_key).await;
@@ -180,11 +210,43 @@ impl App {
             .ok_or_else(|| DomainError::NotFound { noun: "user", id: username.to_owned() })?;
         let hash = self.hash_password(password).await?;
         let credential = self.vault.put(&hash).map_err(AppError::internal)?;
-        let changed = user::CredentialChanged { user: user.id.clone(), credential };
-        self.submit(actor, Command::ChangeCredential(changed)).await?;
+        let changed =
+            user::CredentialChanged { user: user.id.clone(), credential: credential.clone() };
+        if let Err(error) = self.submit(actor, Command::ChangeCredential(changed)).await {
+            // Refused for certain, the secret is nobody's; otherwise it may be on record after all.
+            if matches!(error, AppError::Domain(_) | AppError::Refused { .. }) {
+                self.vault.erase(&credential).map_err(AppError::internal)?;
+            }
+            return Err(error);
+        }
         self.vault.erase(&user.credential).map_err(AppError::internal)?;
         self.end_sessions_of(&user.id);
         Ok(())
+    }
+
+    /// A person's new password, for the one used so far; ends all its sessions. Guessing the old one is
+    /// as slow as at sign-in.
+    pub async fn change_own_password(
+        &self,
+        user: &User,
+        old: String,
+        new: String,
+        address: IpAddr,
+    ) -> Result<(), AppError> {
+        let keys = throttle_keys(&user.username, address);
+        self.check_throttle(&keys)?;
+        // As it is now: the session may be older than the last change.
+        let user = self.user_by_name(&user.username)?.filter(|u| u.active);
+        let hash = match &user {
+            Some(user) => self.vault.get(&user.credential).map_err(AppError::internal)?,
+            None => None,
+        };
+        let fits = self.verify_password(old, hash).await?;
+        let (Some(user), true) = (user, fits) else {
+            self.count_failure(&keys);
+            return Err(DomainError::field("password_now", "wrong_old_password").into());
+        };
+        self.reset_password(&user.actor(), &user.username, new).await
     }
 
     /// Sessions that have not ended.
@@ -200,7 +262,7 @@ impl App {
         address: IpAddr,
     ) -> Result<(String, Session), AppError> {
         let username = username.trim().to_ascii_lowercase();
-        let keys = [format!("user/{username}"), format!("addr/{address}")];
+        let keys = throttle_keys(&username, address);
         self.check_throttle(&keys)?;
         let user = self.user_by_name(&username)?.filter(|u| u.active);
         let hash = match &user {
@@ -213,7 +275,7 @@ impl App {
             return Err(AppError::refused("wrong_password"));
         };
         self.accounts.throttles.lock().remove(&keys[0]);
-        Ok(self.start_session(user))
+        Ok(self.start_session(user, address))
     }
 
     /// The session of a token, when it is still good; counts as activity.
@@ -221,7 +283,7 @@ impl App {
         let mut sessions = self.accounts.sessions.lock();
         let key = sha256_hex(token.as_bytes());
         let session = sessions.get_mut(&key)?;
-        if session.last_seen.elapsed() > SESSION_IDLE || session.started.elapsed() > SESSION_MAX {
+        if session.has_ended() {
             sessions.remove(&key);
             return None;
         }
@@ -234,6 +296,20 @@ impl App {
         self.accounts.sessions.lock().remove(&sha256_hex(token.as_bytes()));
     }
 
+    /// A user's open sessions, the last used first (ASVS 5.0 7.5.2).
+    pub fn sessions_of(&self, user: &str) -> Vec<Session> {
+        let sessions = self.accounts.sessions.lock();
+        let of_user = sessions.values().filter(|s| s.user.id == user && !s.has_ended());
+        let mut found: Vec<Session> = of_user.cloned().collect();
+        found.sort_by_key(|session| std::cmp::Reverse(session.last_seen));
+        found
+    }
+
+    /// Ends every session of a user but this one.
+    pub fn end_other_sessions(&self, of: &Session) {
+        self.accounts.sessions.lock().retain(|_, s| s.user.id != of.user.id || s.id == of.id);
+    }
+
     /// Ends every session of a user.
     pub fn end_sessions_of(&self, user: &str) {
         self.accounts.sessions.lock().retain(|_, s| s.user.id != user);
@@ -244,10 +320,12 @@ impl App {
         Ok(state.find(user::BY_NAME, username)?)
     }
 
-    fn start_session(&self, user: User) -> (String, Session) {
+    fn start_session(&self, user: User, address: IpAddr) -> (String, Session) {
         let token = new_token();
         let now = Instant::now();
         let session = Session {
+            id: new_token(),
+            address,
             actor: user.actor(),
             user,
             form_token: new_token(),
@@ -331,6 +409,11 @@ impl App {
     }
 }
 
+/// By what attempts are counted.
+fn throttle_keys(username: &str, address: IpAddr) -> [String; 2] {
+    [format!("user/{username}"), format!("addr/{address}")]
+}
+
 /// A fresh set-up token; an older one stops working. Kept as a digest in a private file, so that the
 /// command line can make one beside a running service.
 pub fn new_setup_token(data: &Path) -> anyhow::Result<String> {
@@ -357,6 +440,8 @@ pub struct NewUser {
     pub role: Role,
     /// Operator, for role producer.
     pub operator: Option<String>,
+    /// Agency; that of whoever adds the user when absent.
+    pub agency: Option<String>,
     /// Password.
     pub password: String,
 }

@@ -54,10 +54,12 @@ pub async fn fill(
         public_url: public_url.into(),
     }))
     .await?;
-    demo.agencies().await?;
+    let (county, station) = demo.agencies(FARMS[0].town).await?;
+    let (county, station) = (Some(county.as_str()), Some(station.as_str()));
     let inputs = demo.inputs().await?;
-    demo.user("admin", "示例管理员", Role::Administrator, None, password).await?;
-    demo.user("clerk", "示例业务员", Role::Clerk, None, password).await?;
+    demo.user("admin", "示例管理员", Role::Administrator, county, None, password).await?;
+    demo.user("clerk", "示例业务员", Role::Clerk, county, None, password).await?;
+    demo.user("station", "示例站长", Role::Administrator, station, None, password).await?;
     let printer_id = demo.printer(printer).await?;
     let mut lots = Vec::new();
     for (n, farm) in FARMS.iter().enumerate() {
@@ -65,13 +67,15 @@ pub async fn fill(
         lots.extend(demo.farm(farm, &operator, &inputs, &printer_id).await?);
         if n == 0 {
             let owner = Some(operator.clone());
-            demo.user("producer", "示例社员", Role::Producer, owner, password).await?;
+            demo.user("producer", "示例社员", Role::Producer, None, owner, password).await?;
         }
     }
     let devices = demo.devices().await?;
     Ok(json!({
         "county": COUNTY,
-        "users": { "administrator": "admin", "clerk": "clerk", "producer": "producer" },
+        "users": {
+            "administrator": "admin", "clerk": "clerk", "station": "station", "producer": "producer",
+        },
         "password": password,
         "devices": devices,
         "printer": printer_id,
@@ -96,6 +100,7 @@ impl Demo<'_> {
         username: &str,
         name: &str,
         role: Role,
+        agency: Option<&str>,
         operator: Option<String>,
         password: &str,
     ) -> anyhow::Result<()> {
@@ -104,29 +109,38 @@ impl Demo<'_> {
             name: name.into(),
             role,
             operator,
+            agency: agency.map(Into::into),
             password: password.into(),
         };
         self.app.add_user(&self.actor, new, None).await.map_err(told)?;
         Ok(())
     }
 
-    async fn agencies(&self) -> anyhow::Result<()> {
+    /// The county's bodies and a station for each township; ids of the supervision and of `town`'s.
+    async fn agencies(&self, town: &str) -> anyhow::Result<(String, String)> {
         let county = [
             ("湘潭县农业农村局(示例)", AgencyKind::Supervision),
             ("湘潭县农产品质量安全检测中心(示例)", AgencyKind::Testing),
             ("湘潭县农业综合行政执法大队(示例)", AgencyKind::Enforcement),
         ];
+        let (mut supervision, mut station) = (String::new(), String::new());
         for (name, kind) in county {
             let area = COUNTY.into();
-            self.submit(Command::AddAgency(AddAgency { name: name.into(), kind, area })).await?;
+            let command = AddAgency { name: name.into(), kind, area };
+            let id = self.submit(Command::AddAgency(command)).await?;
+            if kind == AgencyKind::Supervision {
+                supervision = id;
+            }
         }
-        for town in regions::townships(COUNTY) {
-            let name = format!("{}农产品质量安全监管站(示例)", town.name);
-            let area = town.code.into();
-            let kind = AgencyKind::Station;
-            self.submit(Command::AddAgency(AddAgency { name, kind, area })).await?;
+        for place in regions::townships(COUNTY) {
+            let name = format!("{}农产品质量安全监管站(示例)", place.name);
+            let (kind, area) = (AgencyKind::Station, place.code.into());
+            let id = self.submit(Command::AddAgency(AddAgency { name, kind, area })).await?;
+            if place.name == town {
+                station = id;
+            }
         }
-        Ok(())
+        Ok((supervision, station))
     }
 
     async fn inputs(&self) -> anyhow::Result<Vec<(&'static str, String)>> {

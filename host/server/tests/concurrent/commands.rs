@@ -31,7 +31,12 @@ fn day(text: &str) -> Date {
 }
 
 fn admin() -> Actor {
-    Actor::User { id: "usr_admin".into(), role: Role::Administrator, scope: Scope::everything() }
+    Actor::User {
+        id: "usr_admin".into(),
+        role: Role::Administrator,
+        scope: Scope::everything(),
+        office: None,
+    }
 }
 
 fn envelope(actor: Actor, command: Command) -> Envelope {

@@ -71,13 +71,24 @@ pub fn page<E: Shown>(
     listing: &Listing,
     query: RawParameters,
 ) -> Answer {
+    page_of::<E>(app, caller, listing, query, None)
+}
+
+/// The same of a list that is cut to one part of an index, whatever the filters say.
+pub fn page_of<E: Shown>(
+    app: &App,
+    caller: &Caller,
+    listing: &Listing,
+    query: RawParameters,
+    only: Option<(Index, &str)>,
+) -> Answer {
     let mut values = query.read(&[&listing.parameters()])?;
     let by_operator = listing.filters.iter().any(|f| f.parameter.name == "operator");
     if let (true, Some(own)) = (by_operator, caller.own_operator()) {
         values.entry("operator".into()).or_insert_with(|| own.to_owned());
     }
     let limit = limit_of(&values)?;
-    let (index, part) = choose(listing, &values)?;
+    let (index, part) = only.map_or_else(|| choose(listing, &values), Ok)?;
     let scope = if listing.county_wide { Scope::everything() } else { caller.scope() };
     let mut items = Vec::new();
     let mut next = values.get("cursor").cloned();

@@ -2,6 +2,7 @@
 //! OpenAPI document and the documentation page are made: what is not described is not served.
 
 mod activities;
+mod agencies;
 mod authorisations;
 mod blobs;
 mod certificates;
@@ -60,6 +61,7 @@ fn routes() -> Vec<Route> {
         certificates::routes(),
         print_jobs::routes(),
         codes::routes(),
+        agencies::routes(),
         users::routes(),
         county::routes(),
     ]
@@ -107,6 +109,7 @@ mod keeps_step {
     use serde::Serialize;
     use serde_json::{Map, Value, json};
     use tianyin_domain::activity::RecordActivity;
+    use tianyin_domain::agency::AddAgency;
     use tianyin_domain::authorisation::GrantAuthorisation;
     use tianyin_domain::certificate::CertificateRequest;
     use tianyin_domain::input::AddInput;
@@ -157,6 +160,7 @@ mod keeps_step {
     fn shapes_keep_step_with_commands() {
         fits::<RegisterOperator>(&["contact_secret"]);
         fits::<AddSite>(&[]);
+        fits::<AddAgency>(&[]);
         fits::<AddProduct>(&[]);
         fits::<AddInput>(&[]);
         fits::<OpenLot>(&[]);
@@ -194,5 +198,6 @@ mod keeps_step {
         words::<tianyin_domain::certificate::CertificateStatus>(s::CERTIFICATE_STATUS);
         words::<tianyin_domain::print_job::PrintStatus>(s::PRINT_STATUS);
         words::<tianyin_domain::Role>(s::ROLE);
+        words::<tianyin_domain::agency::AgencyKind>(s::AGENCY_KIND);
     }
 }

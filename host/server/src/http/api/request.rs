@@ -50,18 +50,26 @@ impl Caller {
         user.operator.as_deref().filter(|_| user.role == Role::Producer)
     }
 
-    /// Refuses everybody but administrators.
+    /// Refuses everybody but the county's administrator.
     pub fn administrator_only(&self) -> Result<(), Problem> {
+        match self.session.user.is_county_administrator() {
+            true => Ok(()),
+            false => Err(Problem::forbidden()),
+        }
+    }
+
+    /// Refuses everybody who allocates no accounts.
+    pub fn allocators_only(&self) -> Result<(), Problem> {
         match self.session.user.role {
             Role::Administrator => Ok(()),
-            Role::Clerk | Role::Producer => Err(Problem::forbidden()),
+            Role::Clerk | Role::Officer | Role::Producer => Err(Problem::forbidden()),
         }
     }
 
     /// Refuses producers.
     pub fn staff_only(&self) -> Result<(), Problem> {
         match self.session.user.role {
-            Role::Administrator | Role::Clerk => Ok(()),
+            Role::Administrator | Role::Clerk | Role::Officer => Ok(()),
             Role::Producer => Err(Problem::forbidden()),
         }
     }

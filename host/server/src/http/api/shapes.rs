@@ -1,6 +1,7 @@
 //! Shapes of the records that go out. Vault tokens, digests of tokens, what rules read: not here.
 
 use tianyin_domain::activity::Activity;
+use tianyin_domain::agency::Agency;
 use tianyin_domain::authorisation::Authorisation;
 use tianyin_domain::certificate::Certificate;
 use tianyin_domain::code::Code;
@@ -51,6 +52,7 @@ shown! {
     Certificate => CERTIFICATE at "/certificates",
     PrintJob => PRINT_JOB at "/print_jobs",
     Code => CODE at "/codes",
+    Agency => AGENCY at "/agencies",
     User => USER at "/users",
     County => COUNTY at "/county",
 }
@@ -94,7 +96,20 @@ pub const QUALIFIER: Kind = Choice(&["=", "<", ">"]);
 pub const BASIS: Kind = Choice(&["quality_control", "self_test", "commissioned_test"]);
 pub const CERTIFICATE_STATUS: Kind = Choice(&["valid", "void"]);
 pub const PRINT_STATUS: Kind = Choice(&["queued", "printed", "failed"]);
-pub const ROLE: Kind = Choice(&["administrator", "clerk", "producer"]);
+pub const ROLE: Kind = Choice(&["administrator", "clerk", "officer", "producer"]);
+pub const AGENCY_KIND: Kind =
+    Choice(&["supervision", "testing", "enforcement", "station", "service_point"]);
+
+pub const AGENCY: Schema = shape!(
+    "Agency",
+    "A body whose people work with the system.",
+    [
+        req("id", Text, "Id, `agy_…`."),
+        req("name", Text, "Full name."),
+        req("kind", AGENCY_KIND, "Kind."),
+        req("area", Text, "Region code it is responsible for."),
+    ]
+);
 
 pub const OPERATOR: Schema = shape!(
     "Operator",
@@ -497,7 +512,8 @@ pub const USER: Schema = shape!(
         req("role", ROLE, "Role."),
         opt("area", Text, "Region-code prefix of the user's sight; empty is the county."),
         opt("operator", Text, "Operator the user acts for."),
-        opt("agency", Text, "Agency the user works for."),
+        opt("agency", Text, "Agency the user works for; absent for the county's supervision."),
+        opt("office", AGENCY_KIND, "Its kind."),
         req("active", Boolean, "Whether the user may sign in."),
     ]
 );

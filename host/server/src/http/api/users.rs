@@ -1,4 +1,4 @@
-//! Users, for administrators.
+//! Users, for whoever allocates accounts: the county's administrator all, another one those of its agency.
 
 use std::sync::Arc;
 
@@ -20,11 +20,18 @@ use crate::app::accounts::NewUser;
 
 const LISTING: Listing = Listing {
     all: Some((user::ALL, "")),
-    filters: &[Filter {
-        parameter: parameter("role", ROLE, "Only this role."),
-        field: "/role",
-        index: None,
-    }],
+    filters: &[
+        Filter {
+            parameter: parameter("agency", Text, "Only this agency's."),
+            field: "/agency",
+            index: Some(user::BY_AGENCY),
+        },
+        Filter {
+            parameter: parameter("role", ROLE, "Only this role."),
+            field: "/role",
+            index: None,
+        },
+    ],
     switches: &[],
     search: &["/username", "/name"],
     newest_first: false,
@@ -38,6 +45,8 @@ struct Add {
     role: Role,
     #[serde(default)]
     operator: Option<String>,
+    #[serde(default)]
+    agency: Option<String>,
     password: String,
 }
 
@@ -50,6 +59,7 @@ impl Described for Add {
             req("name", Text, "Person's name."),
             req("role", ROLE, "Role."),
             opt("operator", Text, "Operator; for producers, and only for them."),
+            opt("agency", Text, "Agency; the caller's own when absent, none for producers."),
             req("password", Text, "At least 8 characters."),
         ]
     );
@@ -64,8 +74,15 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn list(State(app): State<Arc<App>>, caller: Caller, query: RawParameters) -> Answer {
-    caller.administrator_only()?;
-    list::page::<User>(&app, &caller, &LISTING, query)
+    caller.allocators_only()?;
+    let own = caller.session.user.agency.as_deref();
+    match caller.session.user.is_county_administrator() {
+        true => list::page::<User>(&app, &caller, &LISTING, query),
+        false => {
+            let part = (user::BY_AGENCY, own.unwrap_or_default());
+            list::page_of::<User>(&app, &caller, &LISTING, query, Some(part))
+        }
+    }
 }
 
 async fn add(
@@ -75,12 +92,13 @@ async fn add(
     Body(body): Body<Add>,
 ) -> Answer {
     // Before the password is hashed, which costs.
-    caller.administrator_only()?;
+    caller.allocators_only()?;
     let new = NewUser {
         username: body.username,
         name: body.name,
         role: body.role,
         operator: body.operator,
+        agency: body.agency,
         password: body.password,
     };
     let outcome = app.add_user(caller.actor(), new, key).await?;

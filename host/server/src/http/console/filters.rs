@@ -107,6 +107,7 @@ macro_rules! words {
 
 words! {
     tianyin_domain::Role => "role",
+    tianyin_domain::agency::AgencyKind => "agency_kind",
     tianyin_domain::Verdict => "verdict",
     tianyin_domain::operator::OperatorKind => "operator_kind",
     tianyin_domain::operator::OperatorStatus => "operator_status",

@@ -13,7 +13,9 @@ mod page;
 mod read;
 mod session;
 
+mod account;
 mod activities;
+mod agencies;
 mod blobs;
 mod certificates;
 mod devices;
@@ -72,6 +74,8 @@ pub fn router() -> Router<Arc<App>> {
         .merge(messages::router())
         .merge(certificates::router())
         .merge(print_jobs::router())
+        .merge(account::router())
+        .merge(agencies::router())
         .merge(users::router())
         .merge(settings::router())
         .merge(health::router())

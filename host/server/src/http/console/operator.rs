@@ -352,7 +352,8 @@ async fn add_user(
     form.text_of("password");
     if form.is_good() {
         let operator = Some(id.clone());
-        let new = NewUser { username, name, role: Role::Producer, operator, password };
+        let new =
+            NewUser { username, name, role: Role::Producer, operator, agency: None, password };
         match app.add_user(signed.actor(), new, form.once()).await {
             Ok(_) => return Ok(done(&format!("/operators/{id}#users"), "users.added")),
             Err(error) => form.refused(error)?,

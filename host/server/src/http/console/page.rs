@@ -51,6 +51,8 @@ pub struct Person {
     pub staff: bool,
     /// Changes settings.
     pub administrator: bool,
+    /// Allocates accounts, be it of one agency.
+    pub allocates: bool,
 }
 
 /// A group of the menu.
@@ -88,6 +90,7 @@ impl Page {
             role: user.role,
             staff: signed.is_staff(),
             administrator: signed.is_administrator(),
+            allocates: signed.allocates_accounts(),
         };
         let mut page = Self::bare(app, title_key);
         page.menu = menu(app, &person, section);
@@ -217,8 +220,11 @@ fn menu(app: &App, person: &Person, section: &str) -> Vec<Group> {
         system.push(entry("/devices", "nav.devices", "device", pending, false));
         system.push(entry("/messages", "nav.messages", "inbox", dead, false));
     }
-    if person.administrator {
+    if person.allocates {
+        system.push(entry("/agencies", "nav.agencies", "people", 0, false));
         system.push(entry("/users", "nav.users", "key", 0, false));
+    }
+    if person.administrator {
         system.push(entry("/health", "nav.health", "pulse", 0, false));
         system.push(entry("/settings", "nav.settings", "gear", 0, false));
     }

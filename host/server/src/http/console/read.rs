@@ -32,6 +32,10 @@ pub struct ListQuery {
     pub q: String,
     /// An operator.
     pub operator: String,
+    /// An agency.
+    pub agency: String,
+    /// A role.
+    pub role: String,
     /// A day.
     pub day: String,
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod accounts;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -104,6 +106,7 @@ impl World {
             name: "示例".into(),
             role,
             operator,
+            agency: None,
             password: PASSWORD.into(),
         };
         self.app.add_user(&Actor::system("test"), new, None).await.unwrap();

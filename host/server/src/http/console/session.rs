@@ -66,8 +66,13 @@ impl Signed {
         }
     }
 
-    /// Whether the person may change settings, accounts and devices.
+    /// Whether the person is the county's administrator: settings, devices, every account.
     pub fn is_administrator(&self) -> bool {
+        self.session.user.is_county_administrator()
+    }
+
+    /// Whether the person allocates accounts, be it of one agency.
+    pub fn allocates_accounts(&self) -> bool {
         self.session.user.role == Role::Administrator
     }
 
@@ -81,9 +86,14 @@ impl Signed {
         self.session.user.operator.as_deref().filter(|_| !self.is_staff())
     }
 
-    /// Refuses everybody but administrators.
+    /// Refuses everybody but the county's administrator.
     pub fn administrator_only(&self) -> Result<(), ConsoleError> {
         if self.is_administrator() { Ok(()) } else { Err(ConsoleError::forbidden()) }
+    }
+
+    /// Refuses everybody who allocates no accounts.
+    pub fn allocators_only(&self) -> Result<(), ConsoleError> {
+        if self.allocates_accounts() { Ok(()) } else { Err(ConsoleError::forbidden()) }
     }
 
     /// Refuses producers.

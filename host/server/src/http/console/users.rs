@@ -1,4 +1,5 @@
-//! Accounts: the list, a new one, deactivation, a new password. Administrators only.
+//! Accounts: the list, a new one, deactivation, a new password; the county's administrator those of all,
+//! that of another agency its own.
 
 use std::sync::Arc;
 
@@ -6,11 +7,13 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
+use tianyin_domain::agency::{Agency, AgencyKind};
 use tianyin_domain::command::Command;
 use tianyin_domain::operator::{self, Operator};
 use tianyin_domain::user::{self, ActiveChanged, User};
-use tianyin_domain::{Actor, Role};
+use tianyin_domain::{Role, Scope};
 
+use super::agencies;
 use super::error::{Answer, ConsoleError};
 use super::filters;
 use super::form::{Choice, Form};
@@ -21,6 +24,8 @@ use crate::app::accounts::NewUser;
 use crate::app::{App, AppError};
 use crate::texts::t;
 
+/// Roles offered: those everybody allocates first, then the administrator's, then the producer's.
+const ROLES: [Role; 4] = [Role::Clerk, Role::Officer, Role::Administrator, Role::Producer];
 /// Operators offered for a producer's account.
 const OPERATORS_OFFERED: usize = 200;
 
@@ -38,11 +43,14 @@ struct ListPage {
     page: Page,
     rows: Vec<Row>,
     pager: Pager,
+    /// The agency whose people are shown.
+    agency: Option<Agency>,
 }
 
 struct Row {
     user: User,
-    operator: String,
+    /// Where the person works, or the operator it acts for.
+    place: String,
     own: bool,
 }
 
@@ -51,20 +59,50 @@ async fn list(
     signed: Signed,
     Query(query): Query<ListQuery>,
 ) -> Answer {
-    signed.administrator_only()?;
-    let part = (user::ALL, "");
+    signed.allocators_only()?;
+    let agency = chosen(&app, &signed, &query.agency)?;
+    let (part, address) = match &agency {
+        Some(agency) => {
+            ((user::BY_AGENCY, agency.id.as_str()), format!("/users?agency={}", agency.id))
+        }
+        None => ((user::ALL, ""), "/users".to_owned()),
+    };
     let after = query.after.as_deref();
-    let found = read::rows::<User>(&app, &signed.scope(), part, "/users", after)?;
+    let found = read::rows::<User>(&app, &Scope::everything(), part, &address, after)?;
     let mut rows = Vec::with_capacity(found.items.len());
     for user in found.items {
-        let operator = match &user.operator {
-            Some(id) => read::operator_name(&app, id)?,
-            None => String::new(),
+        let place = match (&user.operator, &user.agency) {
+            (Some(id), _) => read::operator_name(&app, id)?,
+            (None, Some(id)) => app.store.get::<Agency>(id)?.map(|a| a.name).unwrap_or_default(),
+            (None, None) => String::new(),
         };
-        rows.push(Row { own: user.id == signed.session.user.id, operator, user });
+        rows.push(Row { own: user.id == signed.session.user.id, place, user });
     }
     let page = Page::new(&app, &signed, "/users", "users.title");
-    html(&ListPage { page, rows, pager: found.pager })
+    html(&ListPage { page, rows, pager: found.pager, agency })
+}
+
+/// The agency whose people are to be shown: the one asked for, if its accounts are the person's to
+/// allocate; else all for the county's administrator, and its own for another.
+fn chosen(app: &App, signed: &Signed, wanted: &str) -> Result<Option<Agency>, ConsoleError> {
+    let own = signed.session.user.agency.as_deref().unwrap_or_default();
+    let id = match wanted {
+        "" if signed.is_administrator() => return Ok(None),
+        "" => own,
+        id => id,
+    };
+    let found = agencies::allocated(app, signed)?.into_iter().find(|agency| agency.id == id);
+    found.map(Some).ok_or_else(|| ConsoleError::not_found("agency", id))
+}
+
+/// An account that the person allocates.
+fn account(app: &App, signed: &Signed, id: &str) -> Result<User, ConsoleError> {
+    let missing = || ConsoleError::not_found("user", id);
+    let user: User = app.store.get(id)?.ok_or_else(missing)?;
+    if !signed.is_administrator() {
+        chosen(app, signed, user.agency.as_deref().ok_or_else(missing)?).map_err(|_| missing())?;
+    }
+    Ok(user)
 }
 
 #[derive(Template)]
@@ -73,37 +111,65 @@ struct NewPage {
     page: Page,
     form: Form,
     roles: Vec<Choice>,
+    agencies: Vec<Choice>,
     operators: Vec<Choice>,
 }
 
-async fn new(State(app): State<Arc<App>>, signed: Signed) -> Answer {
-    signed.administrator_only()?;
-    html(&new_page(&app, &signed, Form::with("", &[("role", "clerk")]))?)
+async fn new(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Query(query): Query<ListQuery>,
+) -> Answer {
+    signed.allocators_only()?;
+    let role = if query.role.is_empty() { "clerk" } else { &query.role };
+    let agency = match query.agency.as_str() {
+        "" => signed.session.user.agency.as_deref().unwrap_or_default(),
+        id => id,
+    };
+    html(&new_page(&app, &signed, Form::with("", &[("role", role), ("agency", agency)]))?)
 }
 
 fn new_page(app: &App, signed: &Signed, form: Form) -> Result<NewPage, ConsoleError> {
-    let part = (operator::BY_STATUS, "");
-    let all: Vec<Operator> = read::newest(app, signed, part, OPERATORS_OFFERED)?;
-    let mut operators = vec![Choice::new("", t("forms.none"))];
-    operators.extend(all.iter().map(|o| Choice::new(&o.id, &o.name)));
-    let roles = [Role::Clerk, Role::Producer, Role::Administrator];
+    let mut operators = Vec::new();
+    if signed.is_administrator() {
+        let part = (operator::BY_STATUS, "");
+        let all: Vec<Operator> = read::newest(app, signed, part, OPERATORS_OFFERED)?;
+        operators.push(Choice::new("", t("forms.none")));
+        operators.extend(all.iter().map(|o| Choice::new(&o.id, &o.name)));
+    }
+    let mut agencies = Vec::new();
+    if signed.session.user.agency.is_none() {
+        agencies.push(Choice::new("", t("users.county_itself")));
+    } else if signed.is_administrator() {
+        agencies.push(Choice::new("", t("forms.none")));
+    }
+    let offered = agencies::allocated(app, signed)?;
+    agencies.extend(offered.iter().map(|a| Choice::new(&a.id, &a.name)));
+    let roles: &[Role] = match signed.session.user.office {
+        _ if signed.is_administrator() => &ROLES,
+        Some(AgencyKind::Station) => &ROLES[..3],
+        _ => &ROLES[..2],
+    };
     Ok(NewPage {
         page: Page::new(app, signed, "/users", "users.new"),
         form: form.of("person"),
-        roles: Choice::words(&roles),
+        roles: Choice::words(roles),
+        agencies,
         operators,
     })
 }
 
 async fn add(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -> Answer {
-    signed.administrator_only()?;
+    signed.allocators_only()?;
     let (name, username) = (form.text_of("name"), form.text_of("username"));
     let role: Option<Role> = form.choice_of("role");
     let password = form.raw("password").to_owned();
     form.text_of("password");
     if let (Some(role), true) = (role, form.is_good()) {
-        let operator = form.optional("operator");
-        let new = NewUser { username, name, role, operator, password };
+        let (operator, agency) = (form.optional("operator"), form.optional("agency"));
+        // A producer works for no agency: what the list happened to show does not count.
+        let agency = agency.filter(|_| role != Role::Producer);
+        let new = NewUser { username, name, role, operator, agency, password };
         match app.add_user(signed.actor(), new, form.once()).await {
             Ok(_) => return Ok(done("/users", "users.added")),
             Err(error) => form.refused(error)?,
@@ -118,9 +184,9 @@ async fn set_active(
     Path(id): Path<String>,
     Posted { signed, form }: Posted,
 ) -> Answer {
-    signed.administrator_only()?;
+    signed.allocators_only()?;
     let active = form.get("active") == "1";
-    let user: User = read::one(&app, &signed, "user", &id)?;
+    let user = account(&app, &signed, &id)?;
     let command = Command::SetUserActive(ActiveChanged { user: user.id.clone(), active });
     match app.submit(signed.actor(), command).await {
         Ok(_) => {
@@ -143,8 +209,8 @@ struct PasswordPage {
 }
 
 async fn password(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
-    signed.administrator_only()?;
-    let user = read::one(&app, &signed, "user", &id)?;
+    signed.allocators_only()?;
+    let user = account(&app, &signed, &id)?;
     let page = Page::new(&app, &signed, "/users", "users.password");
     html(&PasswordPage { page, user, form: Form::default() })
 }
@@ -154,15 +220,15 @@ async fn set_password(
     Path(id): Path<String>,
     Posted { signed, mut form }: Posted,
 ) -> Answer {
-    signed.administrator_only()?;
-    let user: User = read::one(&app, &signed, "user", &id)?;
+    signed.allocators_only()?;
+    let user = account(&app, &signed, &id)?;
     let password = form.raw("password").to_owned();
     form.text_of("password");
     if password != form.raw("password_again") {
         form.bad("password_again", "passwords_differ");
     }
     if form.is_good() {
-        match app.reset_password(&Actor::system("console"), &user.username, password).await {
+        match app.reset_password(signed.actor(), &user.username, password).await {
             Ok(()) => return Ok(done("/users", "users.password_set")),
             Err(error) => form.refused(error)?,
         }

@@ -1,0 +1,94 @@
+//! One's own account: who one is here, and a new password.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use tianyin_domain::Time;
+use tianyin_domain::agency::Agency;
+
+use super::error::{Answer, ConsoleError};
+use super::filters;
+use super::form::Form;
+use super::page::{Page, html, refused};
+use super::read;
+use super::session::{Posted, Signed, done};
+use crate::app::App;
+use crate::app::accounts::Session;
+use crate::http::ClientAddr;
+use crate::texts::t;
+
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/account", get(show).post(change))
+        .route("/account/sessions/end", post(end_others))
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    page: Page,
+    form: Form,
+    signed: Signed,
+    place: String,
+    sessions: Vec<Open>,
+}
+
+/// An open session.
+struct Open {
+    session: Session,
+    began: Time,
+    last_seen: Time,
+    /// The one of this page.
+    own: bool,
+}
+
+async fn show(State(app): State<Arc<App>>, signed: Signed) -> Answer {
+    html(&account_page(&app, signed, Form::default())?)
+}
+
+fn account_page(app: &App, signed: Signed, form: Form) -> Result<AccountPage, ConsoleError> {
+    let user = &signed.session.user;
+    let place = match (&user.operator, &user.agency) {
+        (Some(id), _) => read::operator_name(app, id)?,
+        (None, Some(id)) => app.store.get::<Agency>(id)?.map(|a| a.name).unwrap_or_default(),
+        (None, None) => t("users.county_itself").to_owned(),
+    };
+    let sessions = app.sessions_of(&user.id).into_iter().map(|session| Open {
+        began: session.started_at(),
+        last_seen: session.last_seen_at(),
+        own: session.id == signed.session.id,
+        session,
+    });
+    let sessions = sessions.collect();
+    let page = Page::new(app, &signed, "/account", "account.title");
+    Ok(AccountPage { page, form, place, sessions, signed })
+}
+
+async fn end_others(State(app): State<Arc<App>>, Posted { signed, .. }: Posted) -> Answer {
+    app.end_other_sessions(&signed.session);
+    Ok(done("/account", "account.others_ended"))
+}
+
+async fn change(
+    State(app): State<Arc<App>>,
+    ClientAddr(address): ClientAddr,
+    Posted { signed, mut form }: Posted,
+) -> Answer {
+    let [old, new] = ["password_now", "password"].map(|field| form.raw(field).to_owned());
+    form.text_of("password_now");
+    form.text_of("password");
+    if new != form.raw("password_again") {
+        form.bad("password_again", "passwords_differ");
+    }
+    if form.is_good() {
+        match app.change_own_password(&signed.session.user, old, new, address).await {
+            Ok(()) => return Ok(done("/sign-in", "account.changed")),
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    refused(&account_page(&app, signed, form)?)
+}
