@@ -46,7 +46,7 @@ pub use bulk::Bulk;
 pub use compare::{Comparison, Difference};
 pub use error::StoreError;
 pub use open::{Emptied, Opened, Options};
-pub use page::{PAGE_ITEMS_MAX, PAGE_ROWS_MAX, Page, PageQuery};
+pub use page::{COUNT_ROWS_MAX, PAGE_ITEMS_MAX, PAGE_ROWS_MAX, Page, PageQuery};
 pub use rebuild::rebuild;
 pub use store::{Prepared, Store};
 pub use swap::{Beside, Retired, folder_in_use, settle};

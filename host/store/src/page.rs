@@ -14,6 +14,8 @@ use crate::value::{Row, damaged};
 pub const PAGE_ITEMS_MAX: usize = 200;
 /// Most index entries looked at for one page; sled reads some 300,000 a second.
 pub const PAGE_ROWS_MAX: usize = 20_000;
+/// Most index entries looked at to count those in sight.
+pub const COUNT_ROWS_MAX: u64 = 1000;
 const CURSOR_CHARS_MAX: usize = 4096;
 
 /// Which page of which list.
@@ -61,6 +63,31 @@ impl Store {
         let (rows, next) = guard(|| self.rows(E::TABLE, query, scope))?;
         let parsed = rows.iter().map(|(id, json)| parse(E::TABLE, id, json));
         Ok(Page { items: parsed.collect::<Result<_, _>>()?, next })
+    }
+
+    /// Number of entries of a part that the scope covers; for everything it is the count that is kept.
+    /// `None` when more than [`COUNT_ROWS_MAX`] entries would have to be looked at.
+    pub fn count_in(
+        &self,
+        index: Index,
+        part: &str,
+        scope: &Scope,
+    ) -> Result<Option<u64>, StoreError> {
+        let all = self.count(index, part)?;
+        if scope.area.as_deref() == Some("") || all == 0 {
+            return Ok(Some(all));
+        }
+        if all > COUNT_ROWS_MAX {
+            return Ok(None);
+        }
+        guard(|| {
+            let (low, tree) = (key::part(index, part), self.tree()?);
+            let mut count = 0;
+            for entry in tree.range(&low, &key::after_prefix(&low), false) {
+                count += u64::from(Row::decode(&mut entry?.1.as_ref())?.is_in(scope));
+            }
+            Ok(Some(count))
+        })
     }
 
     fn rows(

@@ -1,5 +1,5 @@
 use tianyin_domain::{Overlay, Put, Scope, State};
-use tianyin_store::{Emptied, PAGE_ROWS_MAX, Page, PageQuery, Store, StoreError};
+use tianyin_store::{COUNT_ROWS_MAX, Emptied, PAGE_ROWS_MAX, Page, PageQuery, Store, StoreError};
 
 use crate::{BY_STATUS, BY_WORD, Lot, lot, open, put};
 
@@ -89,6 +89,21 @@ fn a_commit_must_move_forward() {
         assert!(matches!(error, StoreError::NotForward { applied: 4, .. }), "{error}");
     }
     assert_eq!(store.get::<Lot>("a").unwrap(), None);
+}
+
+#[test]
+fn what_would_take_long_to_count_is_not_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let some = |n: u64, area: &str| put(&lot(&format!("l{n}"), area, "", "open", "1"));
+    let most: Vec<_> = (0..COUNT_ROWS_MAX).map(|n| some(n, "430321100")).collect();
+    store.commit(most, 1).unwrap();
+    let town = Scope { area: Some("430321100".into()), operators: vec![] };
+    assert_eq!(store.count_in(BY_STATUS, "open", &town).unwrap(), Some(COUNT_ROWS_MAX));
+    store.commit(vec![some(COUNT_ROWS_MAX, "430322100")], 2).unwrap();
+    assert_eq!(store.count_in(BY_STATUS, "open", &town).unwrap(), None);
+    let all = store.count_in(BY_STATUS, "open", &Scope::everything()).unwrap();
+    assert_eq!(all, Some(COUNT_ROWS_MAX + 1));
 }
 
 #[test]

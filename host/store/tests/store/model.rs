@@ -129,6 +129,11 @@ proptest! {
                 let ids: Vec<_> = rows.iter().map(|(_, lot)| lot.id.clone()).collect();
                 prop_assert_eq!(&store.ids(index, part, 99).unwrap(), &ids);
                 prop_assert_eq!(&store.ids(index, part, 2).unwrap()[..], &ids[..ids.len().min(2)]);
+                for scope in scopes.iter().filter(|_| index != ALL) {
+                    let seen = rows.iter().filter(|(_, lot)| scope.covers(&lot.area, &lot.owner));
+                    let count = store.count_in(index, part, scope).unwrap();
+                    prop_assert_eq!(count, Some(seen.count() as u64));
+                }
                 for (scope, newest_first, prefix) in scopes.iter().flat_map(|s| {
                     [(s, false, ""), (s, true, ""), (s, false, &*prefix), (s, true, &*prefix)]
                 }) {

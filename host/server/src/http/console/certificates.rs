@@ -19,7 +19,7 @@ use super::devices::printer_choices;
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
-use super::page::{Chip, Page, Pager, html, issued_on, refused};
+use super::page::{Chip, Page, Pager, html, refused};
 use super::print_jobs;
 use super::read::{self, ListQuery, Rows};
 use super::reasons::{Findings, Link, link_of};
@@ -92,21 +92,24 @@ async fn list(
 fn chips(app: &App, signed: &Signed, query: &ListQuery) -> Result<Vec<Chip>, ConsoleError> {
     let today = china_date(now());
     let staff = signed.is_staff();
-    let count = |n: u64| Some(n).filter(|_| staff);
+    let count = |index, part: &str| match staff {
+        true => read::count(app, signed, index, part),
+        false => Ok(None),
+    };
     let chip = |href: String, text: String, count, on| Chip { href, text, count, on };
     let any_filter = !query.status.is_empty() || !query.day.is_empty();
     let mut out = vec![chip("/certificates".into(), t("lists.all").to_owned(), None, !any_filter)];
     out.push(chip(
         format!("/certificates?day={today}"),
         t("certificates.today").to_owned(),
-        count(issued_on(app, today)?),
+        count(certificate::BY_DAY, &today.to_string())?,
         query.day == today.to_string(),
     ));
     for status in [CertificateStatus::Valid, CertificateStatus::Void] {
         let word = status.api_word();
-        let number = app.store.count(certificate::BY_STATUS, &word)?;
         let href = format!("/certificates?status={word}");
-        out.push(chip(href, status.word(), count(number), query.status == word));
+        let count = count(certificate::BY_STATUS, &word)?;
+        out.push(chip(href, status.word(), count, query.status == word));
     }
     Ok(out)
 }

@@ -99,9 +99,8 @@ fn chips(app: &App, signed: &Signed, query: &ListQuery) -> Result<Vec<Chip>, Con
         count,
         on: query.status == status,
     };
-    // Kept counts are of the whole county.
     let held = match signed.is_staff() {
-        true => Some(app.store.count(lot::BY_STATUS, "held")?),
+        true => read::count(app, signed, lot::BY_STATUS, "held")?,
         false => None,
     };
     Ok(vec![

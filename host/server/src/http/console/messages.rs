@@ -74,7 +74,7 @@ async fn list(
         chips.push(Chip {
             href: address(word),
             text: status.word(),
-            count: Some(app.store.count(message::BY_STATUS, word)?),
+            count: read::count(&app, &signed, message::BY_STATUS, word)?,
             on: chosen == word,
         });
     }

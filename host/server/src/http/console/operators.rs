@@ -62,7 +62,7 @@ async fn list(
     let page = Page::new(&app, &signed, "/operators", "operators.title");
     let mut townships = township_choices(&app)?;
     townships.insert(0, Choice::new("", t("operators.every_township")));
-    let chips = chips(&app, &query)?;
+    let chips = chips(&app, &signed, &query)?;
     html(&ListPage { page, rows: rows.items, pager: rows.pager, chips, townships, query })
 }
 
@@ -73,14 +73,11 @@ fn address(status: &str, area: &str) -> String {
     }
 }
 
-fn chips(app: &App, query: &ListQuery) -> Result<Vec<Chip>, ConsoleError> {
+fn chips(app: &App, signed: &Signed, query: &ListQuery) -> Result<Vec<Chip>, ConsoleError> {
     use OperatorStatus::{Approved, Returned, Submitted, Suspended};
     let chip = |status: &str, text: String| -> Result<Chip, ConsoleError> {
-        // Counts are of the whole county.
-        let count = match query.area.is_empty() {
-            true => Some(app.store.count(operator::BY_STATUS, status)?),
-            false => None,
-        };
+        let scope = read::narrowed(&signed.scope(), &query.area);
+        let count = app.store.count_in(operator::BY_STATUS, status, &scope)?;
         Ok(Chip { href: address(status, &query.area), text, count, on: query.status == status })
     };
     let mut out = vec![chip("", t("lists.all").to_owned())?];

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use tianyin_domain::state::Index;
-use tianyin_domain::{certificate, device, message, operator, print_job, test};
+use tianyin_domain::{device, message, operator, print_job, test};
 
 use super::error::ConsoleError;
 use super::filters;
@@ -93,7 +93,7 @@ impl Page {
             allocates: signed.allocates_accounts(),
         };
         let mut page = Self::bare(app, title_key);
-        page.menu = menu(app, &person, section);
+        page.menu = menu(app, signed, &person, section);
         page.fault = fault(app, &person);
         if person.administrator {
             page.warnings.extend(app.start_notes.iter().cloned());
@@ -176,12 +176,13 @@ fn fault(app: &App, person: &Person) -> Option<String> {
     (health.state == HealthState::Fault).then_some(text)
 }
 
-fn menu(app: &App, person: &Person, section: &str) -> Vec<Group> {
+fn menu(app: &App, signed: &Signed, person: &Person, section: &str) -> Vec<Group> {
     let entry =
         |href, text, icon, count, foot| Item { href, text, icon, count, on: href == section, foot };
-    // Producers see their own rows only; county-wide counts would tell of others.
+    // Work is counted as far as the person sees it; what is too much to count is no number to show.
+    let scope = signed.scope();
     let waiting = |index: Index, part: &str| match person.staff {
-        true => app.store.count(index, part).unwrap_or(0),
+        true => app.store.count_in(index, part, &scope).ok().flatten().unwrap_or(0),
         false => 0,
     };
     let mut groups =
@@ -221,7 +222,7 @@ fn menu(app: &App, person: &Person, section: &str) -> Vec<Group> {
         system.push(entry("/messages", "nav.messages", "inbox", dead, false));
     }
     if person.allocates {
-        system.push(entry("/agencies", "nav.agencies", "people", 0, false));
+        system.push(entry("/agencies", "nav.agencies", "office", 0, false));
         system.push(entry("/users", "nav.users", "key", 0, false));
     }
     if person.administrator {
@@ -231,11 +232,6 @@ fn menu(app: &App, person: &Person, section: &str) -> Vec<Group> {
     system.push(entry("/help", "nav.help", "book", 0, false));
     groups.push(Group { title: "nav.system", items: system });
     groups
-}
-
-/// How many certificates were issued on a day.
-pub fn issued_on(app: &App, day: tianyin_domain::Date) -> Result<u64, ConsoleError> {
-    Ok(app.store.count(certificate::BY_DAY, &day.to_string())?)
 }
 
 /// A template as an answer.

@@ -89,7 +89,7 @@ async fn list(
     for status in [PrintStatus::Failed, PrintStatus::Queued, PrintStatus::Printed] {
         let word = status.api_word();
         let count = match signed.is_staff() {
-            true => Some(app.store.count(print_job::BY_STATUS, &word)?),
+            true => read::count(&app, &signed, print_job::BY_STATUS, &word)?,
             false => None,
         };
         let href = format!("/print-jobs?status={word}");

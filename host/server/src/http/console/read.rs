@@ -109,6 +109,16 @@ pub fn narrowed(scope: &Scope, area: &str) -> Scope {
     }
 }
 
+/// How many rows of a part the person may see; `None` where counting would take long.
+pub fn count(
+    app: &App,
+    signed: &Signed,
+    index: Index,
+    part: &str,
+) -> Result<Option<u64>, ConsoleError> {
+    Ok(app.store.count_in(index, part, &signed.scope())?)
+}
+
 /// The name of an operator; empty when it is not on record.
 pub fn operator_name(app: &App, id: &str) -> Result<String, ConsoleError> {
     Ok(app.store.get::<Operator>(id)?.map(|o| o.name).unwrap_or_default())

@@ -76,26 +76,30 @@ async fn list(
     };
     let after = query.after.as_deref();
     let found = read::rows::<Test>(&app, &signed.scope(), part, &address, after)?;
-    let chips = if signed.is_staff() { chips(&app, status)? } else { Vec::new() };
+    let chips = if signed.is_staff() { chips(&app, &signed, status)? } else { Vec::new() };
     let page = Page::new(&app, &signed, "/tests", "tests.title");
     let rows = found.items.into_iter().map(Row::of).collect();
     let live = after.is_none() && status.is_empty();
     html(&ListPage { page, rows, pager: found.pager, chips, live })
 }
 
-fn chips(app: &App, chosen: &str) -> Result<Vec<Chip>, ConsoleError> {
-    let chip = |status: &str, text: String, count: u64| Chip {
+fn chips(app: &App, signed: &Signed, chosen: &str) -> Result<Vec<Chip>, ConsoleError> {
+    let chip = |status: &str, text: String, count: Option<u64>| Chip {
         href: if status.is_empty() { "/tests".into() } else { format!("/tests?status={status}") },
         text,
-        count: Some(count),
+        count,
         on: chosen == status,
     };
-    let mut out = vec![chip("", t("lists.all").to_owned(), app.store.count(test::BY_VERDICT, "")?)];
-    let unmatched = app.store.count(test::UNMATCHED, "")?;
+    let count = |index, part: &str| read::count(app, signed, index, part);
+    let mut out = vec![chip("", t("lists.all").to_owned(), count(test::BY_VERDICT, "")?)];
+    let unmatched = count(test::UNMATCHED, "")?;
     out.push(chip("unmatched", t("tests.unmatched").to_owned(), unmatched));
     for verdict in [TestVerdict::Fail, TestVerdict::Invalid, TestVerdict::Pass] {
-        let count = app.store.count(test::BY_VERDICT, verdict.as_str())?;
-        out.push(chip(verdict.as_str(), verdict.word(), count));
+        out.push(chip(
+            verdict.as_str(),
+            verdict.word(),
+            count(test::BY_VERDICT, verdict.as_str())?,
+        ));
     }
     Ok(out)
 }

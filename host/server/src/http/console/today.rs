@@ -9,6 +9,7 @@ use axum::routing::get;
 use tianyin_domain::certificate::{self, Certificate};
 use tianyin_domain::lot::{self, Lot};
 use tianyin_domain::operator::Operator;
+use tianyin_domain::state::Index;
 use tianyin_domain::test::{self, Test};
 use tianyin_domain::time::china_date;
 use tianyin_domain::{device, message, operator, print_job, product};
@@ -16,7 +17,7 @@ use tianyin_domain::{device, message, operator, print_job, product};
 use super::error::{Answer, ConsoleError};
 use super::filters;
 use super::lots::ready;
-use super::page::{Page, html, issued_on};
+use super::page::{Page, html};
 use super::read;
 use super::session::Signed;
 use super::tests::Row;
@@ -35,7 +36,8 @@ struct Fact {
     href: String,
     text: &'static str,
     note: &'static str,
-    count: u64,
+    /// `None` where there is too much to count.
+    count: Option<u64>,
     /// `bad`, `wait` or `ok`: what a number above zero means.
     tone: &'static str,
 }
@@ -89,12 +91,12 @@ impl askama::filters::HtmlSafe for Work {}
 
 impl Work {
     fn of(app: &App, signed: &Signed) -> Result<Self, ConsoleError> {
-        let started = app.store.count(operator::BY_STATUS, "")? > 0;
+        let started = any(app, signed, operator::BY_STATUS, "")?;
         Ok(Self { facts: facts(app, signed)?, started })
     }
 
     fn waiting(&self) -> u64 {
-        self.facts.iter().filter(|f| f.tone != "ok").map(|f| f.count).sum()
+        self.facts.iter().filter(|f| f.tone != "ok").map(|f| f.count.unwrap_or(1)).sum()
     }
 }
 
@@ -128,7 +130,7 @@ fn own(app: &App, signed: &Signed) -> Result<Option<Own>, ConsoleError> {
 }
 
 fn facts(app: &App, signed: &Signed) -> Result<Vec<Fact>, ConsoleError> {
-    let ready = ready(app, &signed.scope())?.len() as u64;
+    let ready = Some(ready(app, &signed.scope())?.len() as u64);
     let fact = |href: &str, text, note, count, tone| Fact {
         href: href.to_owned(),
         text,
@@ -140,8 +142,10 @@ fn facts(app: &App, signed: &Signed) -> Result<Vec<Fact>, ConsoleError> {
     if !signed.is_staff() {
         return Ok(vec![ready]);
     }
-    let count = |index, part: &str| app.store.count(index, part);
-    let dead = count(message::BY_STATUS, "dead")? + count(message::BY_STATUS, "conflict")?;
+    let count = |index, part: &str| read::count(app, signed, index, part);
+    let (dead, conflict) =
+        (count(message::BY_STATUS, "dead")?, count(message::BY_STATUS, "conflict")?);
+    let dead = dead.zip(conflict).map(|(dead, conflict)| dead + conflict);
     let today = china_date(now());
     let submitted = count(operator::BY_STATUS, "submitted")?;
     Ok(vec![
@@ -180,10 +184,15 @@ fn facts(app: &App, signed: &Signed) -> Result<Vec<Fact>, ConsoleError> {
             &format!("/certificates?day={today}"),
             "today.issued",
             "today.issued_note",
-            issued_on(app, today)?,
+            count(certificate::BY_DAY, &today.to_string())?,
             "ok",
         ),
     ])
+}
+
+/// Whether the person sees any row of a part.
+fn any(app: &App, signed: &Signed, index: Index, part: &str) -> Result<bool, ConsoleError> {
+    Ok(read::count(app, signed, index, part)?.is_none_or(|count| count > 0))
 }
 
 /// Steps from an empty county to its first certificate; none once all are done.
@@ -191,7 +200,7 @@ fn steps(app: &App, signed: &Signed) -> Result<Vec<Step>, ConsoleError> {
     if !signed.is_staff() {
         return Ok(Vec::new());
     }
-    let any = |index, part: &str| app.store.count(index, part).map(|n| n > 0);
+    let any = |index, part: &str| any(app, signed, index, part);
     let step = |href, text, note, done| Step { href, text, note, done };
     let mut steps = vec![
         step(

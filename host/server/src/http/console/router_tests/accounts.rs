@@ -89,6 +89,20 @@ async fn a_station_adds_service_points_of_its_township() {
     let station = add_agency(&county, "station", "示例监管站", "430321103").await;
     county.done("/users", &account("zhan", "administrator", &station.id)).await;
     let own = world.browser("zhan").await;
+
+    // Numbers, too, are of what one sees.
+    let farmer = [
+        ("kind", "farmer"),
+        ("name", "李示例"),
+        ("area", "430321102"),
+        ("contact_phone", "13812345678"),
+    ];
+    county.done("/operators", &farmer).await;
+    let waiting = |n| format!("<span>待审核主体</span><b>{n}</b>");
+    assert!(county.see("/today/work").await.text.contains(&waiting(1)));
+    assert!(own.see("/today/work").await.text.contains(&waiting(0)));
+    assert!(county.see("/lots").await.text.contains("<i title="), "a badge in the menu");
+    assert!(!own.see("/lots").await.text.contains("<i title="));
     let point = add_agency(&own, "service_point", "示例服务站点", "430321103").await;
     own.done("/users", &account("fuwu", "administrator", &point.id)).await;
     let elsewhere = [("kind", "service_point"), ("name", "别处"), ("area", "430321102")];
