@@ -4,7 +4,7 @@ use crate::actor::{Actor, Role, Scope};
 use crate::agency::AgencyKind;
 use crate::authorisation::Authorisation;
 use crate::certificate::Certificate;
-use crate::command::Command;
+use crate::command::{Command, CommandKind};
 use crate::error::DomainError;
 use crate::lot::Lot;
 use crate::message::Message;
@@ -25,9 +25,7 @@ pub fn authorise(actor: &Actor, command: &Command, state: &dyn State) -> Result<
             _ => false,
         },
         Actor::User { id, role, scope, office } => {
-            let office = office.unwrap_or(AgencyKind::Supervision);
-            roles_of(command).contains(role)
-                && (*role == Role::Producer || offices_of(command).contains(&office))
+            may(*role, *office, command.kind())
                 && match command {
                     Command::RegisterOperator(c) => scope.covers(&c.area, ""),
                     Command::RecordTest(c) => is_typed(c),
@@ -50,62 +48,48 @@ fn is_typed(c: &RecordTest) -> bool {
     c.origin == Origin::Typed && c.device.is_empty() && c.message.is_empty()
 }
 
+/// Whether people of this role and agency give such commands at all; about which rows is for
+/// [`authorise`] to say. `None` stands for the county's supervision, and for producers.
+#[must_use]
+pub fn may(role: Role, office: Option<AgencyKind>, command: CommandKind) -> bool {
+    let office = office.unwrap_or(AgencyKind::Supervision);
+    roles_of(command).contains(&role)
+        && (role == Role::Producer || offices_of(command).contains(&office))
+}
+
 /// Roles that may give a command; none for what only the appliance itself does.
-pub fn roles_of(command: &Command) -> &'static [Role] {
+pub fn roles_of(command: CommandKind) -> &'static [Role] {
+    use CommandKind::*;
     use Role::{Administrator, Clerk, Officer, Producer};
     match command {
-        Command::ConfigureCounty(_)
-        | Command::AddAgency(_)
-        | Command::AddUser(_)
-        | Command::SetUserActive(_)
-        | Command::ApproveDevice(_)
-        | Command::DisableDevice(_)
-        | Command::ReplayMessage(_) => &[Administrator],
-        Command::RegisterOperator(_) | Command::AddInput(_) => &[Administrator, Clerk, Officer],
-        Command::ReviewOperator(_)
-        | Command::AssignTest(_)
-        | Command::GrantAuthorisation(_)
-        | Command::RevokeAuthorisation(_) => &[Administrator, Clerk],
-        Command::AddSite(_)
-        | Command::AddProduct(_)
-        | Command::OpenLot(_)
-        | Command::RecordActivity(_)
-        | Command::RecordTest(_)
-        | Command::QueuePrint(_)
-        | Command::ChangeCredential(_) => &[Administrator, Clerk, Officer, Producer],
-        Command::IssueCertificate(_) | Command::VoidCertificate(_) => {
-            &[Administrator, Clerk, Producer]
+        ConfigureCounty | AddAgency | AddUser | SetUserActive | ApproveDevice | DisableDevice
+        | ReplayMessage => &[Administrator],
+        RegisterOperator | AddInput => &[Administrator, Clerk, Officer],
+        ReviewOperator | AssignTest | GrantAuthorisation | RevokeAuthorisation => {
+            &[Administrator, Clerk]
         }
-        Command::PairDevice(_)
-        | Command::ScanLot(_)
-        | Command::ReceiveMessage(_)
-        | Command::SettleMessage(_)
-        | Command::EndPrint(_)
-        | Command::CountScans(_)
-        | Command::CheckCode(_) => &[],
+        AddSite | AddProduct | OpenLot | RecordActivity | RecordTest | QueuePrint
+        | ChangeCredential => &[Administrator, Clerk, Officer, Producer],
+        IssueCertificate | VoidCertificate => &[Administrator, Clerk, Producer],
+        PairDevice | ScanLot | ReceiveMessage | SettleMessage | EndPrint | CountScans
+        | CheckCode => &[],
     }
 }
 
 /// Agencies whose people may give a command, as far as their role allows. The county's supervision
 /// reviews operators and keeps the appliance; testing and enforcement bodies do what they are
 /// there for; stations and service points work with the growers around them.
-pub fn offices_of(command: &Command) -> &'static [AgencyKind] {
+pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
     use AgencyKind::{Enforcement, ServicePoint, Station, Supervision, Testing};
+    use CommandKind::*;
     match command {
-        Command::AddUser(_) | Command::SetUserActive(_) | Command::ChangeCredential(_) => {
-            &AgencyKind::ALL
-        }
-        Command::AddAgency(_) => &[Supervision, Station],
-        Command::AssignTest(_) => &[Supervision, Testing, Station],
-        Command::RecordTest(_) => &[Supervision, Testing, Station, ServicePoint],
-        Command::VoidCertificate(_) => &[Supervision, Enforcement, Station],
-        Command::RegisterOperator(_)
-        | Command::AddSite(_)
-        | Command::AddProduct(_)
-        | Command::OpenLot(_)
-        | Command::RecordActivity(_)
-        | Command::IssueCertificate(_)
-        | Command::QueuePrint(_) => &[Supervision, Station, ServicePoint],
+        AddUser | SetUserActive | ChangeCredential => &AgencyKind::ALL,
+        AddAgency => &[Supervision, Station],
+        AssignTest => &[Supervision, Testing, Station],
+        RecordTest => &[Supervision, Testing, Station, ServicePoint],
+        VoidCertificate => &[Supervision, Enforcement, Station],
+        RegisterOperator | AddSite | AddProduct | OpenLot | RecordActivity | IssueCertificate
+        | QueuePrint => &[Supervision, Station, ServicePoint],
         _ => &[Supervision],
     }
 }

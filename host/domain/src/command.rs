@@ -25,7 +25,14 @@ use crate::{
 };
 
 /// What somebody wants to happen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, strum::EnumDiscriminants)]
+#[strum_discriminants(
+    name(CommandKind),
+    derive(Hash, strum::IntoStaticStr, strum::EnumString, strum::EnumIter),
+    strum(serialize_all = "snake_case"),
+    doc = "A command without what it is about: who may give it is asked before there is one.",
+    allow(missing_docs)
+)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each variant is documented by its payload")]
 pub enum Command {
@@ -82,39 +89,14 @@ impl Command {
         json.unwrap_or_default()
     }
 
+    /// What it is, without what it is about.
+    pub fn kind(&self) -> CommandKind {
+        self.into()
+    }
+
     /// Stable name, for authorisation, logs and metrics.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::ConfigureCounty(_) => "configure_county",
-            Self::AddAgency(_) => "add_agency",
-            Self::AddUser(_) => "add_user",
-            Self::ChangeCredential(_) => "change_credential",
-            Self::SetUserActive(_) => "set_user_active",
-            Self::RegisterOperator(_) => "register_operator",
-            Self::ReviewOperator(_) => "review_operator",
-            Self::AddSite(_) => "add_site",
-            Self::AddProduct(_) => "add_product",
-            Self::AddInput(_) => "add_input",
-            Self::OpenLot(_) => "open_lot",
-            Self::RecordActivity(_) => "record_activity",
-            Self::PairDevice(_) => "pair_device",
-            Self::ApproveDevice(_) => "approve_device",
-            Self::DisableDevice(_) => "disable_device",
-            Self::ScanLot(_) => "scan_lot",
-            Self::ReceiveMessage(_) => "receive_message",
-            Self::SettleMessage(_) => "settle_message",
-            Self::ReplayMessage(_) => "replay_message",
-            Self::RecordTest(_) => "record_test",
-            Self::AssignTest(_) => "assign_test",
-            Self::GrantAuthorisation(_) => "grant_authorisation",
-            Self::RevokeAuthorisation(_) => "revoke_authorisation",
-            Self::IssueCertificate(_) => "issue_certificate",
-            Self::VoidCertificate(_) => "void_certificate",
-            Self::QueuePrint(_) => "queue_print",
-            Self::EndPrint(_) => "end_print",
-            Self::CountScans(_) => "count_scans",
-            Self::CheckCode(_) => "check_code",
-        }
+        self.kind().into()
     }
 }
 

@@ -64,6 +64,19 @@ fn filtered(text: &str, filter: &str) -> BTreeSet<String> {
 }
 
 #[test]
+fn every_command_a_template_asks_for_is_one() {
+    let mut seen = 0;
+    for (path, text) in templates() {
+        for name in between(&text, "page.may(\"", "\"") {
+            let known = name.parse::<tianyin_domain::command::CommandKind>();
+            assert!(known.is_ok(), "{}: {name}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "only {seen} were found: the check looks past them");
+}
+
+#[test]
 fn every_text_of_a_template_is_in_the_catalogue() {
     let mut seen = 0;
     for (path, text) in templates() {

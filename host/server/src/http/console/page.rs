@@ -2,6 +2,9 @@
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
+use tianyin_domain::agency::AgencyKind;
+use tianyin_domain::authorise::may;
+use tianyin_domain::command::CommandKind;
 use tianyin_domain::state::Index;
 use tianyin_domain::{device, message, operator, print_job, test};
 
@@ -47,6 +50,8 @@ pub struct Person {
     pub name: String,
     /// Role.
     pub role: tianyin_domain::Role,
+    /// Kind of agency; `None` for the county's supervision, and for producers.
+    pub office: Option<AgencyKind>,
     /// Works for an agency.
     pub staff: bool,
     /// Changes settings.
@@ -88,6 +93,7 @@ impl Page {
         let person = Person {
             name: user.name.clone(),
             role: user.role,
+            office: user.office,
             staff: signed.is_staff(),
             administrator: signed.is_administrator(),
             allocates: signed.allocates_accounts(),
@@ -136,6 +142,12 @@ impl Page {
     /// Whether the person changes settings.
     pub fn administrator(&self) -> bool {
         self.person.as_ref().is_some_and(|p| p.administrator)
+    }
+
+    /// Whether people like this one give such a command, named as in the journal of commands.
+    pub fn may(&self, command: &str) -> bool {
+        let Ok(command) = command.parse::<CommandKind>() else { return false };
+        self.person.as_ref().is_some_and(|p| may(p.role, p.office, command))
     }
 
     /// The hidden fields of every form.
@@ -189,7 +201,10 @@ fn menu(app: &App, signed: &Signed, person: &Person, section: &str) -> Vec<Group
         vec![Group { title: "", items: vec![entry("/", "nav.today", "today", 0, true)] }];
     let mut register = Vec::new();
     if person.staff {
-        let submitted = waiting(operator::BY_STATUS, "submitted");
+        let submitted = match signed.may(CommandKind::ReviewOperator) {
+            true => waiting(operator::BY_STATUS, "submitted"),
+            false => 0,
+        };
         register.push(entry("/operators", "nav.operators", "people", submitted, false));
     } else {
         register.push(entry("/operators", "nav.own", "people", 0, false));

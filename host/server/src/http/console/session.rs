@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tianyin_domain::authorise::may;
+use tianyin_domain::command::CommandKind;
 use tianyin_domain::{Actor, Role, Scope};
 
 use super::error::{Asker, ConsoleError};
@@ -74,6 +76,12 @@ impl Signed {
     /// Whether the person allocates accounts, be it of one agency.
     pub fn allocates_accounts(&self) -> bool {
         self.session.user.role == Role::Administrator
+    }
+
+    /// Whether people like this one give such a command.
+    pub fn may(&self, command: CommandKind) -> bool {
+        let user = &self.session.user;
+        may(user.role, user.office, command)
     }
 
     /// Whether the person works for an agency.

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use tianyin_domain::certificate::{self, Certificate};
+use tianyin_domain::command::CommandKind;
 use tianyin_domain::lot::{self, Lot};
 use tianyin_domain::operator::Operator;
 use tianyin_domain::state::Index;
@@ -147,9 +148,13 @@ fn facts(app: &App, signed: &Signed) -> Result<Vec<Fact>, ConsoleError> {
         (count(message::BY_STATUS, "dead")?, count(message::BY_STATUS, "conflict")?);
     let dead = dead.zip(conflict).map(|(dead, conflict)| dead + conflict);
     let today = china_date(now());
-    let submitted = count(operator::BY_STATUS, "submitted")?;
-    Ok(vec![
-        fact("/operators?status=submitted", "today.review", "today.review_note", submitted, "wait"),
+    let mut facts = Vec::new();
+    if signed.may(CommandKind::ReviewOperator) {
+        let (href, waiting) =
+            ("/operators?status=submitted", count(operator::BY_STATUS, "submitted")?);
+        facts.push(fact(href, "today.review", "today.review_note", waiting, "wait"));
+    }
+    facts.extend([
         fact(
             "/tests?status=unmatched",
             "today.unmatched",
@@ -187,7 +192,8 @@ fn facts(app: &App, signed: &Signed) -> Result<Vec<Fact>, ConsoleError> {
             count(certificate::BY_DAY, &today.to_string())?,
             "ok",
         ),
-    ])
+    ]);
+    Ok(facts)
 }
 
 /// Whether the person sees any row of a part.
@@ -197,7 +203,7 @@ fn any(app: &App, signed: &Signed, index: Index, part: &str) -> Result<bool, Con
 
 /// Steps from an empty county to its first certificate; none once all are done.
 fn steps(app: &App, signed: &Signed) -> Result<Vec<Step>, ConsoleError> {
-    if !signed.is_staff() {
+    if !signed.is_staff() || !signed.may(CommandKind::RegisterOperator) {
         return Ok(Vec::new());
     }
     let any = |index, part: &str| any(app, signed, index, part);

@@ -74,6 +74,10 @@ async fn an_agency_s_administrator_allocates_its_own_accounts_and_no_others() {
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.text.contains("不归您分配"), "{}", refused.text);
 
+    // What its people do not do is not offered.
+    assert!(!own.see("/operators").await.text.contains("href=\"/operators/new\""));
+    assert!(county.see("/operators").await.text.contains("href=\"/operators/new\""));
+
     // Its own people: a new password ends their sessions.
     let person = world.browser("jianceyuan").await;
     assert_eq!(person.see("/tests").await.status, StatusCode::OK);
@@ -100,9 +104,12 @@ async fn a_station_adds_service_points_of_its_township() {
     county.done("/operators", &farmer).await;
     let waiting = |n| format!("<span>待审核主体</span><b>{n}</b>");
     assert!(county.see("/today/work").await.text.contains(&waiting(1)));
-    assert!(own.see("/today/work").await.text.contains(&waiting(0)));
+    assert!(!own.see("/today/work").await.text.contains("待审核主体"), "the county reviews");
     assert!(county.see("/lots").await.text.contains("<i title="), "a badge in the menu");
     assert!(!own.see("/lots").await.text.contains("<i title="));
+    let chip = |n| format!(" <b>{n}</b></a>");
+    assert!(county.see("/operators").await.text.contains(&chip(1)));
+    assert!(!own.see("/operators").await.text.contains(&chip(1)));
     let point = add_agency(&own, "service_point", "示例服务站点", "430321103").await;
     own.done("/users", &account("fuwu", "administrator", &point.id)).await;
     let elsewhere = [("kind", "service_point"), ("name", "别处"), ("area", "430321102")];
