@@ -21,7 +21,7 @@ pub(super) fn measure(appliance: &Appliance) -> Result<Vec<Line>> {
     let page = appliance.get(&path)?.expect(200)?.body;
     let folder = appliance::test_folder()?;
     let port = place::free_port()?;
-    let nginx = start_nginx(&folder, port, &page)?;
+    let mut nginx = start_nginx(&folder, port, &page)?;
     let ours = (appliance.setting.http, path.as_str());
     let theirs = (place::local(port), "/page.html");
     let same = http::get(theirs.0, theirs.1)?.expect(200)?.body.len();
@@ -33,7 +33,8 @@ pub(super) fn measure(appliance: &Appliance) -> Result<Vec<Line>> {
         them.push(b);
         ratios.push(a / b);
     }
-    drop(nginx);
+    // Killed, it would leave its workers behind.
+    nginx.stop(TIMEOUT)?;
     let must = Some(Must::AtLeast(0.4));
     let (us, them) = (median(us)?, median(them)?);
     Ok(vec![
@@ -54,7 +55,7 @@ pub(super) fn measure_many(appliance: &Appliance, codes: &[String]) -> Result<Ve
         std::fs::write(folder.join("t").join(code).with_extension("html"), &page)?;
     }
     let port = place::free_port()?;
-    let nginx = start_nginx(&folder, port, &page)?;
+    let mut nginx = start_nginx(&folder, port, &page)?;
     let script = |name: &str, end: &str| -> Result<PathBuf> {
         let file = folder.join(name);
         let paths: Vec<String> = codes.iter().map(|code| format!("/t/{code}{end}")).collect();
@@ -69,7 +70,7 @@ pub(super) fn measure_many(appliance: &Appliance, codes: &[String]) -> Result<Ve
         us.push(a);
         ratios.push(a / b);
     }
-    drop(nginx);
+    nginx.stop(TIMEOUT)?;
     let must = Some(Must::AtLeast(0.6));
     Ok(vec![
         Line {
