@@ -11,7 +11,7 @@ use crate::device::{Bench, Device, DeviceStatus};
 use crate::event::Event;
 use crate::lot::{self, Lot, LotStatus};
 use crate::message::{Content, Message, MessageStatus};
-use crate::operator::Operator;
+use crate::operator::{self, Operator};
 use crate::print_job::{PrintJob, PrintStatus};
 use crate::state::{Overlay, State, StateError};
 use crate::test::{MatchedBy, Test};
@@ -31,6 +31,10 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         Event::OperatorRegistered(e) => {
             o.touch(root("operator", &e.id));
             o.put(e)
+        }
+        Event::OperatorChanged(e) => {
+            o.touch(root("operator", &e.operator));
+            o.update::<Operator>(&e.operator, |op| operator::changed(op, &e.data))
         }
         Event::OperatorReviewed(e) => {
             o.touch(root("operator", &e.operator));

@@ -28,6 +28,7 @@ pub fn authorise(actor: &Actor, command: &Command, state: &dyn State) -> Result<
             may(*role, *office, command.kind())
                 && match command {
                     Command::RegisterOperator(c) => scope.covers(&c.area, ""),
+                    Command::ChangeOperator(c) => scope.covers(&c.data.area, ""),
                     Command::RecordTest(c) => is_typed(c),
                     Command::ChangeCredential(c) => *role == Role::Administrator || c.user == *id,
                     _ => true,
@@ -64,7 +65,7 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
     match command {
         ConfigureCounty | AddAgency | AddUser | SetUserActive | ApproveDevice | DisableDevice
         | ReplayMessage => &[Administrator],
-        RegisterOperator | AddInput => &[Administrator, Clerk, Officer],
+        RegisterOperator | ChangeOperator | AddInput => &[Administrator, Clerk, Officer],
         ReviewOperator | AssignTest | GrantAuthorisation | RevokeAuthorisation => {
             &[Administrator, Clerk]
         }
@@ -88,8 +89,8 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
         AssignTest => &[Supervision, Testing, Station],
         RecordTest => &[Supervision, Testing, Station, ServicePoint],
         VoidCertificate => &[Supervision, Enforcement, Station],
-        RegisterOperator | AddSite | AddProduct | OpenLot | RecordActivity | IssueCertificate
-        | QueuePrint => &[Supervision, Station, ServicePoint],
+        RegisterOperator | ChangeOperator | AddSite | AddProduct | OpenLot | RecordActivity
+        | IssueCertificate | QueuePrint => &[Supervision, Station, ServicePoint],
         _ => &[Supervision],
     }
 }
@@ -104,6 +105,7 @@ impl Sight<'_> {
     /// Every row that a command speaks of must be in sight; county-wide matters speak of none.
     fn of(&self, command: &Command) -> Result<(), DomainError> {
         match command {
+            Command::ChangeOperator(c) => self.row::<Operator>(&c.operator),
             Command::ReviewOperator(c) => self.row::<Operator>(&c.operator),
             Command::AddSite(c) => self.row::<Operator>(&c.operator),
             Command::AddProduct(c) => self.row::<Operator>(&c.operator),

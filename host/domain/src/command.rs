@@ -16,7 +16,7 @@ use crate::{
     input::AddInput,
     lot::OpenLot,
     message::{ReceiveMessage, ReplayMessage, SettleMessage},
-    operator::{RegisterOperator, ReviewOperator},
+    operator::{ChangeOperator, RegisterOperator, ReviewOperator},
     print_job::{EndPrint, QueuePrint},
     product::AddProduct,
     site::AddSite,
@@ -42,6 +42,7 @@ pub enum Command {
     ChangeCredential(CredentialChanged),
     SetUserActive(ActiveChanged),
     RegisterOperator(RegisterOperator),
+    ChangeOperator(ChangeOperator),
     ReviewOperator(ReviewOperator),
     AddSite(AddSite),
     AddProduct(AddProduct),
@@ -76,6 +77,10 @@ impl Command {
             Self::AssignTest(c) => serde_json::to_vec(&(&c.test, &c.lot)),
             Self::RegisterOperator(c) => {
                 serde_json::to_vec(&RegisterOperator { contact_secret: None, ..c.clone() })
+            }
+            Self::ChangeOperator(c) => {
+                let data = RegisterOperator { contact_secret: None, ..c.data.clone() };
+                serde_json::to_vec(&ChangeOperator { data, ..c.clone() })
             }
             Self::RecordTest(c) => serde_json::to_vec(&test_intent(c)),
             Self::AddUser(c) => {

@@ -122,6 +122,10 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         Command::RegisterOperator(c) => {
             made(operator::register(ctx, c)?, Event::OperatorRegistered)
         }
+        Command::ChangeOperator(c) => {
+            let c = operator::change(ctx, c)?;
+            Ok(Decision::one(c.operator.clone(), Event::OperatorChanged(c)))
+        }
         Command::ReviewOperator(c) => {
             let c = operator::review(ctx, c)?;
             Ok(Decision::one(c.operator.clone(), Event::OperatorReviewed(c)))

@@ -14,7 +14,7 @@ use crate::{
     input::Input,
     lot::{Lot, LotHeld},
     message::{Message, ReplayMessage, SettleMessage},
-    operator::{Operator, ReviewOperator},
+    operator::{ChangeOperator, Operator, ReviewOperator},
     print_job::{EndPrint, PrintJob},
     product::Product,
     site::Site,
@@ -100,6 +100,8 @@ pub enum Event {
     CodeChecked(CodeChecked),
     #[serde(rename = "command.answered")]
     Answered(Answered),
+    #[serde(rename = "operator.changed")]
+    OperatorChanged(ChangeOperator),
 }
 
 /// Events as they stand on a journal line.

@@ -179,6 +179,17 @@ pub struct RegisterOperator {
     pub contact_secret: Option<String>,
 }
 
+/// Command and event payload: what is registered is corrected. An operator that was returned waits for
+/// review again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeOperator {
+    /// Operator.
+    pub operator: String,
+    /// All of it, as it is to be.
+    pub data: RegisterOperator,
+}
+
 /// Command and event payload: the county's review.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -196,6 +207,58 @@ pub(crate) fn register(
     ctx: &mut Context<'_>,
     c: RegisterOperator,
 ) -> Result<Operator, DomainError> {
+    let c = checked(ctx, c, "")?;
+    Ok(Operator {
+        id: new_id("opr", ctx.time, ctx.random),
+        name: c.name,
+        kind: c.kind,
+        uscc: c.uscc,
+        uscc_override: c.uscc_override,
+        area: c.area,
+        area_name: c.area_name,
+        address: c.address,
+        contact_name: c.contact_name,
+        contact_phone: c.contact_phone,
+        contact_secret: c.contact_secret,
+        status: OperatorStatus::Submitted,
+        status_reason: String::new(),
+        registered_at: ctx.time,
+    })
+}
+
+pub(crate) fn change(
+    ctx: &mut Context<'_>,
+    c: ChangeOperator,
+) -> Result<ChangeOperator, DomainError> {
+    let operator: Operator = ctx.require("operator", &c.operator)?;
+    // A person's data are kept another way than a company's.
+    if c.data.kind.is_natural_person() != operator.kind.is_natural_person() {
+        return Err(DomainError::field("kind", "person_stays_person"));
+    }
+    let data = checked(ctx, c.data, &operator.id)?;
+    Ok(ChangeOperator { operator: operator.id, data })
+}
+
+/// The operator after a change.
+pub(crate) fn changed(operator: &mut Operator, data: &RegisterOperator) {
+    let c = data.clone();
+    (operator.name, operator.kind) = (c.name, c.kind);
+    (operator.uscc, operator.uscc_override) = (c.uscc, c.uscc_override);
+    (operator.area, operator.area_name, operator.address) = (c.area, c.area_name, c.address);
+    (operator.contact_name, operator.contact_phone) = (c.contact_name, c.contact_phone);
+    operator.contact_secret = c.contact_secret;
+    if operator.status == OperatorStatus::Returned {
+        operator.status = OperatorStatus::Submitted;
+        operator.status_reason = String::new();
+    }
+}
+
+/// What was sent, checked and in its clean spelling. `own` is the operator it is of, if there is one.
+fn checked(
+    ctx: &Context<'_>,
+    c: RegisterOperator,
+    own: &str,
+) -> Result<RegisterOperator, DomainError> {
     let uscc = normalise(&c.uscc);
     let mut check = Check::new();
     check
@@ -213,25 +276,11 @@ pub(crate) fn register(
     check.done()?;
     if !uscc.is_empty()
         && let Some(other) = ctx.state.find::<Operator>(BY_USCC, &uscc)?
+        && other.id != own
     {
         return Err(DomainError::refused("uscc_taken", &[("name", &other.name)]));
     }
-    Ok(Operator {
-        id: new_id("opr", ctx.time, ctx.random),
-        name: c.name.trim().into(),
-        kind: c.kind,
-        uscc,
-        uscc_override,
-        area: c.area,
-        area_name: c.area_name,
-        address: c.address,
-        contact_name: c.contact_name,
-        contact_phone: c.contact_phone,
-        contact_secret: c.contact_secret,
-        status: OperatorStatus::Submitted,
-        status_reason: String::new(),
-        registered_at: ctx.time,
-    })
+    Ok(RegisterOperator { name: c.name.trim().into(), uscc, uscc_override, ..c })
 }
 
 /// A wrong check character is a warning that a person may override (domain/codes, section 1).

@@ -17,9 +17,9 @@ use tianyin_domain::user::{ActiveChanged, AddUser, CredentialChanged};
 use tianyin_domain::{Actor, Command, DomainError, Role, Scope, Verdict};
 
 use crate::farm::{
-    Farm, OTHER_TOWNSHIP, TOWNSHIP, add_input, add_product, add_site, admin, approve, clerk,
-    clerk_of, county, device, grant, issue, judgement, measured, measurement, message, open_lot,
-    producer, record, register, request, review, system, typed, user,
+    Farm, OTHER_TOWNSHIP, TOWNSHIP, add_input, add_product, add_site, admin, approve, change,
+    clerk, clerk_of, county, device, grant, issue, judgement, measured, measurement, message,
+    open_lot, producer, record, register, request, review, system, typed, user,
 };
 
 /// The columns of the table.
@@ -62,7 +62,7 @@ fn expected(command: &Command) -> &'static str {
         }
 
         Command::AddInput(_) => "y yff yy ff y yffff",
-        Command::RegisterOperator(_) => "y yff yf ff y yffyy",
+        Command::RegisterOperator(_) | Command::ChangeOperator(_) => "y yff yf ff y yffyy",
         Command::ReviewOperator(_)
         | Command::GrantAuthorisation(_)
         | Command::RevokeAuthorisation(_) => "y yff yh ff y fffff",
@@ -119,6 +119,7 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         }),
         Command::SetUserActive(ActiveChanged { user, active: false }),
         Command::RegisterOperator(register("甲社", "91350100M000100Y43")),
+        change(&operator, register("甲社", "91350100M000100Y43")),
         review(&operator, OperatorStatus::Suspended, "整改"),
         add_site(&operator, "田"),
         add_product(&operator, "莲", "莲"),

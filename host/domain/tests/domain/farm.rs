@@ -11,7 +11,9 @@ use tianyin_domain::input::{AddInput, InputKind, RegisteredUse};
 use tianyin_domain::lot::OpenLot;
 use tianyin_domain::measurement::Measurement;
 use tianyin_domain::message::{MessageKind, Payload, ReceiveMessage};
-use tianyin_domain::operator::{OperatorKind, OperatorStatus, RegisterOperator, ReviewOperator};
+use tianyin_domain::operator::{
+    ChangeOperator, OperatorKind, OperatorStatus, RegisterOperator, ReviewOperator,
+};
 use tianyin_domain::product::{AddProduct, ProductClass};
 use tianyin_domain::site::AddSite;
 use tianyin_domain::test::{MatchedBy, Origin, RecordTest};
@@ -296,6 +298,10 @@ pub fn add_input(name: &str, uses: Vec<RegisteredUse>) -> Command {
         substances: vec!["示例成分".into()],
         uses,
     })
+}
+
+pub fn change(operator: &str, data: RegisterOperator) -> Command {
+    Command::ChangeOperator(ChangeOperator { operator: operator.into(), data })
 }
 
 pub fn review(operator: &str, status: OperatorStatus, reason: &str) -> Command {

@@ -3,7 +3,7 @@
 use tianyin_domain::Command;
 use tianyin_domain::operator::{Operator, OperatorKind, OperatorStatus, RegisterOperator};
 
-use crate::farm::{clerk, register, review};
+use crate::farm::{change, clerk, register, review};
 use crate::world::World;
 
 #[test]
@@ -151,4 +151,38 @@ fn review_transitions() {
         }
     }
     assert_eq!(World::new().no(&clerk(), review("opr_no", Approved, "")), "no operator");
+}
+
+#[test]
+fn what_was_returned_is_corrected_and_waits_again() {
+    let mut world = World::new();
+    let first = register("甲社", "91350100M000100Y43");
+    let id = world.ok(&clerk(), Command::RegisterOperator(first.clone()));
+    world.ok(&clerk(), review(&id, OperatorStatus::Returned, "地址不详"));
+    let before = world.version(&format!("operator/{id}"));
+    let better = RegisterOperator {
+        name: " 甲合作社 ".into(),
+        uscc: " 91350100m000100y43".into(),
+        address: "荷塘路 1 号".into(),
+        ..first.clone()
+    };
+    world.ok(&clerk(), change(&id, better.clone()));
+    let now: Operator = world.get(&id);
+    assert_eq!((now.name.as_str(), now.address.as_str()), ("甲合作社", "荷塘路 1 号"));
+    assert_eq!((now.status, now.status_reason.as_str()), (OperatorStatus::Submitted, ""));
+    assert_eq!(now.uscc, "91350100M000100Y43", "its own code is not taken by another");
+    assert!(world.version(&format!("operator/{id}")) > before);
+
+    // Approved stays approved: a corrected address is no reason to stop a farm.
+    world.ok(&clerk(), review(&id, OperatorStatus::Approved, ""));
+    world.ok(&clerk(), change(&id, better.clone()));
+    assert_eq!(world.get::<Operator>(&id).status, OperatorStatus::Approved);
+
+    let other =
+        world.ok(&clerk(), Command::RegisterOperator(register("乙社", "91110000600037341L")));
+    assert_eq!(world.no(&clerk(), change(&other, better.clone())), "uscc_taken");
+    let person =
+        RegisterOperator { kind: OperatorKind::Farmer, uscc: String::new(), ..better.clone() };
+    assert_eq!(world.no(&clerk(), change(&id, person)), "kind:person_stays_person");
+    assert_eq!(world.no(&clerk(), change("opr_no", better)), "no operator");
 }

@@ -3,7 +3,7 @@
 use tianyin_domain::Actor;
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::identity::mask_phone;
-use tianyin_domain::operator::{Operator, RegisterOperator};
+use tianyin_domain::operator::{ChangeOperator, Operator, RegisterOperator};
 
 use super::{App, AppError};
 
@@ -30,6 +30,52 @@ impl App {
             return outcome;
         }
         self.submit_keyed(actor, Command::RegisterOperator(command), idempotency_key).await
+    }
+
+    /// Corrects what is registered, based on the versions in `seen`; `contact_phone` comes in full, or as
+    /// the pages show it when it stays.
+    ///
+    /// # Errors
+    /// As the domain refuses; [`AppError::Conflict`] when the operator changed meanwhile.
+    pub async fn change_operator(
+        &self,
+        actor: &Actor,
+        mut command: ChangeOperator,
+        idempotency_key: Option<String>,
+        seen: &[(String, u64)],
+    ) -> Result<Outcome, AppError> {
+        let root = format!("operator/{}", command.operator);
+        // Read before the record: which secret is kept is decided on it.
+        let version = self.store.version(&root).map_err(AppError::internal)?;
+        let now: Option<Operator> =
+            self.store.get(&command.operator).map_err(AppError::internal)?;
+        let kept = now.as_ref().and_then(|operator| operator.contact_secret.clone());
+        let seen = if seen.is_empty() { vec![(root, version)] } else { seen.to_vec() };
+        let data = &mut command.data;
+        data.contact_secret = None;
+        let phone = data.contact_phone.trim().to_owned();
+        let mut fresh = None;
+        if data.kind.is_natural_person() && now.is_some_and(|now| now.contact_phone == phone) {
+            data.contact_secret.clone_from(&kept);
+        } else if data.kind.is_natural_person() && !phone.is_empty() {
+            data.contact_phone = mask_phone(&phone);
+            let token = self.vault.put(&phone).map_err(AppError::internal)?;
+            (data.contact_secret, fresh) = (Some(token.clone()), Some(token));
+        }
+        let command = Command::ChangeOperator(command);
+        let outcome = self.submit_based(actor, command, idempotency_key, &seen).await;
+        let done = outcome.as_ref().is_ok_and(|outcome| outcome.written);
+        // One of the two belongs to nobody now; where it is not known which, both stay.
+        let unused = match (&outcome, fresh) {
+            (_, None) => None,
+            (_, Some(_)) if done => kept,
+            (Ok(_) | Err(AppError::Domain(_) | AppError::Conflict(_)), Some(fresh)) => Some(fresh),
+            (Err(_), Some(_)) => None,
+        };
+        if let Some(token) = unused {
+            self.vault.erase(&token).map_err(AppError::internal)?;
+        }
+        outcome
     }
 
     /// The contact phone as a paper shows it: in full, from the vault where it is kept there.

@@ -86,6 +86,13 @@ impl OnRecord {
                     self.holders.insert(format!("operator/{}", e.id), secret);
                 }
             }
+            Event::OperatorChanged(e) => {
+                let holder = format!("operator/{}", e.operator);
+                match e.data.contact_secret {
+                    Some(secret) => self.holders.insert(holder, secret),
+                    None => self.holders.remove(&holder),
+                };
+            }
             Event::SiteAdded(e) => self.made(&e),
             Event::ProductAdded(e) => self.made(&e),
             Event::InputAdded(e) => self.made(&e),

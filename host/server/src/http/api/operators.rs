@@ -6,7 +6,9 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use tianyin_domain::command::Command;
-use tianyin_domain::operator::{self, Operator, OperatorStatus, RegisterOperator, ReviewOperator};
+use tianyin_domain::operator::{
+    self, ChangeOperator, Operator, OperatorStatus, RegisterOperator, ReviewOperator,
+};
 
 use super::Answer;
 use super::list::{self, Filter, Listing};
@@ -97,6 +99,9 @@ pub(super) fn routes() -> Vec<Route> {
             get(one),
         )
         .versioned(),
+        Route::post("/operators/{id}/change", "Corrects what is registered.", good, post(change))
+            .body::<RegisterOperator>()
+            .versioned(),
         Route::post("/operators/{id}/review", "Reviews an operator.", good, post(review))
             .body::<Review>()
             .versioned(),
@@ -118,6 +123,20 @@ async fn register(
     Body(command): Body<RegisterOperator>,
 ) -> Answer {
     let outcome = app.register_operator(caller.actor(), command, key).await?;
+    made::<Operator>(&app, &caller, &outcome)
+}
+
+async fn change(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(operator): Path<String>,
+    Key(key): Key,
+    version: IfMatch,
+    Body(data): Body<RegisterOperator>,
+) -> Answer {
+    let seen = version.of(format!("operator/{operator}"));
+    let command = ChangeOperator { operator, data };
+    let outcome = app.change_operator(caller.actor(), command, key, &seen).await?;
     made::<Operator>(&app, &caller, &outcome)
 }
 

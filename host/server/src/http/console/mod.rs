@@ -28,6 +28,7 @@ mod lots;
 mod messages;
 mod meter;
 mod operator;
+mod operator_edit;
 mod operators;
 mod pick;
 mod print_jobs;
@@ -62,6 +63,7 @@ pub fn router() -> Router<Arc<App>> {
         .merge(today::router())
         .merge(operators::router())
         .merge(operator::router())
+        .merge(operator_edit::router())
         .merge(products::router())
         .merge(inputs::router())
         .merge(lots::router())

@@ -153,7 +153,10 @@ async fn register(State(app): State<Arc<App>>, posted: Posted) -> Answer {
     refused(&new_page(&app, &signed, form)?)
 }
 
-fn read_operator(app: &App, form: &mut Form) -> Result<Option<RegisterOperator>, ConsoleError> {
+pub(super) fn read_operator(
+    app: &App,
+    form: &mut Form,
+) -> Result<Option<RegisterOperator>, ConsoleError> {
     // In the order of the page, which is the order of the summary.
     let kind: Option<OperatorKind> = form.choice_of("kind");
     let name = form.text_of("name");
@@ -185,7 +188,7 @@ fn read_operator(app: &App, form: &mut Form) -> Result<Option<RegisterOperator>,
 /// reason why a wrong check character is right after all.
 #[derive(Debug, Clone, Default, Template)]
 #[template(path = "operators/_uscc.html")]
-struct UsccNote {
+pub(super) struct UsccNote {
     form: Form,
     /// What is wrong with it.
     error: Option<String>,
@@ -200,7 +203,8 @@ struct UsccNote {
 impl askama::filters::HtmlSafe for UsccNote {}
 
 impl UsccNote {
-    fn of(app: &App, form: &Form) -> Result<Self, ConsoleError> {
+    /// Of the form of a new operator, or of the one that its field `operator` names.
+    pub(super) fn of(app: &App, form: &Form) -> Result<Self, ConsoleError> {
         let mut note = Self { form: form.clone().of("operator"), ..Self::default() };
         let uscc = normalise(form.get("uscc"));
         if uscc.is_empty() {
@@ -230,7 +234,9 @@ impl UsccNote {
             note.error = None;
         }
         let state: &dyn tianyin_domain::State = &app.store;
-        if let Some(other) = state.find::<Operator>(operator::BY_USCC, &uscc)? {
+        if let Some(other) = state.find::<Operator>(operator::BY_USCC, &uscc)?
+            && other.id != form.get("operator")
+        {
             let params = [("name", other.name.as_str())];
             note.error = Some(crate::texts::tf("error.uscc_taken", params));
             note.good = false;

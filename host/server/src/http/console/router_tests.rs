@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod accounts;
+mod operators;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
