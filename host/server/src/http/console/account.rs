@@ -7,7 +7,6 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use tianyin_domain::Time;
-use tianyin_domain::agency::Agency;
 
 use super::error::{Answer, ConsoleError};
 use super::filters;
@@ -18,7 +17,6 @@ use super::session::{Posted, Signed, done};
 use crate::app::App;
 use crate::app::accounts::Session;
 use crate::http::ClientAddr;
-use crate::texts::t;
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -51,11 +49,7 @@ async fn show(State(app): State<Arc<App>>, signed: Signed) -> Answer {
 
 fn account_page(app: &App, signed: Signed, form: Form) -> Result<AccountPage, ConsoleError> {
     let user = &signed.session.user;
-    let place = match (&user.operator, &user.agency) {
-        (Some(id), _) => read::operator_name(app, id)?,
-        (None, Some(id)) => app.store.get::<Agency>(id)?.map(|a| a.name).unwrap_or_default(),
-        (None, None) => t("users.county_itself").to_owned(),
-    };
+    let place = read::place_of(app, user)?;
     let sessions = app.sessions_of(&user.id).into_iter().map(|session| Open {
         began: session.started_at(),
         last_seen: session.last_seen_at(),

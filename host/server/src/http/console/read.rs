@@ -1,8 +1,10 @@
 //! Reading for pages: one record, a page of a list, names of what a row refers to.
 
 use serde::Deserialize;
+use tianyin_domain::agency::Agency;
 use tianyin_domain::operator::{self, Operator};
 use tianyin_domain::state::{Entity, Index};
+use tianyin_domain::user::User;
 use tianyin_domain::{Scope, identity};
 use tianyin_store::PageQuery;
 
@@ -122,6 +124,15 @@ pub fn count(
 /// The name of an operator; empty when it is not on record.
 pub fn operator_name(app: &App, id: &str) -> Result<String, ConsoleError> {
     Ok(app.store.get::<Operator>(id)?.map(|o| o.name).unwrap_or_default())
+}
+
+/// The operator a user acts for, or the agency it works for, by name; empty for the county's own.
+pub fn place_of(app: &App, user: &User) -> Result<String, ConsoleError> {
+    match (&user.operator, &user.agency) {
+        (Some(id), _) => operator_name(app, id),
+        (None, Some(id)) => Ok(app.store.get::<Agency>(id)?.map(|a| a.name).unwrap_or_default()),
+        (None, None) => Ok(String::new()),
+    }
 }
 
 /// Operators whose credit code is the text, or whose name contains it; at most `limit`.

@@ -71,11 +71,7 @@ async fn list(
     let found = read::rows::<User>(&app, &Scope::everything(), part, &address, after)?;
     let mut rows = Vec::with_capacity(found.items.len());
     for user in found.items {
-        let place = match (&user.operator, &user.agency) {
-            (Some(id), _) => read::operator_name(&app, id)?,
-            (None, Some(id)) => app.store.get::<Agency>(id)?.map(|a| a.name).unwrap_or_default(),
-            (None, None) => String::new(),
-        };
+        let place = read::place_of(&app, &user)?;
         rows.push(Row { own: user.id == signed.session.user.id, place, user });
     }
     let page = Page::new(&app, &signed, "/users", "users.title");
