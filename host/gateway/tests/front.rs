@@ -40,7 +40,7 @@ async fn who_says_nothing_or_speaks_slowly_is_closed_in_time() {
     let started = Instant::now();
     let mut silent = TcpStream::connect(gateway.local_addr()).await.unwrap();
     closed_after(&mut silent).await;
-    assert!((DEADLINE..SOON).contains(&started.elapsed()), "{:?}", started.elapsed());
+    assert!((DEADLINE..DEADLINE * 4).contains(&started.elapsed()), "{:?}", started.elapsed());
 
     let started = Instant::now();
     let slow = TcpStream::connect(gateway.local_addr()).await.unwrap();
@@ -57,12 +57,12 @@ async fn who_says_nothing_or_speaks_slowly_is_closed_in_time() {
     });
     let ended = tokio::time::timeout(SOON, from.read(&mut [0])).await.expect("it stays open");
     assert!(!matches!(ended, Ok(1..)), "{ended:?}");
-    assert!((DEADLINE..SOON).contains(&started.elapsed()), "{:?}", started.elapsed());
+    assert!((DEADLINE..DEADLINE * 4).contains(&started.elapsed()), "{:?}", started.elapsed());
     drip.abort();
 
     let mut wrong = TcpStream::connect(gateway.local_addr()).await.unwrap();
     wrong.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-    closed_after(&mut wrong).await;
+    assert!(closed_after(&mut wrong).await < DEADLINE);
 
     let stats = gateway.front_stats();
     assert_eq!(stats.timed_out.load(Ordering::Relaxed), 2);

@@ -55,12 +55,14 @@ impl Recorder {
         })
     }
 
+    /// Of what is stored, in the order of storing, which is nobody's promise between two at a time.
     pub fn payloads(&self) -> Vec<String> {
-        let stored = self.stored.lock();
-        stored
-            .iter()
-            .map(|message| String::from_utf8_lossy(&message.payload).into_owned())
-            .collect()
+        texts(&self.stored.lock())
+    }
+
+    /// Of what was handed over, in that order.
+    pub fn begun(&self) -> Vec<String> {
+        texts(&self.entered.lock())
     }
 
     pub fn offline(&self, device: &str) -> Vec<Offline> {
@@ -71,6 +73,11 @@ impl Recorder {
             .filter_map(|(_, why)| why.clone())
             .collect()
     }
+}
+
+fn texts(messages: &[UpMessage]) -> Vec<String> {
+    let text = |message: &UpMessage| String::from_utf8_lossy(&message.payload).into_owned();
+    messages.iter().map(text).collect()
 }
 
 #[async_trait]

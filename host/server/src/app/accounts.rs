@@ -234,16 +234,8 @@ impl App {
         address: IpAddr,
     ) -> Result<(), AppError> {
         let keys = throttle_keys(&user.username, address);
-        self.check_throttle(&keys)?;
         // As it is now: the session may be older than the last change.
-        let user = self.user_by_name(&user.username)?.filter(|u| u.active);
-        let hash = match &user {
-            Some(user) => self.vault.get(&user.credential).map_err(AppError::internal)?,
-            None => None,
-        };
-        let fits = self.verify_password(old, hash).await?;
-        let (Some(user), true) = (user, fits) else {
-            self.count_failure(&keys);
+        let Some(user) = self.user_with_password(&user.username, old, &keys).await? else {
             return Err(DomainError::field("password_now", "wrong_old_password").into());
         };
         self.reset_password(&user.actor(), &user.username, new).await
@@ -263,15 +255,8 @@ impl App {
     ) -> Result<(String, Session), AppError> {
         let username = username.trim().to_ascii_lowercase();
         let keys = throttle_keys(&username, address);
-        self.check_throttle(&keys)?;
-        let user = self.user_by_name(&username)?.filter(|u| u.active);
-        let hash = match &user {
-            Some(user) => self.vault.get(&user.credential).map_err(AppError::internal)?,
-            None => None,
-        };
-        let fits = self.verify_password(password.to_owned(), hash).await?;
-        let (Some(user), true) = (user, fits) else {
-            self.count_failure(&keys);
+        let Some(user) = self.user_with_password(&username, password.to_owned(), &keys).await?
+        else {
             return Err(AppError::refused("wrong_password"));
         };
         self.accounts.throttles.lock().remove(&keys[0]);
@@ -313,6 +298,26 @@ impl App {
     /// Ends every session of a user.
     pub fn end_sessions_of(&self, user: &str) {
         self.accounts.sessions.lock().retain(|_, s| s.user.id != user);
+    }
+
+    /// The active user whose password it is; failures are counted under `keys`.
+    async fn user_with_password(
+        &self,
+        username: &str,
+        password: String,
+        keys: &[String],
+    ) -> Result<Option<User>, AppError> {
+        self.check_throttle(keys)?;
+        let user = self.user_by_name(username)?.filter(|u| u.active);
+        let hash = match &user {
+            Some(user) => self.vault.get(&user.credential).map_err(AppError::internal)?,
+            None => None,
+        };
+        if self.verify_password(password, hash).await? {
+            return Ok(user);
+        }
+        self.count_failure(keys);
+        Ok(None)
     }
 
     fn user_by_name(&self, username: &str) -> Result<Option<User>, AppError> {

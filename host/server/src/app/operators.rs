@@ -15,21 +15,15 @@ impl App {
         mut command: RegisterOperator,
         idempotency_key: Option<String>,
     ) -> Result<Outcome, AppError> {
-        command.contact_secret = None;
-        if command.kind.is_natural_person() && !command.contact_phone.trim().is_empty() {
-            let phone = std::mem::take(&mut command.contact_phone);
-            command.contact_phone = mask_phone(phone.trim());
-            let token = self.vault.put(phone.trim()).map_err(AppError::internal)?;
-            command.contact_secret = Some(token.clone());
-            let outcome =
-                self.submit_keyed(actor, Command::RegisterOperator(command), idempotency_key).await;
-            // Refused or repeated: the secret belongs to nobody.
-            if !outcome.as_ref().is_ok_and(|o| o.written) {
-                self.vault.erase(&token).map_err(AppError::internal)?;
-            }
-            return outcome;
+        command.contact_secret = self.hide_phone(&mut command)?;
+        let fresh = command.contact_secret.clone();
+        let command = Command::RegisterOperator(command);
+        let outcome = self.submit_keyed(actor, command, idempotency_key).await;
+        // Refused or repeated: the secret belongs to nobody.
+        if let (Some(token), false) = (fresh, outcome.as_ref().is_ok_and(|o| o.written)) {
+            self.vault.erase(&token).map_err(AppError::internal)?;
         }
-        self.submit_keyed(actor, Command::RegisterOperator(command), idempotency_key).await
+        outcome
     }
 
     /// Corrects what is registered, based on the versions in `seen`; `contact_phone` comes in full, or as
@@ -52,16 +46,10 @@ impl App {
         let kept = now.as_ref().and_then(|operator| operator.contact_secret.clone());
         let seen = if seen.is_empty() { vec![(root, version)] } else { seen.to_vec() };
         let data = &mut command.data;
-        data.contact_secret = None;
-        let phone = data.contact_phone.trim().to_owned();
-        let mut fresh = None;
-        if data.kind.is_natural_person() && now.is_some_and(|now| now.contact_phone == phone) {
-            data.contact_secret.clone_from(&kept);
-        } else if data.kind.is_natural_person() && !phone.is_empty() {
-            data.contact_phone = mask_phone(&phone);
-            let token = self.vault.put(&phone).map_err(AppError::internal)?;
-            (data.contact_secret, fresh) = (Some(token.clone()), Some(token));
-        }
+        let stays = data.kind.is_natural_person()
+            && now.is_some_and(|now| now.contact_phone == data.contact_phone.trim());
+        let fresh = if stays { None } else { self.hide_phone(data)? };
+        data.contact_secret = if stays { kept.clone() } else { fresh.clone() };
         let command = Command::ChangeOperator(command);
         let outcome = self.submit_based(actor, command, idempotency_key, &seen).await;
         let done = outcome.as_ref().is_ok_and(|outcome| outcome.written);
@@ -76,6 +64,16 @@ impl App {
             self.vault.erase(&token).map_err(AppError::internal)?;
         }
         outcome
+    }
+
+    /// Masks a natural person's phone; the token of the whole in the vault.
+    fn hide_phone(&self, data: &mut RegisterOperator) -> Result<Option<String>, AppError> {
+        let phone = data.contact_phone.trim().to_owned();
+        if !data.kind.is_natural_person() || phone.is_empty() {
+            return Ok(None);
+        }
+        data.contact_phone = mask_phone(&phone);
+        self.vault.put(&phone).map(Some).map_err(AppError::internal)
     }
 
     /// The contact phone as a paper shows it: in full, from the vault where it is kept there.
