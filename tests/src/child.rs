@@ -250,18 +250,34 @@ pub fn finish(
     };
     let stdout = read(child.stdout.take().map(|pipe| Box::new(pipe) as _));
     let stderr = read(child.stderr.take().map(|pipe| Box::new(pipe) as _));
+    let text = |thread: std::thread::JoinHandle<String>| thread.join().unwrap_or_default();
     let started = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
         }
         if started.elapsed() > timeout {
+            let threads = threads_of(child.id());
             let _ = child.kill();
             let _ = child.wait();
-            bail!("{} did not end within {timeout:?}", program.display());
+            bail!(
+                "{} did not end within {timeout:?}; its threads: {threads}\n{}{}",
+                program.display(),
+                text(stdout),
+                text(stderr)
+            );
         }
         std::thread::sleep(Duration::from_millis(3));
     };
-    let text = |thread: std::thread::JoinHandle<String>| thread.join().unwrap_or_default();
     Ok(Finished { code: status.code(), stdout: text(stdout), stderr: text(stderr) })
+}
+
+/// Names of a process's threads, each with the kernel function it waits in.
+fn threads_of(process: u32) -> String {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let told = tasks.map(|task| {
+        let of = |file| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        format!("{} {}", of("comm").trim(), of("wchan").trim())
+    });
+    told.collect::<Vec<_>>().join(", ")
 }

@@ -120,14 +120,13 @@ impl Committer {
             self.stats.commit_us.see_since(started);
             self.announce.send_replace(seqs.last);
         }
-        let mut unreadable = false;
+        // Before anybody is told: the next question meets a shut gate, or a store that can be read.
+        if decided.iter().any(|d| matches!(d.answer, Err(DomainError::State(_)))) {
+            self.look_at_store();
+        }
         for d in decided {
             self.stats.note_answer(&d);
-            unreadable |= matches!(d.answer, Err(DomainError::State(_)));
             let _ = d.job.reply.send(d.answer.map_err(AppError::from));
-        }
-        if unreadable {
-            self.look_at_store();
         }
         true
     }

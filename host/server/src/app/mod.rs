@@ -38,7 +38,7 @@ use std::sync::{Arc, OnceLock};
 use tianyin_documents::Renderer;
 use tianyin_domain::command::{Command, Envelope, Outcome};
 use tianyin_domain::county::{COUNTY_ID, County};
-use tianyin_domain::{Actor, Time};
+use tianyin_domain::{Actor, State, Time};
 use tianyin_gateway::Gateway;
 use tianyin_rules::RuleSet;
 use tianyin_store::Store;
@@ -176,7 +176,8 @@ impl App {
 
     /// Settings of the county; `None` before set-up.
     pub fn county(&self) -> Result<Option<County>, AppError> {
-        self.store.get(COUNTY_ID).map_err(AppError::internal)
+        let state: &dyn State = &self.store;
+        Ok(state.get(COUNTY_ID)?)
     }
 
     /// The way to the devices, once it is started.

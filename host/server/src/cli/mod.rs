@@ -11,6 +11,7 @@ mod rules;
 mod serve;
 mod sim;
 mod status;
+mod stuck;
 mod user;
 
 use std::path::PathBuf;

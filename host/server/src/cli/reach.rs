@@ -14,7 +14,7 @@ use tianyin_store::StoreError;
 use tokio_stream::StreamExt as _;
 use tower::ServiceExt as _;
 
-use super::runtime;
+use super::{runtime, stuck};
 use crate::admin::{Line, Progress, Who, socket};
 use crate::app::App;
 use crate::config::Config;
@@ -68,6 +68,7 @@ pub(crate) fn reach<T>(
     mut open: impl FnMut() -> anyhow::Result<T>,
 ) -> anyhow::Result<Reached<T>> {
     let started = Instant::now();
+    let watch = stuck::watch(config).context("thread")?;
     loop {
         match socket::connect(&config.data) {
             Ok(stream) => return Ok(Reached::Running(stream)),
@@ -78,7 +79,10 @@ pub(crate) fn reach<T>(
         }
         ours(config)?;
         match open() {
-            Ok(opened) => return Ok(Reached::Stopped(opened)),
+            Ok(opened) => {
+                watch.keep();
+                return Ok(Reached::Stopped(opened));
+            }
             Err(e) if is_locked(&e) && started.elapsed() < BETWEEN => {
                 std::thread::sleep(Duration::from_millis(100));
             }

@@ -4,6 +4,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tianyin_domain::command::Outcome;
 use tianyin_domain::{DomainError, Finding, Verdict};
 use tianyin_store::StoreError;
 
@@ -70,6 +71,15 @@ impl Problem {
             retry_after_s: None,
             cause: None,
         }
+    }
+
+    /// The same once a command is done: that the store cannot be read to show what it did must not
+    /// make its caller do it again.
+    pub fn after(self, outcome: &Outcome) -> Self {
+        if self.code != "store_unreadable" {
+            return self;
+        }
+        Self { cause: self.cause, ..AppError::Recorded(outcome.clone()).into() }
     }
 
     /// The same with values for the sentence.

@@ -63,6 +63,7 @@ async fn configure(
         full_name: old.full_name,
         public_url: body.public_url,
     };
-    app.submit_keyed(caller.actor(), Command::ConfigureCounty(command), key).await?;
-    Ok(Json(show(&county(&app)?)?).into_response())
+    let outcome = app.submit_keyed(caller.actor(), Command::ConfigureCounty(command), key).await?;
+    let now = county(&app).map_err(|problem| problem.after(&outcome))?;
+    Ok(Json(show(&now)?).into_response())
 }

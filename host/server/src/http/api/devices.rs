@@ -176,7 +176,8 @@ async fn approve(
         token_sha256: String::new(),
     };
     let (outcome, token) = app.approve_device(caller.actor(), command, body.new_token, key).await?;
-    let answer = json!({ "device": device(&app, &caller, &id)?, "token": token });
+    let device = device(&app, &caller, &id).map_err(|problem| problem.after(&outcome))?;
+    let answer = json!({ "device": device, "token": token });
     Ok(made_value::<Device>(&outcome, APPROVED.show(&answer)))
 }
 

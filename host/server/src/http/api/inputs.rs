@@ -76,6 +76,7 @@ async fn add(
     Body(command): Body<AddInput>,
 ) -> Answer {
     let outcome = app.submit_keyed(caller.actor(), Command::AddInput(command), key).await?;
-    let record = show(&find(&app, &caller, &outcome.id)?)?;
+    let record = find(&app, &caller, &outcome.id).and_then(|input| show(&input));
+    let record = record.map_err(|problem| problem.after(&outcome))?;
     Ok(made_value::<Input>(&outcome, record))
 }

@@ -192,7 +192,8 @@ pub fn shown_version<E: Shown>(app: &App, caller: &Caller, id: &str) -> Answer {
 
 /// The record that a command made: 201, or 200 when the same request was made before.
 pub fn made<E: Shown>(app: &App, caller: &Caller, outcome: &Outcome) -> Answer {
-    let record = show(&one::<E>(app, caller, &outcome.id)?)?;
+    let record = one::<E>(app, caller, &outcome.id).and_then(|record| show(&record));
+    let record = record.map_err(|problem| problem.after(outcome))?;
     Ok(made_value::<E>(outcome, record))
 }
 
