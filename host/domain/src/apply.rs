@@ -4,11 +4,14 @@
 use rust_decimal::Decimal;
 
 use crate::agency::Agency;
+use crate::application;
 use crate::authorisation::Authorisation;
 use crate::certificate::{Certificate, CertificateStatus};
 use crate::code::{self, Code};
 use crate::device::{Bench, Device, DeviceStatus};
+use crate::document::Document;
 use crate::event::Event;
+use crate::history::remember;
 use crate::lot::{self, Lot, LotStatus};
 use crate::message::{Content, Message, MessageStatus};
 use crate::operator::{self, Operator};
@@ -23,21 +26,51 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
     match event {
         Event::CountyConfigured(e) => o.put(e),
         Event::AgencyAdded(e) => o.put(e),
-        Event::UserAdded(e) => apply_user(o, e),
+        Event::UserAdded(e) => {
+            if let Some(operator) = &e.operator {
+                remember(o, root("operator", operator))?;
+            }
+            remember(o, root("user", &e.id))?;
+            apply_user(o, e)
+        }
         Event::CredentialChanged(e) => {
+            remember(o, root("user", &e.user))?;
             o.update::<User>(&e.user, |u| u.credential.clone_from(&e.credential))
         }
-        Event::ActiveChanged(e) => o.update::<User>(&e.user, |u| u.active = e.active),
+        Event::ActiveChanged(e) => {
+            remember(o, root("user", &e.user))?;
+            o.update::<User>(&e.user, |u| u.active = e.active)
+        }
         Event::OperatorRegistered(e) => {
-            o.touch(root("operator", &e.id));
-            o.put(e)
+            change_operator(o, &e.id)?;
+            o.put(&operator::recorded(e))
         }
         Event::OperatorChanged(e) => {
-            o.touch(root("operator", &e.operator));
+            change_operator(o, &e.operator)?;
             o.update::<Operator>(&e.operator, |op| operator::changed(op, &e.data))
         }
+        Event::OperatorWithdrawn(e) => {
+            change_operator(o, &e.operator)?;
+            o.update::<Operator>(&e.operator, application::withdrawn)
+        }
+        Event::CardIssued(e) => {
+            remember(o, root("operator", &e.operator))?;
+            o.put(e)
+        }
+        Event::DocumentFiled(e) => {
+            remember(o, root("operator", &e.operator))?;
+            o.create(e)
+        }
+        Event::DocumentClosed(e) => {
+            let mut operator = String::new();
+            o.update::<Document>(&e.document, |document| {
+                document.closed = Some(e.reason.clone());
+                operator.clone_from(&document.operator);
+            })?;
+            remember(o, root("operator", &operator))
+        }
         Event::OperatorReviewed(e) => {
-            o.touch(root("operator", &e.operator));
+            change_operator(o, &e.operator)?;
             o.update::<Operator>(&e.operator, |op| {
                 op.status = e.status;
                 op.status_reason.clone_from(&e.reason);
@@ -45,9 +78,13 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         }
         Event::SiteAdded(e) => {
             o.touch(root("site", &e.id));
+            remember(o, root("operator", &e.operator))?;
             o.put(e)
         }
-        Event::ProductAdded(e) => o.put(e),
+        Event::ProductAdded(e) => {
+            remember(o, root("operator", &e.operator))?;
+            o.put(e)
+        }
         Event::InputAdded(e) => o.put(e),
         Event::LotOpened(e) => {
             o.touch(root("lot", &e.id));
@@ -109,7 +146,7 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
             })
         }
         Event::AuthorisationGranted(e) => {
-            o.touch(root("operator", &e.operator));
+            change_operator(o, &e.operator)?;
             o.put(e)
         }
         Event::AuthorisationRevoked(e) => apply_revocation(o, &e.authorisation, time),
@@ -160,8 +197,13 @@ fn apply_revocation(o: &mut Overlay<'_>, id: &str, time: Time) -> Result<(), Sta
         a.revoked_at = Some(time);
         operator.clone_from(&a.operator);
     })?;
-    o.touch(root("operator", &operator));
-    Ok(())
+    change_operator(o, &operator)
+}
+
+/// What rules and people based on the operator is to be looked at again.
+fn change_operator(o: &mut Overlay<'_>, id: &str) -> Result<(), StateError> {
+    o.touch(root("operator", id));
+    remember(o, root("operator", id))
 }
 
 fn apply_certificate(o: &mut Overlay<'_>, c: &Certificate) -> Result<(), StateError> {

@@ -5,6 +5,7 @@ use crate::agency::AgencyKind;
 use crate::authorisation::Authorisation;
 use crate::certificate::Certificate;
 use crate::command::{Command, CommandKind};
+use crate::document::Document;
 use crate::error::DomainError;
 use crate::lot::Lot;
 use crate::message::Message;
@@ -28,7 +29,7 @@ pub fn authorise(actor: &Actor, command: &Command, state: &dyn State) -> Result<
             may(*role, *office, command.kind())
                 && match command {
                     Command::RegisterOperator(c) => scope.covers(&c.area, ""),
-                    Command::ChangeOperator(c) => scope.covers(&c.data.area, ""),
+                    Command::ChangeOperator(c) => scope.covers(&c.data.area, &c.operator),
                     Command::RecordTest(c) => is_typed(c),
                     Command::ChangeCredential(c) => *role == Role::Administrator || c.user == *id,
                     _ => true,
@@ -65,15 +66,19 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
     match command {
         ConfigureCounty | AddAgency | AddUser | SetUserActive | ApproveDevice | DisableDevice
         | ReplayMessage => &[Administrator],
-        RegisterOperator | ChangeOperator | AddInput => &[Administrator, Clerk, Officer],
-        ReviewOperator | AssignTest | GrantAuthorisation | RevokeAuthorisation => {
+        RegisterOperator | AddInput => &[Administrator, Clerk, Officer],
+        ReviewOperator | AssignTest | GrantAuthorisation | RevokeAuthorisation | IssueCard => {
             &[Administrator, Clerk]
         }
-        AddSite | AddProduct | OpenLot | RecordActivity | RecordTest | QueuePrint
-        | ChangeCredential => &[Administrator, Clerk, Officer, Producer],
+        // Its own applications; approved ones are for the county to correct.
+        WithdrawOperator => &[Producer],
+        ChangeOperator | FileDocument | CloseDocument | AddSite | AddProduct | OpenLot
+        | RecordActivity | RecordTest | QueuePrint | ChangeCredential => {
+            &[Administrator, Clerk, Officer, Producer]
+        }
         IssueCertificate | VoidCertificate => &[Administrator, Clerk, Producer],
         PairDevice | ScanLot | ReceiveMessage | SettleMessage | EndPrint | CountScans
-        | CheckCode => &[],
+        | CheckCode | ApplyOperator => &[],
     }
 }
 
@@ -89,8 +94,9 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
         AssignTest => &[Supervision, Testing, Station],
         RecordTest => &[Supervision, Testing, Station, ServicePoint],
         VoidCertificate => &[Supervision, Enforcement, Station],
-        RegisterOperator | ChangeOperator | AddSite | AddProduct | OpenLot | RecordActivity
-        | IssueCertificate | QueuePrint => &[Supervision, Station, ServicePoint],
+        RegisterOperator | ChangeOperator | WithdrawOperator | IssueCard | FileDocument
+        | CloseDocument | AddSite | AddProduct | OpenLot | RecordActivity | IssueCertificate
+        | QueuePrint => &[Supervision, Station, ServicePoint],
         _ => &[Supervision],
     }
 }
@@ -107,6 +113,10 @@ impl Sight<'_> {
         match command {
             Command::ChangeOperator(c) => self.row::<Operator>(&c.operator),
             Command::ReviewOperator(c) => self.row::<Operator>(&c.operator),
+            Command::WithdrawOperator(c) => self.row::<Operator>(&c.operator),
+            Command::IssueCard(c) => self.row::<Operator>(&c.operator),
+            Command::FileDocument(c) => self.row::<Operator>(&c.operator),
+            Command::CloseDocument(c) => self.row::<Document>(&c.document),
             Command::AddSite(c) => self.row::<Operator>(&c.operator),
             Command::AddProduct(c) => self.row::<Operator>(&c.operator),
             Command::GrantAuthorisation(c) => self.row::<Operator>(&c.operator),

@@ -5,6 +5,7 @@
 //! differ, so every adjacent swap of two different characters shows.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::error::DomainError;
 use crate::id::{CROCKFORD, Random};
@@ -13,23 +14,43 @@ use crate::time::Time;
 
 /// Characters of a code, check included.
 pub const CODE_LENGTH: usize = 16;
+/// Characters of an operator code, check included: short, for it is typed and said, and keeps no secret.
+pub const OPERATOR_CODE_LENGTH: usize = 8;
 
 /// Draws a new code.
 pub fn draw(random: &mut dyn Random) -> String {
+    draw_of::<CODE_LENGTH>(random)
+}
+
+/// The code of an operator, which follows from its id: 35 bits of a digest and a check character.
+pub fn operator_code(id: &str) -> String {
+    draw_of::<OPERATOR_CODE_LENGTH>(&mut OfDigest(Sha256::digest(id).into()))
+}
+
+/// Bytes that follow from a digest.
+struct OfDigest([u8; 32]);
+
+impl Random for OfDigest {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        bytes.iter_mut().zip(self.0.iter().cycle()).for_each(|(to, from)| *to = *from);
+    }
+}
+
+fn draw_of<const LENGTH: usize>(random: &mut dyn Random) -> String {
     let mut bytes = [0u8; 10];
     random.fill(&mut bytes);
-    // 15 characters of 5 bits = 75 of the 80 bits.
+    // Of the longest, 15 characters of 5 bits, 75 of the 80 bits.
     let mut bits = u128::from_be_bytes({
         let mut wide = [0u8; 16];
         wide[6..].copy_from_slice(&bytes);
         wide
     });
-    let mut values = [0u8; CODE_LENGTH];
-    for value in &mut values[..CODE_LENGTH - 1] {
+    let mut values = [0u8; LENGTH];
+    for value in &mut values[..LENGTH - 1] {
         *value = (bits & 31) as u8;
         bits >>= 5;
     }
-    values[CODE_LENGTH - 1] = check_value(&values[..CODE_LENGTH - 1]);
+    values[LENGTH - 1] = check_value(&values[..LENGTH - 1]);
     values.iter().map(|v| CROCKFORD[*v as usize] as char).collect()
 }
 
@@ -46,7 +67,16 @@ pub enum CodeText {
 
 /// Reads a code as people type it: any case, grouped with spaces or dashes, O for 0, I or L for 1.
 pub fn parse(text: &str) -> CodeText {
-    let mut values = [0u8; CODE_LENGTH];
+    parse_of::<CODE_LENGTH>(text)
+}
+
+/// The same for an operator code.
+pub fn parse_operator_code(text: &str) -> CodeText {
+    parse_of::<OPERATOR_CODE_LENGTH>(text)
+}
+
+fn parse_of<const LENGTH: usize>(text: &str) -> CodeText {
+    let mut values = [0u8; LENGTH];
     let mut n = 0;
     for c in text.chars().filter(|c| !matches!(c, '-' | ' ' | '\u{2010}'..='\u{2014}')) {
         let c = match c.to_ascii_uppercase() {
@@ -57,16 +87,16 @@ pub fn parse(text: &str) -> CodeText {
         let Some(value) = CROCKFORD.iter().position(|k| *k as char == c) else {
             return CodeText::NotACode;
         };
-        if n == CODE_LENGTH {
+        if n == LENGTH {
             return CodeText::NotACode;
         }
         values[n] = value as u8;
         n += 1;
     }
-    if n != CODE_LENGTH {
+    if n != LENGTH {
         return CodeText::NotACode;
     }
-    if check_value(&values[..CODE_LENGTH - 1]) != values[CODE_LENGTH - 1] {
+    if check_value(&values[..LENGTH - 1]) != values[LENGTH - 1] {
         return CodeText::Mistyped;
     }
     CodeText::Valid(values.iter().map(|v| CROCKFORD[*v as usize] as char).collect())

@@ -8,11 +8,14 @@ use crate::time::{Date, Time, china_date};
 use crate::{
     activity::RecordActivity,
     agency::AddAgency,
+    application::{ApplyOperator, WithdrawOperator},
     authorisation::{GrantAuthorisation, RevokeAuthorisation},
+    card::IssueCard,
     certificate::{IssueCertificate, VoidCertificate},
     code::{CodeChecked, ScanCount},
     county::ConfigureCounty,
     device::{ApproveDevice, DisableDevice, PairDevice, ScanLot},
+    document::{CloseDocument, FileDocument},
     input::AddInput,
     lot::OpenLot,
     message::{ReceiveMessage, ReplayMessage, SettleMessage},
@@ -66,6 +69,11 @@ pub enum Command {
     EndPrint(EndPrint),
     CountScans(Vec<ScanCount>),
     CheckCode(CodeChecked),
+    ApplyOperator(ApplyOperator),
+    WithdrawOperator(WithdrawOperator),
+    IssueCard(IssueCard),
+    FileDocument(FileDocument),
+    CloseDocument(CloseDocument),
 }
 
 impl Command {
@@ -82,6 +90,11 @@ impl Command {
                 let data = RegisterOperator { contact_secret: None, ..c.data.clone() };
                 serde_json::to_vec(&ChangeOperator { data, ..c.clone() })
             }
+            Self::ApplyOperator(c) => {
+                let data = RegisterOperator { contact_secret: None, ..c.data.clone() };
+                serde_json::to_vec(&data)
+            }
+            Self::IssueCard(c) => serde_json::to_vec(&c.operator),
             Self::RecordTest(c) => serde_json::to_vec(&test_intent(c)),
             Self::AddUser(c) => {
                 serde_json::to_vec(&AddUser { credential: String::new(), ..c.clone() })

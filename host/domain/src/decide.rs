@@ -12,8 +12,8 @@ use crate::state::{Entity, Entry, State, Table};
 use crate::test::{Recorded, TestVerdict};
 use crate::time::Time;
 use crate::{
-    activity, agency, authorisation, certificate, code, county, device, input, lot, message,
-    operator, print_job, product, site, test, user,
+    activity, agency, application, authorisation, card, certificate, code, county, device,
+    document, input, lot, message, operator, print_job, product, site, test, user,
 };
 
 /// What the noun files get to decide with.
@@ -129,6 +129,27 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         Command::ReviewOperator(c) => {
             let c = operator::review(ctx, c)?;
             Ok(Decision::one(c.operator.clone(), Event::OperatorReviewed(c)))
+        }
+        Command::ApplyOperator(c) => {
+            let (operator, user) = application::apply(ctx, c)?;
+            let mut decision = made(operator, Event::OperatorRegistered)?;
+            decision.events.push(Event::UserAdded(user));
+            Ok(decision)
+        }
+        Command::WithdrawOperator(c) => {
+            let c = application::withdraw(ctx, c)?;
+            Ok(Decision::one(c.operator.clone(), Event::OperatorWithdrawn(c)))
+        }
+        Command::IssueCard(c) => {
+            let (card, user) = card::issue(ctx, c)?;
+            let mut decision = made(card, Event::CardIssued)?;
+            decision.events.extend(user.map(Event::UserAdded));
+            Ok(decision)
+        }
+        Command::FileDocument(c) => made(document::file(ctx, c)?, Event::DocumentFiled),
+        Command::CloseDocument(c) => {
+            let c = document::close(ctx, c)?;
+            Ok(Decision::one(c.document.clone(), Event::DocumentClosed(c)))
         }
         Command::AddSite(c) => made(site::add(ctx, c)?, Event::SiteAdded),
         Command::AddProduct(c) => made(product::add(ctx, c)?, Event::ProductAdded),

@@ -6,11 +6,14 @@ use serde_json::value::RawValue;
 use crate::{
     activity::Activity,
     agency::Agency,
+    application::WithdrawOperator,
     authorisation::{Authorisation, RevokeAuthorisation},
+    card::Card,
     certificate::{Certificate, VoidCertificate},
     code::{CodeChecked, ScansCounted},
     county::County,
     device::{Device, DisableDevice, ScanLot},
+    document::{CloseDocument, Document},
     input::Input,
     lot::{Lot, LotHeld},
     message::{Message, ReplayMessage, SettleMessage},
@@ -102,6 +105,14 @@ pub enum Event {
     Answered(Answered),
     #[serde(rename = "operator.changed")]
     OperatorChanged(ChangeOperator),
+    #[serde(rename = "operator.withdrawn")]
+    OperatorWithdrawn(WithdrawOperator),
+    #[serde(rename = "card.issued")]
+    CardIssued(Card),
+    #[serde(rename = "document.filed")]
+    DocumentFiled(Document),
+    #[serde(rename = "document.closed")]
+    DocumentClosed(CloseDocument),
 }
 
 /// Events as they stand on a journal line.

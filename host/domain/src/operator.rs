@@ -2,12 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::actor::{Actor, Role};
 use crate::check::Check;
+use crate::code;
 use crate::decide::Context;
 use crate::error::DomainError;
 use crate::id::new_id;
 use crate::identity::{UsccCheck, check_uscc, mask_phone, normalise};
-use crate::state::{Entity, Entry, Index, Table};
+use crate::state::{Entity, Entry, Index, StateError, Table};
+
+/// Operators of one name in one township looked at for a duplicate.
+const SAME_NAME_MAX: usize = 20;
+/// Ids drawn for one whose operator code is free.
+const DRAWS_MAX: usize = 100;
 
 /// Kind of operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,9 +72,39 @@ pub enum OperatorStatus {
     Returned,
     /// Suspended with a reason.
     Suspended,
+    /// Taken back by whoever applied, before it was decided.
+    Withdrawn,
+    /// Left the register, with a reason.
+    Exited,
 }
 
 impl OperatorStatus {
+    /// Every status, in the order of a list.
+    pub const ALL: [Self; 6] = [
+        Self::Submitted,
+        Self::Approved,
+        Self::Returned,
+        Self::Suspended,
+        Self::Withdrawn,
+        Self::Exited,
+    ];
+
+    /// What a reviewer may make of an operator that stands so.
+    pub fn reviews(self) -> &'static [Self] {
+        match self {
+            Self::Submitted => &[Self::Approved, Self::Returned],
+            Self::Returned | Self::Exited => &[Self::Approved],
+            Self::Approved => &[Self::Suspended, Self::Exited],
+            Self::Suspended => &[Self::Approved, Self::Exited],
+            Self::Withdrawn => &[],
+        }
+    }
+
+    /// Whether it is an application that nobody has decided for good.
+    pub fn is_open_application(self) -> bool {
+        matches!(self, Self::Submitted | Self::Returned)
+    }
+
     /// The index part and API word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -75,6 +112,8 @@ impl OperatorStatus {
             Self::Approved => "approved",
             Self::Returned => "returned",
             Self::Suspended => "suspended",
+            Self::Withdrawn => "withdrawn",
+            Self::Exited => "exited",
         }
     }
 }
@@ -84,6 +123,9 @@ impl OperatorStatus {
 pub struct Operator {
     /// Id, `opr_…`.
     pub id: String,
+    /// Operator code (主体码): what people type and say, [`code::operator_code`] of the id; also the sign-in name of whoever applied on line. Empty on lines of the first format.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub code: String,
     /// Registered name.
     pub name: String,
     /// Kind.
@@ -94,6 +136,9 @@ pub struct Operator {
     /// Why a wrong check character was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uscc_override: Option<String>,
+    /// Why it is another one than that of the same name in the same township.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_name_override: Option<String>,
     /// Township (9-digit region code).
     pub area: String,
     /// Region in words, as printed for the origin.
@@ -121,6 +166,10 @@ pub struct Operator {
 
 /// By credit code.
 pub const BY_USCC: Index = Index("operator.uscc=");
+/// By operator code.
+pub const BY_CODE: Index = Index("operator.code=");
+/// By name and township, for duplicates.
+pub const BY_NAME: Index = Index("operator.name");
 /// By status; part `""` holds all.
 pub const BY_STATUS: Index = Index("operator.status");
 
@@ -137,6 +186,13 @@ impl Entity for Operator {
         if !self.uscc.is_empty() {
             out.push(Entry::new(BY_USCC, &self.uscc, ""));
         }
+        if !self.code.is_empty() {
+            out.push(Entry::new(BY_CODE, &self.code, ""));
+        }
+        // Who left or took its application back stands in nobody's way.
+        if !matches!(self.status, OperatorStatus::Withdrawn | OperatorStatus::Exited) {
+            out.push(Entry::new(BY_NAME, &name_key(&self.name, &self.area), &self.id));
+        }
         out
     }
     fn area(&self) -> &str {
@@ -145,6 +201,18 @@ impl Entity for Operator {
     fn owner(&self) -> &str {
         &self.id
     }
+}
+
+/// Names that people take for the same one have the same key within a township: spaces, width and
+/// case of letters and the kind of brackets do not count.
+fn name_key(name: &str, area: &str) -> String {
+    let narrow = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        other => other,
+    };
+    let kept = name.chars().filter(|c| !c.is_whitespace()).map(narrow);
+    let folded: String = kept.flat_map(char::to_lowercase).collect();
+    format!("{area} {folded}")
 }
 
 /// Command: registers an operator, to be reviewed.
@@ -161,6 +229,9 @@ pub struct RegisterOperator {
     /// Reason to accept a wrong check character.
     #[serde(default)]
     pub uscc_override: Option<String>,
+    /// Reason why it is another one than that of the same name in the same township.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_name_override: Option<String>,
     /// Township code.
     pub area: String,
     /// Region in words.
@@ -196,7 +267,7 @@ pub struct ChangeOperator {
 pub struct ReviewOperator {
     /// Operator.
     pub operator: String,
-    /// Approved, returned or suspended.
+    /// One of [`OperatorStatus::reviews`].
     pub status: OperatorStatus,
     /// Reason; required unless approved.
     #[serde(default)]
@@ -208,12 +279,15 @@ pub(crate) fn register(
     c: RegisterOperator,
 ) -> Result<Operator, DomainError> {
     let c = checked(ctx, c, "")?;
+    let (id, code) = draw_id(ctx)?;
     Ok(Operator {
-        id: new_id("opr", ctx.time, ctx.random),
+        id,
+        code,
         name: c.name,
         kind: c.kind,
         uscc: c.uscc,
         uscc_override: c.uscc_override,
+        same_name_override: c.same_name_override,
         area: c.area,
         area_name: c.area_name,
         address: c.address,
@@ -226,11 +300,39 @@ pub(crate) fn register(
     })
 }
 
+/// An id whose operator code nobody has yet: of 35 bits, two may meet once in a county's life.
+fn draw_id(ctx: &mut Context<'_>) -> Result<(String, String), DomainError> {
+    for _ in 0..DRAWS_MAX {
+        let id = new_id("opr", ctx.time, ctx.random);
+        let code = code::operator_code(&id);
+        if ctx.state.find::<Operator>(BY_CODE, &code)?.is_none() {
+            return Ok((id, code));
+        }
+    }
+    Err(StateError("every operator code that was drawn is taken".into()).into())
+}
+
+/// What is put on record: lines of the first format do not tell the code.
+pub(crate) fn recorded(operator: &Operator) -> Operator {
+    let mut operator = operator.clone();
+    if operator.code.is_empty() {
+        operator.code = code::operator_code(&operator.id);
+    }
+    operator
+}
+
 pub(crate) fn change(
     ctx: &mut Context<'_>,
     c: ChangeOperator,
 ) -> Result<ChangeOperator, DomainError> {
     let operator: Operator = ctx.require("operator", &c.operator)?;
+    // What the county has approved, the county corrects; an application is the applicant's.
+    let by_applicant = matches!(ctx.actor, Actor::User { role: Role::Producer, .. });
+    let open =
+        operator.status.is_open_application() || operator.status == OperatorStatus::Withdrawn;
+    if by_applicant && !open {
+        return Err(DomainError::refused("decided_already", &[("name", &operator.name)]));
+    }
     // A person's data are kept another way than a company's.
     if c.data.kind.is_natural_person() != operator.kind.is_natural_person() {
         return Err(DomainError::field("kind", "person_stays_person"));
@@ -244,10 +346,11 @@ pub(crate) fn changed(operator: &mut Operator, data: &RegisterOperator) {
     let c = data.clone();
     (operator.name, operator.kind) = (c.name, c.kind);
     (operator.uscc, operator.uscc_override) = (c.uscc, c.uscc_override);
+    operator.same_name_override = c.same_name_override;
     (operator.area, operator.area_name, operator.address) = (c.area, c.area_name, c.address);
     (operator.contact_name, operator.contact_phone) = (c.contact_name, c.contact_phone);
     operator.contact_secret = c.contact_secret;
-    if operator.status == OperatorStatus::Returned {
+    if matches!(operator.status, OperatorStatus::Returned | OperatorStatus::Withdrawn) {
         operator.status = OperatorStatus::Submitted;
         operator.status_reason = String::new();
     }
@@ -280,7 +383,32 @@ fn checked(
     {
         return Err(DomainError::refused("uscc_taken", &[("name", &other.name)]));
     }
-    Ok(RegisterOperator { name: c.name.trim().into(), uscc, uscc_override, ..c })
+    let same_name_override = check_same_name(ctx, &c, own)?;
+    let name = c.name.trim().into();
+    Ok(RegisterOperator { name, uscc, uscc_override, same_name_override, ..c })
+}
+
+/// Two of one name in one township are probably one, and then have two records of half the truth; two
+/// persons of one name are common, with one phone they are not. The reason is kept only where it was
+/// needed.
+fn check_same_name(
+    ctx: &Context<'_>,
+    c: &RegisterOperator,
+    own: &str,
+) -> Result<Option<String>, DomainError> {
+    let same = ctx.state.list::<Operator>(BY_NAME, &name_key(&c.name, &c.area), SAME_NAME_MAX)?;
+    let is_same = |other: &&Operator| {
+        other.id != own && (!c.kind.is_natural_person() || other.contact_phone == c.contact_phone)
+    };
+    let Some(other) = same.iter().find(is_same) else { return Ok(None) };
+    let reason = c.same_name_override.as_deref().map(str::trim).filter(|r| !r.is_empty());
+    let Some(reason) = reason else {
+        return Err(DomainError::refused("same_name", &[("name", &other.name)]));
+    };
+    let mut check = Check::new();
+    check.text("same_name_override", reason, 128);
+    check.done()?;
+    Ok(Some(reason.into()))
 }
 
 /// A wrong check character is a warning that a person may override (domain/codes, section 1).
@@ -328,13 +456,25 @@ pub(crate) fn review(
     let operator: Operator = ctx.require("operator", &c.operator)?;
     let mut check = Check::new();
     check.optional_text("reason", &c.reason, 256);
-    check.ensure(c.status != OperatorStatus::Submitted, "status", "bad_choice");
+    let decisions = [
+        OperatorStatus::Approved,
+        OperatorStatus::Returned,
+        OperatorStatus::Suspended,
+        OperatorStatus::Exited,
+    ];
+    check.ensure(decisions.contains(&c.status), "status", "bad_choice");
     if c.status != OperatorStatus::Approved {
         check.text("reason", &c.reason, 256);
     }
     check.done()?;
     if operator.status == c.status {
         return Err(DomainError::refused("no_change", &[("name", &operator.name)]));
+    }
+    if operator.status == OperatorStatus::Withdrawn {
+        return Err(DomainError::refused("application_withdrawn", &[("name", &operator.name)]));
+    }
+    if !operator.status.reviews().contains(&c.status) {
+        return Err(DomainError::refused("not_from_here", &[("name", &operator.name)]));
     }
     Ok(c)
 }

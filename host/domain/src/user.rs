@@ -69,6 +69,10 @@ pub const BY_NAME: Index = Index("user.name=");
 pub const ALL: Index = Index("user.all");
 /// By agency and sign-in name; part `""` holds the county's own without an agency, and producers.
 pub const BY_AGENCY: Index = Index("user.agency");
+/// By operator, for role producer.
+pub const BY_OPERATOR: Index = Index("user.operator");
+/// Characters of a person's name.
+pub const NAME_CHARS_MAX: usize = 32;
 /// People looked at for the one administrator of an agency.
 const AGENCY_USERS_MAX: usize = 1000;
 
@@ -78,11 +82,13 @@ impl Entity for User {
         &self.id
     }
     fn entries(&self) -> Vec<Entry> {
-        vec![
+        let mut entries = vec![
             Entry::new(BY_NAME, &self.username, ""),
             Entry::new(ALL, "", &self.username),
             Entry::new(BY_AGENCY, self.agency.as_deref().unwrap_or_default(), &self.username),
-        ]
+        ];
+        entries.extend(self.operator.iter().map(|id| Entry::new(BY_OPERATOR, id, &self.username)));
+        entries
     }
     fn area(&self) -> &str {
         &self.area
@@ -136,7 +142,7 @@ pub(crate) fn add(ctx: &mut Context<'_>, c: AddUser) -> Result<User, DomainError
         && username.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
     let is_producer = c.role == Role::Producer;
     let mut check = Check::new();
-    check.text("name", &c.name, 32).ensure(good, "username", "bad_username");
+    check.text("name", &c.name, NAME_CHARS_MAX).ensure(good, "username", "bad_username");
     if !c.area.is_empty() {
         check.area("area", &c.area);
     }

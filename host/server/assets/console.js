@@ -281,3 +281,25 @@ document.addEventListener("click", (event) => {
 // ---- faults first
 const fault = document.querySelector("[data-focus]");
 if (fault) fault.focus();
+
+// ---- printing
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-print]")) window.print();
+});
+
+// ---- a long form that nobody is signed in for keeps what was typed on this phone until it was sent
+for (const form of $$("form[data-draft]")) {
+  const key = "draft/" + form.dataset.draft;
+  const fields = () => [...form.elements].filter((one) => one.name && !["hidden", "password", "submit"].includes(one.type));
+  try {
+    const draft = JSON.parse(localStorage.getItem(key) || "{}");
+    const blank = fields().every((one) => !one.value);
+    for (const one of fields()) if (blank && draft[one.name]) one.value = draft[one.name];
+    form.addEventListener("input", () => {
+      localStorage.setItem(key, JSON.stringify(Object.fromEntries(fields().map((one) => [one.name, one.value]))));
+    });
+  } catch (error) {
+    // A browser that keeps nothing: then nothing is kept.
+  }
+}
+if (document.body.dataset.token) try { localStorage.removeItem("draft/apply"); } catch (error) { /* as above */ }

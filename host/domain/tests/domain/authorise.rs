@@ -3,12 +3,15 @@
 use proptest::prelude::*;
 use strum::IntoEnumIterator as _;
 use tianyin_domain::agency::{AddAgency, AgencyKind};
+use tianyin_domain::application::{ApplyOperator, WithdrawOperator};
 use tianyin_domain::authorisation::RevokeAuthorisation;
 use tianyin_domain::authorise::{authorise, roles_of};
+use tianyin_domain::card::IssueCard;
 use tianyin_domain::certificate::VoidCertificate;
 use tianyin_domain::code::CodeChecked;
 use tianyin_domain::command::CommandKind;
 use tianyin_domain::device::{DeviceKind, DisableDevice, PairDevice, ScanLot};
+use tianyin_domain::document::CloseDocument;
 use tianyin_domain::message::{MessageKind, MessageStatus, ReplayMessage, SettleMessage};
 use tianyin_domain::operator::OperatorStatus;
 use tianyin_domain::print_job::{EndPrint, QueuePrint};
@@ -16,6 +19,7 @@ use tianyin_domain::test::AssignTest;
 use tianyin_domain::user::{ActiveChanged, AddUser, CredentialChanged};
 use tianyin_domain::{Actor, Command, DomainError, Role, Scope, Verdict};
 
+use crate::documents;
 use crate::farm::{
     Farm, OTHER_TOWNSHIP, TOWNSHIP, add_input, add_product, add_site, admin, approve, change,
     clerk, clerk_of, county, device, grant, issue, judgement, measured, measurement, message,
@@ -62,7 +66,11 @@ fn expected(command: &Command) -> &'static str {
         }
 
         Command::AddInput(_) => "y yff yy ff y yffff",
-        Command::RegisterOperator(_) | Command::ChangeOperator(_) => "y yff yf ff y yffyy",
+        Command::RegisterOperator(_) => "y yff yf ff y yffyy",
+        Command::ChangeOperator(_) => "y yyf yf ff y yffyy",
+        Command::WithdrawOperator(_) => "f fyh ff ff y fffff",
+        Command::IssueCard(_) => "y yff yh ff y ffffy",
+        Command::FileDocument(_) | Command::CloseDocument(_) => "y yyh yh ff y yffyy",
         Command::ReviewOperator(_)
         | Command::GrantAuthorisation(_)
         | Command::RevokeAuthorisation(_) => "y yff yh ff y fffff",
@@ -83,6 +91,7 @@ fn expected(command: &Command) -> &'static str {
         | Command::SettleMessage(_)
         | Command::EndPrint(_)
         | Command::CountScans(_)
+        | Command::ApplyOperator(_)
         | Command::CheckCode(_) => "f fff ff ff y fffff",
     }
 }
@@ -97,6 +106,8 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
     let authorisation = farm.world.ok(&clerk(), Command::GrantAuthorisation(grant(&farm.operator)));
     let (operator, lot) = (farm.operator.clone(), farm.lot.clone());
     let user = "usr_1".to_owned();
+    let paper = documents::paper(farm);
+    let document = farm.world.ok(&clerk(), Command::FileDocument(paper.clone()));
     vec![
         county("湘潭县"),
         Command::AddAgency(AddAgency {
@@ -157,6 +168,18 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         Command::EndPrint(EndPrint { job: "job_1".into(), error: String::new() }),
         Command::CountScans(vec![]),
         Command::CheckCode(CodeChecked { code, device: "a1".into(), message: String::new() }),
+        Command::ApplyOperator(ApplyOperator {
+            data: register("丁社", "91350100M000100Y43"),
+            credential: "sec".into(),
+        }),
+        Command::WithdrawOperator(WithdrawOperator { operator: operator.clone() }),
+        Command::IssueCard(IssueCard {
+            operator: operator.clone(),
+            key_sha256: "k".into(),
+            pin: "sec".into(),
+        }),
+        Command::FileDocument(paper.clone()),
+        Command::CloseDocument(CloseDocument { document, reason: "错".into() }),
     ]
 }
 

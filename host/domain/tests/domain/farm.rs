@@ -76,6 +76,7 @@ pub fn register(name: &str, uscc: &str) -> RegisterOperator {
         kind: OperatorKind::Cooperative,
         uscc: uscc.into(),
         uscc_override: None,
+        same_name_override: None,
         area: TOWNSHIP.into(),
         area_name: "湘潭县花石镇".into(),
         address: String::new(),

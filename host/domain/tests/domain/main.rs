@@ -6,6 +6,7 @@ mod authorisations;
 mod authorise;
 mod certificates;
 mod devices;
+mod documents;
 mod farm;
 mod format;
 mod keys;

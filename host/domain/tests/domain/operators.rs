@@ -1,9 +1,14 @@
 //! Registration and review of operators (R-007…R-009; domain/codes, section 1).
 
-use tianyin_domain::Command;
+use tianyin_domain::application::{ApplyOperator, WithdrawOperator};
+use tianyin_domain::card::{Card, IssueCard};
+use tianyin_domain::code::{self, CodeText};
+use tianyin_domain::history::{CHANGES_MAX, History};
 use tianyin_domain::operator::{Operator, OperatorKind, OperatorStatus, RegisterOperator};
+use tianyin_domain::user::{self, User};
+use tianyin_domain::{Command, Event, Overlay, Role, State, apply};
 
-use crate::farm::{change, clerk, register, review};
+use crate::farm::{Farm, OTHER_TOWNSHIP, change, clerk, producer, register, review, system};
 use crate::world::World;
 
 #[test]
@@ -79,9 +84,11 @@ fn a_farmer_has_no_credit_code_and_no_phone_in_clear() {
     let clear = RegisterOperator { contact_phone: "13812345678".into(), ..farmer.clone() };
     let refused = world.no(&clerk(), Command::RegisterOperator(clear));
     assert_eq!(refused, "contact_phone:bad_value");
-    // Two farmers of one name are two people.
-    let again = world.ok(&clerk(), Command::RegisterOperator(farmer));
-    assert_ne!(again, id);
+    // Two farmers of one name are two people, with one phone they are one.
+    let again = Command::RegisterOperator(farmer.clone());
+    assert_eq!(world.no(&clerk(), again), "same_name");
+    let other = RegisterOperator { contact_phone: "139****5678".into(), ..farmer };
+    assert_ne!(world.ok(&clerk(), Command::RegisterOperator(other)), id);
 }
 
 #[test]
@@ -118,27 +125,37 @@ fn every_bad_field_is_told_at_once() {
 
 #[test]
 fn review_transitions() {
-    use OperatorStatus::{Approved, Returned, Submitted, Suspended};
-    for from in [Submitted, Approved, Returned, Suspended] {
-        for to in [Submitted, Approved, Returned, Suspended] {
+    use OperatorStatus::{Approved, Exited, Returned, Submitted, Suspended, Withdrawn};
+    // How it gets there, and what a reviewer may make of it then.
+    let cases: [(OperatorStatus, &[OperatorStatus], &[OperatorStatus]); 6] = [
+        (Submitted, &[], &[Approved, Returned]),
+        (Returned, &[Returned], &[Approved]),
+        (Approved, &[Approved], &[Suspended, Exited]),
+        (Suspended, &[Approved, Suspended], &[Approved, Exited]),
+        (Exited, &[Approved, Exited], &[Approved]),
+        (Withdrawn, &[], &[]),
+    ];
+    for (from, way, allowed) in cases {
+        for to in OperatorStatus::ALL {
             let mut world = World::new();
-            let command = register("甲社", "91350100M000100Y43");
-            let id = world.ok(&clerk(), Command::RegisterOperator(command));
-            if from != Submitted {
-                world.ok(&clerk(), review(&id, from, "前因"));
+            let id = world.ok(&system(), apply("甲社", "91350100M000100Y43"));
+            for step in way {
+                world.ok(&clerk(), review(&id, *step, "前因"));
+            }
+            if from == Withdrawn {
+                world.ok(&producer(&id), withdraw(&id));
             }
             let before = world.version(&format!("operator/{id}"));
             let case = format!("{from:?} to {to:?}");
-            if to == Submitted {
-                assert_eq!(
-                    world.no(&clerk(), review(&id, to, "理由")),
-                    "status:bad_choice",
-                    "{case}"
-                );
-                continue;
-            }
-            if to == from {
-                assert_eq!(world.no(&clerk(), review(&id, to, "理由")), "no_change", "{case}");
+            let expected = match to {
+                Submitted | Withdrawn => "status:bad_choice",
+                _ if to == from => "no_change",
+                _ if from == Withdrawn => "application_withdrawn",
+                _ if !allowed.contains(&to) => "not_from_here",
+                _ => "",
+            };
+            if !expected.is_empty() {
+                assert_eq!(world.no(&clerk(), review(&id, to, "理由")), expected, "{case}");
                 continue;
             }
             if to != Approved {
@@ -151,6 +168,133 @@ fn review_transitions() {
         }
     }
     assert_eq!(World::new().no(&clerk(), review("opr_no", Approved, "")), "no operator");
+}
+
+/// who applies has its account at once, to follow and correct what it sent.
+#[test]
+fn an_applicant_corrects_and_takes_back_its_own_application_only() {
+    let mut world = World::new();
+    let data = register("甲社", "91350100M000100Y43");
+    let id = world.ok(&system(), apply(&data.name, &data.uscc));
+    let operator: Operator = world.get(&id);
+    assert_eq!(operator.status, OperatorStatus::Submitted);
+    let users = world.state().list::<User>(user::BY_OPERATOR, &id, 9).unwrap();
+    let [user] = &users[..] else { panic!("{users:?}") };
+    assert_eq!(user.username, operator.code.to_lowercase());
+    assert_eq!((user.role, user.name.as_str()), (Role::Producer, "张三"));
+    assert_eq!(code::parse_operator_code(&user.username), CodeText::Valid(operator.code));
+
+    let other = world.ok(&system(), apply("乙社", "91110000600037341L"));
+    let me = user.actor();
+    assert_eq!(world.no(&me, withdraw(&other)), "no operator");
+    assert_eq!(world.no(&me, change(&other, data.clone())), "forbidden");
+    world.ok(&clerk(), review(&id, OperatorStatus::Returned, "地址不详"));
+    let better = RegisterOperator { address: "荷塘路 1 号".into(), ..data.clone() };
+    world.ok(&me, change(&id, better.clone()));
+    assert_eq!(world.get::<Operator>(&id).status, OperatorStatus::Submitted);
+    world.ok(&me, withdraw(&id));
+    assert_eq!(world.get::<Operator>(&id).status, OperatorStatus::Withdrawn);
+    assert_eq!(world.no(&me, withdraw(&id)), "decided_already");
+    // Sent once more, and approved: from now on the county corrects it.
+    world.ok(&me, change(&id, better.clone()));
+    world.ok(&clerk(), review(&id, OperatorStatus::Approved, ""));
+    assert_eq!(world.no(&me, withdraw(&id)), "decided_already");
+    assert_eq!(world.no(&me, change(&id, better)), "decided_already");
+
+    let nobody =
+        RegisterOperator { contact_name: " ".into(), ..register("丙社", "91350211M00013FA1N") };
+    let nobody = ApplyOperator { data: nobody, credential: "sec".into() };
+    assert_eq!(world.no(&system(), Command::ApplyOperator(nobody)), "contact_name:required");
+}
+
+#[test]
+fn the_same_name_in_the_same_township_needs_a_reason() {
+    let mut world = World::new();
+    let first =
+        world.ok(&clerk(), Command::RegisterOperator(register("甲社(花石)", "91350100M000100Y43")));
+    let again = RegisterOperator {
+        same_name_override: Some(" ".into()),
+        ..register("甲 社(花石)", "91110000600037341L")
+    };
+    assert_eq!(world.no(&clerk(), Command::RegisterOperator(again.clone())), "same_name");
+    let elsewhere = RegisterOperator { area: OTHER_TOWNSHIP.into(), ..again.clone() };
+    let elsewhere = world.ok(&clerk(), Command::RegisterOperator(elsewhere));
+    assert_eq!(world.get::<Operator>(&elsewhere).same_name_override, None, "it was not needed");
+    let reason = "村民小组不同,执照不同";
+    let with_reason = RegisterOperator {
+        uscc: "N2430102MF1234567H".into(),
+        same_name_override: Some(reason.into()),
+        ..again.clone()
+    };
+    let second = world.ok(&clerk(), Command::RegisterOperator(with_reason.clone()));
+    assert_eq!(world.get::<Operator>(&second).same_name_override.as_deref(), Some(reason));
+    // Its own name is no duplicate of itself; the name of one that left is free.
+    world.ok(&clerk(), change(&second, with_reason));
+    for id in [&first, &second] {
+        world.ok(&clerk(), review(id, OperatorStatus::Approved, ""));
+        world.ok(&clerk(), review(id, OperatorStatus::Exited, "注销"));
+    }
+    let later = RegisterOperator { uscc: "914301020000000010".into(), ..again };
+    world.ok(&clerk(), Command::RegisterOperator(later));
+}
+
+#[test]
+fn a_card_signs_in_the_operators_own_account() {
+    let mut world = World::new();
+    let id = world.ok(&clerk(), Command::RegisterOperator(register("甲社", "91350100M000100Y43")));
+    let card = |key: &str| {
+        let (operator, key_sha256) = (id.clone(), key.into());
+        Command::IssueCard(IssueCard { operator, key_sha256, pin: "sec_pin".into() })
+    };
+    assert_eq!(world.no(&clerk(), card("k1")), "not_approved");
+    world.ok(&clerk(), review(&id, OperatorStatus::Approved, ""));
+    world.ok(&clerk(), card("k1"));
+    let first: Card = world.get(&id);
+    let user: User = world.get(&first.user);
+    assert_eq!((user.operator.as_ref(), user.credential.as_str()), (Some(&id), ""));
+    world.ok(&clerk(), card("k2"));
+    let second: Card = world.get(&id);
+    assert_eq!((second.user, second.key_sha256.as_str()), (first.user, "k2"));
+    // An operator has one account of its own, however many cards.
+    assert_eq!(world.state().ids(user::BY_OPERATOR, &id, 9).unwrap().len(), 1);
+}
+
+#[test]
+fn operators_of_the_first_format_have_a_code_too() {
+    let mut world = World::new();
+    let id = world.ok(&clerk(), Command::RegisterOperator(register("甲社", "91350100M000100Y43")));
+    let old = Operator { code: String::new(), ..world.get(&id) };
+    let mut codes = Vec::new();
+    for id in ["opr_1", "opr_2", "opr_1"] {
+        let mut overlay = Overlay::new(world.state());
+        overlay.begin_line(1);
+        let event = Event::OperatorRegistered(Operator { id: id.into(), ..old.clone() });
+        apply::apply(&mut overlay, &event, old.registered_at).unwrap();
+        let state: &dyn State = &overlay;
+        let code = state.get::<Operator>(id).unwrap().unwrap().code;
+        assert_eq!(code::parse_operator_code(&code), CodeText::Valid(code.clone()));
+        codes.push(code);
+    }
+    assert!(codes[0] != codes[1] && codes[0] == codes[2], "{codes:?}");
+}
+
+#[test]
+fn the_history_of_an_operator_names_the_lines_of_its_changes() {
+    let mut farm = Farm::new();
+    let seqs = |farm: &Farm| -> Vec<u64> {
+        farm.world.get::<History>(&format!("operator/{}", farm.operator)).seqs
+    };
+    let before = seqs(&farm);
+    farm.issued("1");
+    assert_eq!(seqs(&farm), before, "a certificate is in the history of its lot");
+    for n in 0..CHANGES_MAX {
+        let to = [OperatorStatus::Suspended, OperatorStatus::Approved][n % 2];
+        farm.world.ok(&clerk(), review(&farm.operator, to, "理由"));
+    }
+    let after = seqs(&farm);
+    assert_eq!(after.len(), CHANGES_MAX);
+    assert!(after.is_sorted() && after[0] > before[0]);
+    assert_eq!(after.last(), Some(&farm.world.version(&format!("operator/{}", farm.operator))));
 }
 
 #[test]
@@ -185,4 +329,13 @@ fn what_was_returned_is_corrected_and_waits_again() {
         RegisterOperator { kind: OperatorKind::Farmer, uscc: String::new(), ..better.clone() };
     assert_eq!(world.no(&clerk(), change(&id, person)), "kind:person_stays_person");
     assert_eq!(world.no(&clerk(), change("opr_no", better)), "no operator");
+}
+
+fn apply(name: &str, uscc: &str) -> Command {
+    let (data, credential) = (register(name, uscc), "sec".to_owned());
+    Command::ApplyOperator(ApplyOperator { data, credential })
+}
+
+fn withdraw(operator: &str) -> Command {
+    Command::WithdrawOperator(WithdrawOperator { operator: operator.into() })
 }

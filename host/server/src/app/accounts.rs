@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use parking_lot::Mutex;
 use tianyin_domain::Time;
 use tianyin_domain::actor::{Actor, Role};
+use tianyin_domain::code::{self, CodeText};
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::county::ConfigureCounty;
 use tianyin_domain::error::DomainError;
@@ -178,8 +179,7 @@ impl App {
         idempotency_key: Option<String>,
     ) -> Result<Outcome, AppError> {
         check_password(&new.password)?;
-        let hash = self.hash_password(new.password).await?;
-        let credential = self.vault.put(&hash).map_err(AppError::internal)?;
+        let credential = self.keep_password(new.password).await?;
         let command = Command::AddUser(AddUser {
             username: new.username,
             name: new.name,
@@ -190,10 +190,7 @@ impl App {
             credential: credential.clone(),
         });
         let outcome = self.submit_keyed(actor, command, idempotency_key).await;
-        // Refused or repeated: the secret belongs to nobody.
-        if !outcome.as_ref().is_ok_and(|o| o.written) {
-            self.vault.erase(&credential).map_err(AppError::internal)?;
-        }
+        self.erase_unless_written(&[credential], &outcome)?;
         outcome
     }
 
@@ -208,18 +205,15 @@ impl App {
         let user = self
             .user_by_name(username)?
             .ok_or_else(|| DomainError::NotFound { noun: "user", id: username.to_owned() })?;
-        let hash = self.hash_password(password).await?;
-        let credential = self.vault.put(&hash).map_err(AppError::internal)?;
+        let credential = self.keep_password(password).await?;
         let changed =
             user::CredentialChanged { user: user.id.clone(), credential: credential.clone() };
-        if let Err(error) = self.submit(actor, Command::ChangeCredential(changed)).await {
-            // Refused for certain, the secret is nobody's; otherwise it may be on record after all.
-            if matches!(error, AppError::Domain(_) | AppError::Refused { .. }) {
-                self.vault.erase(&credential).map_err(AppError::internal)?;
-            }
-            return Err(error);
+        let outcome = self.submit(actor, Command::ChangeCredential(changed)).await;
+        self.erase_unless_written(&[credential], &outcome)?;
+        outcome?;
+        if !user.credential.is_empty() {
+            self.vault.erase(&user.credential).map_err(AppError::internal)?;
         }
-        self.vault.erase(&user.credential).map_err(AppError::internal)?;
         self.end_sessions_of(&user.id);
         Ok(())
     }
@@ -259,7 +253,7 @@ impl App {
         else {
             return Err(AppError::refused("wrong_password"));
         };
-        self.accounts.throttles.lock().remove(&keys[0]);
+        self.forget_failures(&keys[0]);
         Ok(self.start_session(user, address))
     }
 
@@ -310,8 +304,11 @@ impl App {
         self.check_throttle(keys)?;
         let user = self.user_by_name(username)?.filter(|u| u.active);
         let hash = match &user {
-            Some(user) => self.vault.get(&user.credential).map_err(AppError::internal)?,
-            None => None,
+            // Without one, only the operator's card signs in.
+            Some(user) if !user.credential.is_empty() => {
+                self.vault.get(&user.credential).map_err(AppError::internal)?
+            }
+            _ => None,
         };
         if self.verify_password(password, hash).await? {
             return Ok(user);
@@ -320,12 +317,19 @@ impl App {
         Ok(None)
     }
 
+    /// By sign-in name, or by an operator code as people type one.
     fn user_by_name(&self, username: &str) -> Result<Option<User>, AppError> {
         let state: &dyn tianyin_domain::State = &self.store;
-        Ok(state.find(user::BY_NAME, username)?)
+        let found = state.find(user::BY_NAME, username)?;
+        match code::parse_operator_code(username) {
+            CodeText::Valid(code) if found.is_none() => {
+                Ok(state.find(user::BY_NAME, &code.to_ascii_lowercase())?)
+            }
+            _ => Ok(found),
+        }
     }
 
-    fn start_session(&self, user: User, address: IpAddr) -> (String, Session) {
+    pub(super) fn start_session(&self, user: User, address: IpAddr) -> (String, Session) {
         let token = new_token();
         let now = Instant::now();
         let session = Session {
@@ -349,6 +353,12 @@ impl App {
         (token, session)
     }
 
+    /// Puts the hash of a password, or PIN, into the vault; its token.
+    pub(super) async fn keep_password(&self, password: String) -> Result<String, AppError> {
+        let hash = self.hash_password(password).await?;
+        self.vault.put(&hash).map_err(AppError::internal)
+    }
+
     async fn hash_password(&self, password: String) -> Result<String, AppError> {
         let _queued = self.accounts.hashes_queued.hold();
         let _permit = self.accounts.hashing.acquire().await.map_err(AppError::internal)?;
@@ -362,7 +372,7 @@ impl App {
         .map_err(AppError::internal)?
     }
 
-    async fn verify_password(
+    pub(super) async fn verify_password(
         &self,
         password: String,
         hash: Option<String>,
@@ -382,7 +392,7 @@ impl App {
         .map_err(AppError::internal)
     }
 
-    fn check_throttle(&self, keys: &[String]) -> Result<(), AppError> {
+    pub(super) fn check_throttle(&self, keys: &[String]) -> Result<(), AppError> {
         let throttles = self.accounts.throttles.lock();
         let now = Instant::now();
         let wait = keys
@@ -399,7 +409,12 @@ impl App {
         Err(AppError::refused_with("throttled", vec![("seconds", seconds)]))
     }
 
-    fn count_failure(&self, keys: &[String]) {
+    /// Who got in begins anew.
+    pub(super) fn forget_failures(&self, key: &str) {
+        self.accounts.throttles.lock().remove(key);
+    }
+
+    pub(super) fn count_failure(&self, keys: &[String]) {
         let mut throttles = self.accounts.throttles.lock();
         let now = Instant::now();
         if throttles.len() >= THROTTLES_MAX {
@@ -452,7 +467,7 @@ pub struct NewUser {
 }
 
 /// At least 8 characters and none of the most used ones (ASVS 5.0 6.2.1, 6.2.4).
-fn check_password(password: &str) -> Result<(), AppError> {
+pub(super) fn check_password(password: &str) -> Result<(), AppError> {
     const COMMON: [&str; 12] = [
         "12345678",
         "123456789",

@@ -6,11 +6,13 @@ use serde::Serialize;
 use tianyin_domain::actor::Actor;
 use tianyin_domain::command::{Command, Envelope, Outcome};
 use tianyin_domain::error::DomainError;
+use tianyin_domain::history::History;
 use tianyin_domain::time::china_minute;
 use tianyin_domain::user::User;
 use tianyin_domain::{State, Time};
 use tianyin_journal::Reader;
 
+use super::operators::APPLY_JOB;
 use super::{App, AppError};
 use crate::edge::now;
 use crate::texts::{t, tf};
@@ -46,6 +48,32 @@ pub struct Change {
     pub events: Vec<String>,
     /// The same in words.
     pub what: String,
+    /// What was said about it: the reviewer's reason, the name of what was added.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// What an event says in words of its own.
+fn note_of(event: &serde_json::Map<String, serde_json::Value>) -> Option<String> {
+    let (name, payload) = event.iter().next()?;
+    let text = |field: &str| payload.get(field).and_then(|v| v.as_str()).filter(|v| !v.is_empty());
+    let note = match name.as_str() {
+        "operator.reviewed" => {
+            let key = format!("operator_status.{}", text("status")?);
+            let status = t(&key);
+            match text("reason") {
+                Some(reason) => format!("{status} · {reason}"),
+                None => status.to_owned(),
+            }
+        }
+        "site.added" | "product.added" => text("name")?.to_owned(),
+        "document.filed" => text("title")?.to_owned(),
+        "document.closed" => text("reason")?.to_owned(),
+        "user.added" => text("username")?.to_owned(),
+        "authorisation.granted" => text("granted_by")?.to_owned(),
+        _ => return None,
+    };
+    Some(note)
 }
 
 impl Conflict {
@@ -129,11 +157,24 @@ impl App {
         let actor: Actor = serde_json::from_str(line.actor.get()).ok()?;
         let events: Vec<serde_json::Map<String, serde_json::Value>> =
             serde_json::from_str(line.events.get()).ok()?;
+        let note = events.iter().find_map(note_of).unwrap_or_default();
         let names = events.iter().filter_map(|event| event.keys().next().cloned());
         let events: Vec<String> = names.filter(|name| name != "command.answered").collect();
         let words: Vec<String> = events.iter().map(|name| event_words(name)).collect();
         let what = words.join(t("conflict.and"));
-        Some(Change { at: line.time.parse().ok()?, by: self.actor_words(&actor), events, what })
+        let (at, by) = (line.time.parse().ok()?, self.actor_words(&actor));
+        Some(Change { at, by, events, what, note })
+    }
+
+    /// The changes of a record, the newest first, as far as the journal can be read.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn history(&self, root: &str, max: usize) -> Result<Vec<Change>, AppError> {
+        let state: &dyn State = &self.store;
+        let history: Option<History> = state.get(root)?;
+        let seqs = history.map(|history| history.seqs).unwrap_or_default();
+        Ok(seqs.into_iter().rev().take(max).filter_map(|seq| self.change_at(seq)).collect())
     }
 
     fn actor_words(&self, actor: &Actor) -> String {
@@ -144,6 +185,7 @@ impl App {
                 user.map_or_else(|| t("conflict.somebody").to_owned(), |user| user.name)
             }
             Actor::Device { id } => tf("conflict.device", [("id", id.as_str())]),
+            Actor::System { job } if job == APPLY_JOB => t("conflict.applicant").to_owned(),
             Actor::System { .. } => t("conflict.system").to_owned(),
         }
     }
@@ -181,6 +223,7 @@ mod tests {
                 by: "李四".into(),
                 events: vec!["operator.reviewed".into()],
                 what: event_words("operator.reviewed"),
+                note: String::new(),
             }),
         };
         let detail = conflict.detail();

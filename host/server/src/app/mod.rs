@@ -2,9 +2,10 @@
 //! pure kernel.
 
 pub mod accounts;
-pub mod activities;
 mod ahead;
+pub mod attachments;
 mod behind;
+pub mod cards;
 pub mod certificates;
 pub mod clock;
 mod committer;

@@ -1,11 +1,16 @@
 //! Operators: a natural person's phone goes to the vault, the journal sees it masked.
 
 use tianyin_domain::Actor;
+use tianyin_domain::application::ApplyOperator;
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::identity::mask_phone;
 use tianyin_domain::operator::{ChangeOperator, Operator, RegisterOperator};
 
+use super::accounts::check_password;
 use super::{App, AppError};
+
+/// The appliance acts for somebody without an account.
+pub(super) const APPLY_JOB: &str = "apply";
 
 impl App {
     /// Registers an operator; `contact_phone` comes in full.
@@ -16,14 +21,47 @@ impl App {
         idempotency_key: Option<String>,
     ) -> Result<Outcome, AppError> {
         command.contact_secret = self.hide_phone(&mut command)?;
-        let fresh = command.contact_secret.clone();
+        let fresh = Vec::from_iter(command.contact_secret.clone());
         let command = Command::RegisterOperator(command);
         let outcome = self.submit_keyed(actor, command, idempotency_key).await;
-        // Refused or repeated: the secret belongs to nobody.
-        if let (Some(token), false) = (fresh, outcome.as_ref().is_ok_and(|o| o.written)) {
-            self.vault.erase(&token).map_err(AppError::internal)?;
-        }
+        self.erase_unless_written(&fresh, &outcome)?;
         outcome
+    }
+
+    /// Applies on line: the operator and its account. `contact_phone` comes in full.
+    ///
+    /// # Errors
+    /// As the domain refuses; a password that is too weak.
+    pub async fn apply_operator(
+        &self,
+        mut data: RegisterOperator,
+        password: String,
+        idempotency_key: Option<String>,
+    ) -> Result<Outcome, AppError> {
+        check_password(&password)?;
+        let credential = self.keep_password(password).await?;
+        data.contact_secret = self.hide_phone(&mut data)?;
+        let mut fresh = vec![credential.clone()];
+        fresh.extend(data.contact_secret.clone());
+        let command = Command::ApplyOperator(ApplyOperator { data, credential });
+        let outcome = self.submit_keyed(&Actor::system(APPLY_JOB), command, idempotency_key).await;
+        self.erase_unless_written(&fresh, &outcome)?;
+        outcome
+    }
+
+    /// Refused or repeated: new secrets belong to nobody.
+    pub(super) fn erase_unless_written(
+        &self,
+        secrets: &[String],
+        outcome: &Result<Outcome, AppError>,
+    ) -> Result<(), AppError> {
+        let unused = match outcome {
+            Ok(outcome) => !outcome.written,
+            // What else went wrong may have been written after all.
+            Err(error) => matches!(error, AppError::Domain(_) | AppError::Refused { .. }),
+        };
+        let of_nobody = secrets.iter().filter(|_| unused);
+        of_nobody.map(|token| self.vault.erase(token).map_err(AppError::internal)).collect()
     }
 
     /// Corrects what is registered, based on the versions in `seen`; `contact_phone` comes in full, or as

@@ -18,8 +18,8 @@ use super::replay::{fill, replay};
 use super::space::Space;
 use super::writer::{AHEAD_COMMANDS_MIN, Files, Writer};
 use super::{
-    App, accounts, activities, cure, devices, health, journal_care, live, lost, measures, pipeline,
-    plugins, printing, rebuild, scans, tail, watch,
+    App, accounts, attachments, cure, devices, health, journal_care, live, lost, measures,
+    pipeline, plugins, printing, rebuild, scans, tail, watch,
 };
 use crate::blobs::Blobs;
 use crate::config::Config;
@@ -142,7 +142,7 @@ impl App {
         let committed = self.writer.committed();
         tail::start(weak.clone(), reader, committed, runtime.clone())?;
         runtime.spawn(scans::run(weak.clone()));
-        runtime.spawn(activities::sweep(weak.clone()));
+        runtime.spawn(attachments::sweep(weak.clone()));
         watch::start(weak.clone())?;
         std::thread::Builder::new().name("catch-up".into()).spawn(move || {
             let Some(app) = weak.upgrade() else { return };

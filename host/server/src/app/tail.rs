@@ -121,6 +121,7 @@ fn changed(app: &App, event: &Event) -> Option<Notice> {
         Event::LotHeld(e) => row::<Lot>(app, "lot", &e.lot),
         Event::DeviceDisabled(e) => row::<Device>(app, "device", &e.id),
         Event::OperatorReviewed(e) => row::<Operator>(app, "operator", &e.operator),
+        Event::OperatorWithdrawn(e) => row::<Operator>(app, "operator", &e.operator),
         Event::OperatorChanged(e) => row::<Operator>(app, "operator", &e.operator),
         _ => None,
     }

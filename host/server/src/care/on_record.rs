@@ -75,7 +75,10 @@ impl OnRecord {
             Event::AgencyAdded(e) => self.made(&e),
             Event::UserAdded(e) => {
                 self.made(&e);
-                self.holders.insert(format!("user/{}", e.id), e.credential);
+                // Who has none signs in with a card.
+                if !e.credential.is_empty() {
+                    self.holders.insert(format!("user/{}", e.id), e.credential);
+                }
             }
             Event::CredentialChanged(e) => {
                 self.holders.insert(format!("user/{}", e.user), e.credential);
@@ -101,6 +104,16 @@ impl OnRecord {
                 self.made(&e);
                 for one in e.attachments {
                     let holder = (one.bytes, format!("activity/{}", e.id));
+                    self.blobs.entry(one.hash).or_insert(holder);
+                }
+            }
+            Event::CardIssued(e) => {
+                self.holders.insert(format!("card/{}", e.operator), e.pin);
+            }
+            Event::DocumentFiled(e) => {
+                self.made(&e);
+                for one in e.attachments {
+                    let holder = (one.bytes, format!("document/{}", e.id));
                     self.blobs.entry(one.hash).or_insert(holder);
                 }
             }

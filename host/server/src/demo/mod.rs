@@ -177,6 +177,7 @@ impl Demo<'_> {
             kind: farm.kind,
             uscc: demo_uscc(n, farm.kind),
             uscc_override: None,
+            same_name_override: None,
             area: town.code.into(),
             area_name: format!("{}{}", self.county_name, town.name),
             address: String::new(),

@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod ops;
 pub mod problem;
 pub mod public;
+pub mod qr;
 mod scheme;
 mod serve;
 #[cfg(test)]

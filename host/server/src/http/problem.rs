@@ -262,7 +262,9 @@ fn status_of(error: &AppError) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE
         }
         AppError::Refused { code, .. } => match *code {
-            "wrong_password" | "unauthenticated" | "session_expired" => StatusCode::UNAUTHORIZED,
+            "wrong_password" | "wrong_pin" | "unauthenticated" | "session_expired" => {
+                StatusCode::UNAUTHORIZED
+            }
             "bad_setup_token" | "cross_site" => StatusCode::FORBIDDEN,
             "throttled" | "rate_limited" => StatusCode::TOO_MANY_REQUESTS,
             "not_set_up" | "no_space" | "secret_damaged" | "clock_before_build"

@@ -85,6 +85,7 @@ fn register(name: &str) -> RegisterOperator {
         kind: OperatorKind::Farmer,
         uscc: String::new(),
         uscc_override: None,
+        same_name_override: None,
         area: TOWNSHIP.into(),
         area_name: "湘潭县花石镇".into(),
         address: "日华村 8 组".into(),

@@ -10,6 +10,7 @@ mod codes;
 mod county;
 mod devices;
 mod docs;
+mod documents;
 mod inputs;
 mod list;
 mod lots;
@@ -53,6 +54,7 @@ fn routes() -> Vec<Route> {
         inputs::routes(),
         lots::routes(),
         activities::routes(),
+        documents::routes(),
         blobs::routes(),
         devices::routes(),
         messages::routes(),
@@ -112,6 +114,7 @@ mod keeps_step {
     use tianyin_domain::agency::AddAgency;
     use tianyin_domain::authorisation::GrantAuthorisation;
     use tianyin_domain::certificate::CertificateRequest;
+    use tianyin_domain::document::FileDocument;
     use tianyin_domain::input::AddInput;
     use tianyin_domain::lot::OpenLot;
     use tianyin_domain::operator::RegisterOperator;
@@ -165,6 +168,7 @@ mod keeps_step {
         fits::<AddInput>(&[]);
         fits::<OpenLot>(&[]);
         fits::<RecordActivity>(&[]);
+        fits::<FileDocument>(&[]);
         fits::<GrantAuthorisation>(&[]);
         fits::<CertificateRequest>(&[]);
         fits::<QueuePrint>(&[]);
@@ -185,6 +189,7 @@ mod keeps_step {
         words::<tianyin_domain::input::InputKind>(s::INPUT_KIND);
         words::<tianyin_domain::lot::LotStatus>(s::LOT_STATUS);
         words::<tianyin_domain::activity::ActivityKind>(s::ACTIVITY_KIND);
+        words::<tianyin_domain::document::DocumentKind>(s::DOCUMENT_KIND);
         words::<tianyin_domain::attachment::BlobKind>(s::BLOB_KIND);
         words::<tianyin_domain::device::DeviceKind>(s::DEVICE_KIND);
         words::<tianyin_domain::device::DeviceStatus>(s::DEVICE_STATUS);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use serde::Deserialize;
+use tianyin_domain::application::WithdrawOperator;
 use tianyin_domain::command::Command;
 use tianyin_domain::operator::{
     self, ChangeOperator, Operator, OperatorStatus, RegisterOperator, ReviewOperator,
@@ -53,6 +54,11 @@ impl Described for RegisterOperator {
             req("kind", OPERATOR_KIND, "Kind."),
             opt("uscc", Text, "Unified social credit code; farmers have none."),
             opt("uscc_override", Text, "Reason to accept a wrong check character."),
+            opt(
+                "same_name_override",
+                Text,
+                "Reason why it is another one than that of the same name in the township."
+            ),
             req("area", Text, "Region code of the township."),
             req("area_name", Text, "Region in words, as printed for the origin."),
             opt("address", Text, "Address below the township."),
@@ -79,7 +85,7 @@ impl Described for Review {
         "ReviewOperator",
         "The county's review.",
         [
-            req("status", Choice(&["approved", "returned", "suspended"]), "New status."),
+            req("status", Choice(&["approved", "returned", "suspended", "exited"]), "New status."),
             opt("reason", Text, "Reason; required unless approved."),
         ]
     );
@@ -102,6 +108,12 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post("/operators/{id}/change", "Corrects what is registered.", good, post(change))
             .body::<RegisterOperator>()
             .versioned(),
+        Route::post(
+            "/operators/{id}/withdraw",
+            "Takes back an application of one's own that is not decided.",
+            good,
+            post(withdraw),
+        ),
         Route::post("/operators/{id}/review", "Reviews an operator.", good, post(review))
             .body::<Review>()
             .versioned(),
@@ -137,6 +149,17 @@ async fn change(
     let seen = version.of(format!("operator/{operator}"));
     let command = ChangeOperator { operator, data };
     let outcome = app.change_operator(caller.actor(), command, key, &seen).await?;
+    made::<Operator>(&app, &caller, &outcome)
+}
+
+async fn withdraw(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(operator): Path<String>,
+    Key(key): Key,
+) -> Answer {
+    let command = Command::WithdrawOperator(WithdrawOperator { operator });
+    let outcome = app.submit_keyed(caller.actor(), command, key).await?;
     made::<Operator>(&app, &caller, &outcome)
 }
 

@@ -7,6 +7,7 @@ use tianyin_domain::certificate::Certificate;
 use tianyin_domain::code::Code;
 use tianyin_domain::county::County;
 use tianyin_domain::device::Device;
+use tianyin_domain::document::Document;
 use tianyin_domain::input::Input;
 use tianyin_domain::lot::Lot;
 use tianyin_domain::message::Message;
@@ -45,6 +46,7 @@ shown! {
     Input => INPUT at "/inputs",
     Lot => LOT at "/lots",
     Activity => ACTIVITY at "/activities",
+    Document => DOCUMENT at "/documents",
     Device => DEVICE at "/devices",
     Message => MESSAGE at "/messages",
     Test => TEST at "/tests",
@@ -68,7 +70,19 @@ pub const OPERATOR_KIND: Kind = Choice(&[
     "supermarket",
     "canteen",
 ]);
-pub const OPERATOR_STATUS: Kind = Choice(&["submitted", "approved", "returned", "suspended"]);
+pub const OPERATOR_STATUS: Kind =
+    Choice(&["submitted", "approved", "returned", "suspended", "withdrawn", "exited"]);
+pub const DOCUMENT_KIND: Kind = Choice(&[
+    "licence",
+    "environment",
+    "land",
+    "certification",
+    "brand",
+    "procedure",
+    "test_report",
+    "picture",
+    "other",
+]);
 pub const PRODUCT_CLASS: Kind =
     Choice(&["vegetable", "fruit", "fresh_tea", "livestock", "egg", "aquatic", "other"]);
 pub const INPUT_KIND: Kind =
@@ -116,10 +130,12 @@ pub const OPERATOR: Schema = shape!(
     "A production operator (生产经营主体).",
     [
         req("id", Text, "Id, `opr_…`."),
+        opt("code", Text, "Operator code (主体码), 8 characters."),
         req("name", Text, "Registered name."),
         req("kind", OPERATOR_KIND, "Kind."),
         opt("uscc", Text, "Unified social credit code; empty for farmers."),
         opt("uscc_override", Text, "Why a wrong check character was accepted."),
+        opt("same_name_override", Text, "Why it is another one than that of the same name there."),
         req("area", Text, "Region code of the township."),
         req("area_name", Text, "Region in words."),
         opt("address", Text, "Address below the township."),
@@ -240,6 +256,26 @@ pub const ATTACHMENT: Schema = shape!(
         req("kind", BLOB_KIND, "What it is."),
         req("bytes", Integer, "Size."),
         opt("name", Text, "Name of the file."),
+    ]
+);
+
+pub const DOCUMENT: Schema = shape!(
+    "Document",
+    "A document of an operator (电子档案).",
+    [
+        req("id", Text, "Id, `doc_…`."),
+        req("operator", Text, "Operator it belongs to."),
+        opt("site", Text, "Site it is about."),
+        opt("product", Text, "Product it is about."),
+        req("area", Text, "Region code."),
+        req("kind", DOCUMENT_KIND, "Kind."),
+        req("title", Text, "Title."),
+        opt("number", Text, "Number on the paper."),
+        opt("issuer", Text, "Who issued it."),
+        opt("valid_to", Date, "Last day it is good for; absent without an end."),
+        req("attachments", List(&Object(&ATTACHMENT)), "Photos or scans."),
+        req("filed_at", Time, "When it was filed."),
+        opt("closed", Text, "Why it does not count any more."),
     ]
 );
 

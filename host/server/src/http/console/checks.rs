@@ -195,7 +195,9 @@ fn no_inline_script_or_style() {
 fn every_post_form_is_guarded() {
     for (path, text) in templates() {
         let name = path.file_name().unwrap().to_string_lossy();
-        if ["setup.html", "sign_in.html"].contains(&name.as_ref()) {
+        // Nobody is signed in there.
+        let open = ["setup.html", "sign_in.html", "apply.html", "door.html"];
+        if open.contains(&name.as_ref()) {
             continue;
         }
         for form in text.split("<form method=\"post\"").skip(1) {

@@ -67,6 +67,12 @@ impl Field {
         self
     }
 
+    /// Digits only: the number pad of a phone.
+    pub fn digits(mut self) -> Self {
+        self.mode = "numeric";
+        self
+    }
+
     /// Longest value, in characters.
     pub fn max(mut self, chars: u32) -> Self {
         self.max = Some(chars);

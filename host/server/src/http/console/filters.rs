@@ -111,6 +111,7 @@ words! {
     tianyin_domain::Verdict => "verdict",
     tianyin_domain::operator::OperatorKind => "operator_kind",
     tianyin_domain::operator::OperatorStatus => "operator_status",
+    tianyin_domain::document::DocumentKind => "document_kind",
     tianyin_domain::product::ProductClass => "product_class",
     tianyin_domain::input::InputKind => "input_kind",
     tianyin_domain::activity::ActivityKind => "activity_kind",

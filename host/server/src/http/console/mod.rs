@@ -16,9 +16,11 @@ mod session;
 mod account;
 mod activities;
 mod agencies;
+mod apply;
 mod blobs;
 mod certificates;
 mod devices;
+mod documents;
 mod handbook;
 mod health;
 mod inputs;
@@ -28,7 +30,9 @@ mod lots;
 mod messages;
 mod meter;
 mod operator;
+mod operator_card;
 mod operator_edit;
+mod operator_history;
 mod operators;
 mod pick;
 mod print_jobs;
@@ -64,6 +68,10 @@ pub fn router() -> Router<Arc<App>> {
         .merge(operators::router())
         .merge(operator::router())
         .merge(operator_edit::router())
+        .merge(operator_card::router())
+        .merge(operator_history::router())
+        .merge(apply::router())
+        .merge(documents::router())
         .merge(products::router())
         .merge(inputs::router())
         .merge(lots::router())

@@ -9,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use tianyin_domain::authorisation::{self, Authorisation, GrantAuthorisation, RevokeAuthorisation};
+use tianyin_domain::card::Card;
 use tianyin_domain::certificate::{self, Certificate};
 use tianyin_domain::command::Command;
 use tianyin_domain::lot::{self, Lot};
@@ -17,10 +18,11 @@ use tianyin_domain::product::{self, AddProduct, Product, ProductClass};
 use tianyin_domain::site::{self, AddSite, Site};
 use tianyin_domain::time::china_date;
 use tianyin_domain::user::{self, User};
-use tianyin_domain::{Date, Role};
+use tianyin_domain::{Date, DomainError, Role};
 
 use super::clash::{Clash, Side, clashed, seen};
 use super::devices::printer_choices;
+use super::documents;
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
@@ -71,6 +73,8 @@ struct DetailPage {
     certificates: Vec<Certificate>,
     authorisations: Vec<Granted>,
     users: Vec<User>,
+    documents: Vec<documents::Row>,
+    card: Option<Card>,
     forms: Forms,
     townships: Vec<Choice>,
     classes: Vec<Choice>,
@@ -92,8 +96,26 @@ impl DetailPage {
         }
     }
 
-    fn is_submitted(&self) -> bool {
-        self.operator.status == OperatorStatus::Submitted
+    /// Whether a reviewer may make this of it.
+    fn may_become(&self, status: &str) -> bool {
+        let reviews = self.operator.status.reviews().iter();
+        self.page.may("review_operator") && reviews.clone().any(|to| to.as_str() == status)
+    }
+
+    /// What was approved, the county corrects; an application is the applicant's.
+    fn may_edit(&self) -> bool {
+        let open = self.operator.status.is_open_application()
+            || self.operator.status == OperatorStatus::Withdrawn;
+        self.page.may("change_operator") && (self.page.staff() || open)
+    }
+
+    /// Whether the applicant may take it back.
+    fn may_withdraw(&self) -> bool {
+        self.page.may("withdraw_operator") && self.operator.status.is_open_application()
+    }
+
+    fn code(&self) -> String {
+        tianyin_domain::code::grouped(&self.operator.code)
     }
 
     fn is_approved(&self) -> bool {
@@ -137,6 +159,8 @@ fn shown(
         certificates: read::newest(app, signed, (certificate::BY_OPERATOR, id), RECENT)?,
         authorisations: granted(app, signed, &products, id, today)?,
         users: users_of(app, signed, id)?,
+        documents: documents::of_operator(app, signed, &operator)?,
+        card: app.card(id)?,
         townships: township_choices(app)?,
         classes: Choice::words(&ProductClass::ALL),
         product_choices,
@@ -200,9 +224,7 @@ fn users_of(app: &App, signed: &Signed, operator: &str) -> Result<Vec<User>, Con
     if !signed.is_administrator() {
         return Ok(Vec::new());
     }
-    let mut users: Vec<User> = read::newest(app, signed, (user::ALL, ""), read::ROWS_WITHIN)?;
-    users.retain(|u| u.operator.as_deref() == Some(operator));
-    Ok(users)
+    read::newest(app, signed, (user::BY_OPERATOR, operator), read::ROWS_WITHIN)
 }
 
 fn refuse(app: &App, signed: &Signed, id: &str, forms: Forms) -> Result<Response, ConsoleError> {
@@ -234,6 +256,10 @@ async fn review(
                 return clashed(&page);
             }
             Ok(_) => return Ok(done(&format!("/operators/{id}"), "operators.reviewed")),
+            // It stands otherwise now, and its page has another form, or none.
+            Err(AppError::Domain(refusal @ DomainError::Refused { .. })) => {
+                return Ok(not_done(&format!("/operators/{id}"), &refusal.into()));
+            }
             Err(error) => form.refused(error)?,
         }
     }

@@ -14,7 +14,7 @@ use super::clash::{Clash, Side, clashed, seen};
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
-use super::operators::{UsccNote, area_name, read_operator, township_choices};
+use super::operators::{UsccNote, area_name, not_registered, read_operator, township_choices};
 use super::page::{Page, html, refused};
 use super::read;
 use super::session::{Posted, Signed, done};
@@ -50,6 +50,7 @@ async fn show(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String
             ("name", &operator.name),
             ("uscc", &operator.uscc),
             ("uscc_override", operator.uscc_override.as_deref().unwrap_or_default()),
+            ("same_name_override", operator.same_name_override.as_deref().unwrap_or_default()),
             ("area", &operator.area),
             ("address", &operator.address),
             ("contact_name", &operator.contact_name),
@@ -104,11 +105,7 @@ async fn change(
             Err(AppError::Conflict(conflict)) => {
                 return both(&app, &signed, operator, form, &conflict);
             }
-            Err(AppError::Domain(e)) if e.code() == "uscc_taken" => {
-                let detail = AppError::Domain(e).detail();
-                form.bad_text("uscc", detail);
-            }
-            Err(error) => form.refused(error)?,
+            Err(error) => not_registered(&mut form, error)?,
         }
     }
     form.summarise();

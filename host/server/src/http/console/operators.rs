@@ -74,14 +74,13 @@ fn address(status: &str, area: &str) -> String {
 }
 
 fn chips(app: &App, signed: &Signed, query: &ListQuery) -> Result<Vec<Chip>, ConsoleError> {
-    use OperatorStatus::{Approved, Returned, Submitted, Suspended};
     let chip = |status: &str, text: String| -> Result<Chip, ConsoleError> {
         let scope = read::narrowed(&signed.scope(), &query.area);
         let count = app.store.count_in(operator::BY_STATUS, status, &scope)?;
         Ok(Chip { href: address(status, &query.area), text, count, on: query.status == status })
     };
     let mut out = vec![chip("", t("lists.all").to_owned())?];
-    for status in [Submitted, Approved, Returned, Suspended] {
+    for status in OperatorStatus::ALL {
         out.push(chip(status.as_str(), status.word())?);
     }
     Ok(out)
@@ -142,16 +141,30 @@ async fn register(State(app): State<Arc<App>>, posted: Posted) -> Answer {
             Ok(outcome) => {
                 return Ok(done(&format!("/operators/{}", outcome.id), "operators.registered"));
             }
-            Err(AppError::Domain(e)) if e.code() == "uscc_taken" => {
-                let detail = AppError::Domain(e).detail();
-                form.bad_text("uscc", detail);
-            }
-            Err(error) => form.refused(error)?,
+            Err(error) => not_registered(&mut form, error)?,
         }
     }
     form.summarise();
     refused(&new_page(&app, &signed, form)?)
 }
+
+/// Puts a refusal beside the field that it is about.
+pub(super) fn not_registered(form: &mut Form, error: AppError) -> Result<(), ConsoleError> {
+    match error {
+        AppError::Domain(e) if e.code() == "uscc_taken" => {
+            form.bad_text("uscc", AppError::Domain(e).detail());
+        }
+        AppError::Domain(e) if e.code() == "same_name" => {
+            form.bad_text("name", AppError::Domain(e).detail());
+            form.set(ASK_SAME_NAME, "1");
+        }
+        error => form.refused(error)?,
+    }
+    Ok(())
+}
+
+/// Set where the form is to ask why it is another operator than that of the same name.
+const ASK_SAME_NAME: &str = "ask_same_name";
 
 pub(super) fn read_operator(
     app: &App,
@@ -175,6 +188,7 @@ pub(super) fn read_operator(
         kind,
         uscc: form.get("uscc").to_owned(),
         uscc_override: form.optional("uscc_override"),
+        same_name_override: form.optional("same_name_override"),
         area,
         area_name,
         address: form.get("address").to_owned(),

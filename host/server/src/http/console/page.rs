@@ -209,6 +209,7 @@ fn menu(app: &App, signed: &Signed, person: &Person, section: &str) -> Vec<Group
     } else {
         register.push(entry("/operators", "nav.own", "people", 0, false));
     }
+    register.push(entry("/documents", "nav.documents", "copy", 0, false));
     register.push(entry("/products", "nav.products", "leaf", 0, false));
     register.push(entry("/inputs", "nav.inputs", "drop", 0, false));
     groups.push(Group { title: "nav.register", items: register });

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod accounts;
+mod applications;
 mod operators;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -101,6 +102,11 @@ impl World {
         Browser { world: self, cookie, form_token: session.form_token }
     }
 
+    /// A browser without a session.
+    fn stranger(&self) -> Browser<'_> {
+        Browser { world: self, cookie: String::new(), form_token: String::new() }
+    }
+
     async fn add_user(&self, username: &str, role: Role, operator: Option<String>) {
         let new = NewUser {
             username: username.into(),
@@ -124,6 +130,16 @@ impl Browser<'_> {
         let mut all = vec![("form_token", self.form_token.as_str())];
         all.extend_from_slice(fields);
         self.world.post(path, &all, &self.cookie).await
+    }
+
+    /// Keeps the session that an answer began.
+    async fn keep_session(&mut self, reply: &Reply) {
+        let cookies = reply.headers.get_all(header::SET_COOKIE).into_iter();
+        let mut session = cookies.filter_map(|v| v.to_str().unwrap().split(';').next());
+        self.cookie = session.find(|v| v.starts_with("tianyin=")).unwrap().to_owned();
+        let page = self.see("/account").await.text;
+        let token = page.split("data-token=\"").nth(1).unwrap().split('"').next().unwrap();
+        self.form_token = token.to_owned();
     }
 
     /// Posts a form that must be accepted; where it leads.

@@ -1,7 +1,6 @@
 //! `/ca`: the appliance's own root certificate for phones and computers, with the fingerprint to
 //! compare and the steps for each system. Not there while an imported certificate is in use.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
@@ -16,6 +15,7 @@ use tianyin_domain::time::china_date;
 use super::page::{policy_of, set_page_headers};
 use crate::app::App;
 use crate::http::Problem;
+use crate::http::qr::{Drawn, drawn};
 use crate::http::scheme::{Scheme, host_name};
 use crate::texts::{t, tf};
 use crate::tls::CaCertificate;
@@ -82,8 +82,7 @@ struct CaPage {
     until: String,
     fingerprint: Vec<String>,
     address: String,
-    /// View box side and path of the QR code.
-    qr: Option<(u32, String)>,
+    qr: Option<Drawn>,
     systems: Vec<System>,
     foot: String,
 }
@@ -151,17 +150,4 @@ fn address(app: &App, scheme: Scheme, headers: &HeaderMap) -> Option<String> {
     let name = names.iter().find(|name| reachable(name))?;
     let name = if name.contains(':') { format!("[{name}]") } else { name.clone() };
     Some(format!("https://{name}:{}/ca", tls.https_port()?))
-}
-
-/// The dark squares as one path, with four light ones around.
-fn drawn(text: &str) -> Option<(u32, String)> {
-    const QUIET: u32 = 4;
-    let qr = tianyin_documents::qr(text).ok()?;
-    let mut path = String::new();
-    for y in 0..qr.side() {
-        for x in (0..qr.side()).filter(|x| qr.is_dark(*x, y)) {
-            let _ = write!(path, "M{} {}h1v1h-1z", x + QUIET, y + QUIET);
-        }
-    }
-    Some((qr.side() + 2 * QUIET, path))
 }

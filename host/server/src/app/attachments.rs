@@ -1,5 +1,5 @@
-//! Production records with their photos: what a record refers to is on disk before the record is
-//! decided, what nobody refers to is swept away after a day.
+//! Records with photos and documents: what a record refers to is on disk before the record is decided,
+//! what nobody refers to is swept away after a day.
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -7,7 +7,9 @@ use std::time::Duration;
 use tianyin_domain::activity::{self, Activity, RecordActivity};
 use tianyin_domain::attachment::Attachment;
 use tianyin_domain::command::{Command, Outcome};
-use tianyin_domain::{Actor, DomainError, FieldError, Scope};
+use tianyin_domain::document::{self, Document, FileDocument};
+use tianyin_domain::state::Index;
+use tianyin_domain::{Actor, DomainError, Entity, FieldError, Scope};
 use tianyin_journal::Reader;
 use tianyin_store::PageQuery;
 
@@ -20,8 +22,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const SWEEP_MAX: usize = 1000;
 
 impl App {
-    /// Records an activity. Every attachment must be a blob that the actor uploaded just now or sees
-    /// on another record, and be what the command says it is.
+    /// Records an activity, with its photos.
     pub async fn record_activity(
         &self,
         actor: &Actor,
@@ -29,10 +30,34 @@ impl App {
         idempotency_key: Option<String>,
     ) -> Result<Outcome, AppError> {
         let attachments = command.attachments.clone();
-        self.check_attachments(actor, &attachments)?;
         let command = Command::RecordActivity(command);
+        self.submit_attached(actor, command, &attachments, idempotency_key).await
+    }
+
+    /// Files a document, with its scans.
+    pub async fn file_document(
+        &self,
+        actor: &Actor,
+        command: FileDocument,
+        idempotency_key: Option<String>,
+    ) -> Result<Outcome, AppError> {
+        let attachments = command.attachments.clone();
+        let command = Command::FileDocument(command);
+        self.submit_attached(actor, command, &attachments, idempotency_key).await
+    }
+
+    /// Every attachment must be a blob that the actor uploaded just now or sees on another record, and be
+    /// what the command says it is.
+    async fn submit_attached(
+        &self,
+        actor: &Actor,
+        command: Command,
+        attachments: &[Attachment],
+        idempotency_key: Option<String>,
+    ) -> Result<Outcome, AppError> {
+        self.check_attachments(actor, attachments)?;
         let outcome = self.submit_keyed(actor, command, idempotency_key).await?;
-        for one in &attachments {
+        for one in attachments {
             self.blobs.settle(&one.hash, &actor.name());
         }
         Ok(outcome)
@@ -67,9 +92,19 @@ impl App {
         if self.blobs.is_fresh(hash, &actor.name()) {
             return Ok(true);
         }
-        let mut query = PageQuery::new(activity::BY_ATTACHMENT, hash);
+        Ok(self.has_one::<Activity>(activity::BY_ATTACHMENT, hash, &scope)?
+            || self.has_one::<Document>(document::BY_ATTACHMENT, hash, &scope)?)
+    }
+
+    fn has_one<E: Entity>(
+        &self,
+        index: Index,
+        hash: &str,
+        scope: &Scope,
+    ) -> Result<bool, AppError> {
+        let mut query = PageQuery::new(index, hash);
         query.limit = 1;
-        let found = self.store.page::<Activity>(&query, &scope).map_err(AppError::internal)?;
+        let found = self.store.page::<E>(&query, scope).map_err(AppError::internal)?;
         Ok(!found.items.is_empty())
     }
 
@@ -85,7 +120,10 @@ impl App {
     fn sweep_orphans(&self) -> anyhow::Result<usize> {
         let mut orphans = Vec::new();
         for hash in self.blobs.older_than(ORPHAN, usize::MAX)? {
-            if self.store.count(activity::BY_ATTACHMENT, &hash)? == 0 {
+            let uses = [activity::BY_ATTACHMENT, document::BY_ATTACHMENT];
+            let counts = uses.map(|index| self.store.count(index, &hash));
+            let [activities, documents] = counts;
+            if activities? + documents? == 0 {
                 orphans.push(hash);
             }
             if orphans.len() == SWEEP_MAX {
