@@ -26,6 +26,7 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
     match event {
         Event::CountyConfigured(e) => o.put(e),
         Event::AgencyAdded(e) => o.put(e),
+        Event::AccessNoted(e) => o.create(e),
         Event::UserAdded(e) => {
             if let Some(operator) = &e.operator {
                 remember(o, root("operator", operator))?;

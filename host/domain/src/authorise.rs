@@ -78,7 +78,7 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
         }
         IssueCertificate | VoidCertificate => &[Administrator, Clerk, Producer],
         PairDevice | ScanLot | ReceiveMessage | SettleMessage | EndPrint | CountScans
-        | CheckCode | ApplyOperator => &[],
+        | CheckCode | ApplyOperator | NoteAccess => &[],
     }
 }
 

@@ -6,6 +6,7 @@ use crate::actor::Actor;
 use crate::measurement::Measurement;
 use crate::time::{Date, Time, china_date};
 use crate::{
+    access::NoteAccess,
     activity::RecordActivity,
     agency::AddAgency,
     application::{ApplyOperator, WithdrawOperator},
@@ -74,6 +75,7 @@ pub enum Command {
     IssueCard(IssueCard),
     FileDocument(FileDocument),
     CloseDocument(CloseDocument),
+    NoteAccess(NoteAccess),
 }
 
 impl Command {

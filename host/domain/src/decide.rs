@@ -12,7 +12,7 @@ use crate::state::{Entity, Entry, State, Table};
 use crate::test::{Recorded, TestVerdict};
 use crate::time::Time;
 use crate::{
-    activity, agency, application, authorisation, card, certificate, code, county, device,
+    access, activity, agency, application, authorisation, card, certificate, code, county, device,
     document, input, lot, message, operator, print_job, product, site, test, user,
 };
 
@@ -151,6 +151,7 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
             let c = document::close(ctx, c)?;
             Ok(Decision::one(c.document.clone(), Event::DocumentClosed(c)))
         }
+        Command::NoteAccess(c) => made(access::note(ctx, c)?, Event::AccessNoted),
         Command::AddSite(c) => made(site::add(ctx, c)?, Event::SiteAdded),
         Command::AddProduct(c) => made(product::add(ctx, c)?, Event::ProductAdded),
         Command::AddInput(c) => made(input::add(ctx, c)?, Event::InputAdded),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
+    access::Access,
     activity::Activity,
     agency::Agency,
     application::WithdrawOperator,
@@ -113,6 +114,8 @@ pub enum Event {
     DocumentFiled(Document),
     #[serde(rename = "document.closed")]
     DocumentClosed(CloseDocument),
+    #[serde(rename = "access.noted")]
+    AccessNoted(Access),
 }
 
 /// Events as they stand on a journal line.

@@ -24,6 +24,7 @@ pub use rust_decimal::Decimal;
 pub use state::{Entity, Entry, Overlay, Put, State, StateError};
 pub use time::{Date, Time};
 
+pub mod access;
 pub mod activity;
 pub mod agency;
 pub mod application;

@@ -9,7 +9,7 @@ use crate::decide::Context;
 use crate::error::DomainError;
 use crate::id::new_id;
 use crate::identity::{UsccCheck, check_uscc, mask_phone, normalise};
-use crate::state::{Entity, Entry, Index, StateError, Table};
+use crate::state::{Entity, Entry, Index, State, StateError, Table};
 
 /// Operators of one name in one township looked at for a duplicate.
 const SAME_NAME_MAX: usize = 20;
@@ -388,6 +388,15 @@ fn checked(
     Ok(RegisterOperator { name, uscc, uscc_override, same_name_override, ..c })
 }
 
+/// Operators of a name in a township, as people take names for the same; some of them where there are
+/// very many. Not those that left or took their application back.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn of_name(state: &dyn State, name: &str, area: &str) -> Result<Vec<Operator>, StateError> {
+    state.list(BY_NAME, &name_key(name, area), SAME_NAME_MAX)
+}
+
 /// Two of one name in one township are probably one, and then have two records of half the truth; two
 /// persons of one name are common, with one phone they are not. The reason is kept only where it was
 /// needed.
@@ -396,7 +405,7 @@ fn check_same_name(
     c: &RegisterOperator,
     own: &str,
 ) -> Result<Option<String>, DomainError> {
-    let same = ctx.state.list::<Operator>(BY_NAME, &name_key(&c.name, &c.area), SAME_NAME_MAX)?;
+    let same = of_name(ctx.state, &c.name, &c.area)?;
     let is_same = |other: &&Operator| {
         other.id != own && (!c.kind.is_natural_person() || other.contact_phone == c.contact_phone)
     };

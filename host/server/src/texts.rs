@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     include_str!("../i18n/zh-CN/errors.toml"),
     include_str!("../i18n/zh-CN/words.toml"),
     include_str!("../i18n/zh-CN/console.toml"),
     include_str!("../i18n/zh-CN/public.toml"),
     include_str!("../i18n/zh-CN/conflict.toml"),
     include_str!("../i18n/zh-CN/health.toml"),
+    include_str!("../i18n/zh-CN/sheet.toml"),
 ];
 
 static CATALOGUE: LazyLock<HashMap<String, String>> = LazyLock::new(|| {

@@ -8,6 +8,7 @@ mod label;
 mod large;
 mod mqtt;
 mod page;
+mod register;
 
 use std::path::Path;
 use std::process::Command;
@@ -53,7 +54,7 @@ impl Line {
 type Step = (&'static str, fn(&Appliance) -> Result<Vec<Line>>);
 
 /// In this order; memory first, while nobody has used the appliance.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("idle", idle),
     ("receipt", receipts),
     ("decode", |_| Ok(vec![decode()?])),
@@ -61,6 +62,7 @@ const STEPS: [Step; 10] = [
     ("page", page::measure),
     ("mqtt", |_| mqtt::measure()),
     ("kernel", |_| kernel::measure()),
+    ("register", |_| register::measure()),
     ("large", |_| large::measure()),
     ("disk", |_| disk::sizes()),
     ("edit", |_| edit::measure()),

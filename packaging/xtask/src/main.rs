@@ -24,7 +24,7 @@ cargo xtask VERB
   torture [--minutes N]        build all, run the tests of faults with their loops in full, or for N
                                minutes: kill -9, power cuts, syncs that fail; says what was done
   bench [STEP] [--json FILE]   measure, print a table of what must hold; --json keeps the numbers
-                               STEP    only idle, receipt, decode, label, page, mqtt, kernel, large, disk or
+                               STEP    only idle, receipt, decode, label, page, mqtt, kernel, register, large, disk or
                                        edit
   plugins                      build the plugin packages into target/plugins
   lint                         formatting and clippy, as the tests of the project expect them

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use strum::IntoEnumIterator as _;
+use tianyin_domain::access::{AccessKind, NoteAccess};
 use tianyin_domain::agency::{AddAgency, AgencyKind};
 use tianyin_domain::application::{ApplyOperator, WithdrawOperator};
 use tianyin_domain::authorisation::RevokeAuthorisation;
@@ -92,6 +93,7 @@ fn expected(command: &Command) -> &'static str {
         | Command::EndPrint(_)
         | Command::CountScans(_)
         | Command::ApplyOperator(_)
+        | Command::NoteAccess(_)
         | Command::CheckCode(_) => "f fff ff ff y fffff",
     }
 }
@@ -180,6 +182,13 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         }),
         Command::FileDocument(paper.clone()),
         Command::CloseDocument(CloseDocument { document, reason: "错".into() }),
+        Command::NoteAccess(NoteAccess {
+            user: "usr_1".into(),
+            kind: AccessKind::Export,
+            what: "operators.csv".into(),
+            rows: 3,
+            address: "192.0.2.7".into(),
+        }),
     ]
 }
 

@@ -11,6 +11,7 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::Pas
 use jiff::SignedDuration;
 use parking_lot::Mutex;
 use tianyin_domain::Time;
+use tianyin_domain::access::AccessKind;
 use tianyin_domain::actor::{Actor, Role};
 use tianyin_domain::code::{self, CodeText};
 use tianyin_domain::command::{Command, Outcome};
@@ -254,6 +255,7 @@ impl App {
             return Err(AppError::refused("wrong_password"));
         };
         self.forget_failures(&keys[0]);
+        self.note_sign_in(&user, AccessKind::SignIn, address).await;
         Ok(self.start_session(user, address))
     }
 

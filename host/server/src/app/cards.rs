@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use tianyin_domain::Actor;
 use tianyin_domain::State;
+use tianyin_domain::access::AccessKind;
 use tianyin_domain::card::{Card, IssueCard, PIN_DIGITS};
 use tianyin_domain::code::{self, CodeText};
 use tianyin_domain::command::Command;
@@ -108,6 +109,7 @@ impl App {
         let hash = self.vault.get(&card.pin).map_err(AppError::internal)?;
         if self.verify_password(pin.trim().to_owned(), hash).await? {
             self.forget_failures(&keys[0]);
+            self.note_sign_in(&user, AccessKind::Card, address).await;
             return Ok(self.start_session(user, address));
         }
         self.count_failure(&keys);

@@ -1,6 +1,7 @@
 //! What the appliance does, whoever asks: the services between HTTP, command line, devices and the
 //! pure kernel.
 
+mod access;
 pub mod accounts;
 mod ahead;
 pub mod attachments;
@@ -15,11 +16,13 @@ pub mod devices;
 pub mod error;
 pub mod gate;
 pub mod health;
+pub mod import;
 pub mod ingest;
 pub mod journal_care;
 pub mod live;
 pub mod lost;
 pub mod measures;
+pub mod names;
 pub mod operators;
 pub mod pipeline;
 pub mod plugins;
@@ -95,6 +98,10 @@ pub struct App {
     pub devices: devices::Devices,
     /// Scan counts not flushed yet.
     pub scans: scans::Scans,
+    /// Sheets that were checked and wait to be accepted.
+    pub imports: import::Imports,
+    /// Names of operators, to search in.
+    pub names: names::Names,
     /// Live pages.
     pub live: live::Live,
     /// Decoding and judging.

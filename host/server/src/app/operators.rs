@@ -25,6 +25,7 @@ impl App {
         let command = Command::RegisterOperator(command);
         let outcome = self.submit_keyed(actor, command, idempotency_key).await;
         self.erase_unless_written(&fresh, &outcome)?;
+        self.note_name(&outcome)?;
         outcome
     }
 
@@ -46,6 +47,7 @@ impl App {
         let command = Command::ApplyOperator(ApplyOperator { data, credential });
         let outcome = self.submit_keyed(&Actor::system(APPLY_JOB), command, idempotency_key).await;
         self.erase_unless_written(&fresh, &outcome)?;
+        self.note_name(&outcome)?;
         outcome
     }
 
@@ -101,7 +103,19 @@ impl App {
         if let Some(token) = unused {
             self.vault.erase(&token).map_err(AppError::internal)?;
         }
+        self.note_name(&outcome)?;
         outcome
+    }
+
+    /// Whoever searches next finds it by its name.
+    fn note_name(&self, outcome: &Result<Outcome, AppError>) -> Result<(), AppError> {
+        if let Ok(outcome) = outcome
+            && let Some(operator) =
+                self.store.get::<Operator>(&outcome.id).map_err(AppError::internal)?
+        {
+            self.names.note(&operator);
+        }
+        Ok(())
     }
 
     /// Masks a natural person's phone; the token of the whole in the vault.

@@ -18,8 +18,8 @@ use super::replay::{fill, replay};
 use super::space::Space;
 use super::writer::{AHEAD_COMMANDS_MIN, Files, Writer};
 use super::{
-    App, accounts, attachments, cure, devices, health, journal_care, live, lost, measures,
-    pipeline, plugins, printing, rebuild, scans, tail, watch,
+    App, accounts, attachments, cure, devices, health, import, journal_care, live, lost, measures,
+    names, pipeline, plugins, printing, rebuild, scans, tail, watch,
 };
 use crate::blobs::Blobs;
 use crate::config::Config;
@@ -122,6 +122,8 @@ impl App {
             accounts: accounts::Accounts::default(),
             devices: devices::Devices::default(),
             scans: scans::Scans::default(),
+            imports: import::Imports::default(),
+            names: names::Names::default(),
             live: live::Live::default(),
             pipeline: pipeline::Pipeline::default(),
             printing: printing::Printing::default(),

@@ -107,6 +107,7 @@ impl OnRecord {
                     self.blobs.entry(one.hash).or_insert(holder);
                 }
             }
+            Event::AccessNoted(e) => self.made(&e),
             Event::CardIssued(e) => {
                 self.holders.insert(format!("card/{}", e.operator), e.pin);
             }

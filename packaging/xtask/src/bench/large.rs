@@ -10,6 +10,7 @@ use tianyin_tests::appliance::Setting;
 use tianyin_tests::device::Printer;
 use tianyin_tests::{Appliance, child, journey};
 
+use super::register::Browser;
 use super::{Line, Must, example, median, page};
 
 const EVENTS: u64 = 1_000_000;
@@ -36,6 +37,15 @@ pub(super) fn measure() -> Result<Vec<Line>> {
         must,
     });
     lines.push(super::memory(&appliance, "memory with 1,000,000 events, after start", None)?);
+    let lists =
+        ["/", "/lots", "/tests", "/certificates", "/messages", "/print-jobs", "/activities"];
+    let browser = Browser::sign_in(&appliance, "admin")?;
+    lines.push(Line {
+        what: "lists with 1,000,000 events, p95",
+        value: browser.p95_ms(&lists.map(str::to_owned))?,
+        unit: "ms",
+        must: Some(Must::Below(50.0)),
+    });
     lines.extend(page::measure_many(&appliance, &codes)?);
     Ok(lines)
 }

@@ -107,6 +107,7 @@ macro_rules! words {
 
 words! {
     tianyin_domain::Role => "role",
+    tianyin_domain::access::AccessKind => "access_kind",
     tianyin_domain::agency::AgencyKind => "agency_kind",
     tianyin_domain::Verdict => "verdict",
     tianyin_domain::operator::OperatorKind => "operator_kind",

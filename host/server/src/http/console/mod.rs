@@ -13,6 +13,7 @@ mod page;
 mod read;
 mod session;
 
+mod accesses;
 mod account;
 mod activities;
 mod agencies;
@@ -23,6 +24,7 @@ mod devices;
 mod documents;
 mod handbook;
 mod health;
+mod import;
 mod inputs;
 mod issue;
 mod live;
@@ -71,6 +73,8 @@ pub fn router() -> Router<Arc<App>> {
         .merge(operator_card::router())
         .merge(operator_history::router())
         .merge(apply::router())
+        .merge(import::router())
+        .merge(accesses::router())
         .merge(documents::router())
         .merge(products::router())
         .merge(inputs::router())

@@ -1,24 +1,22 @@
 //! Reading for pages: one record, a page of a list, names of what a row refers to.
 
 use serde::Deserialize;
+use tianyin_domain::Scope;
 use tianyin_domain::agency::Agency;
-use tianyin_domain::operator::{self, Operator};
+use tianyin_domain::operator::Operator;
 use tianyin_domain::state::{Entity, Index};
 use tianyin_domain::user::User;
-use tianyin_domain::{Scope, identity};
 use tianyin_store::PageQuery;
 
 use super::error::ConsoleError;
 use super::page::Pager;
 use super::session::Signed;
-use crate::app::App;
+use crate::app::{App, AppError};
 
 /// Rows on a page of a list.
 pub const ROWS: usize = 50;
 /// Rows of a list within a detail page.
 pub const ROWS_WITHIN: usize = 200;
-/// Operators looked at for one search by name.
-const SEARCHED_MAX: usize = 20_000;
 
 /// What the address of a list may ask for.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -135,37 +133,40 @@ pub fn place_of(app: &App, user: &User) -> Result<String, ConsoleError> {
     }
 }
 
-/// Operators whose credit code is the text, or whose name contains it; at most `limit`.
+/// Every record of a part that the person may see, the newest first, at most `limit`.
+pub fn all<E: Entity>(
+    app: &App,
+    scope: &Scope,
+    (index, part): (Index, &str),
+    limit: usize,
+) -> Result<Vec<E>, AppError> {
+    let (mut all, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let mut query = PageQuery::new(index, part);
+        query.after = after.as_deref();
+        query.limit = tianyin_store::PAGE_ITEMS_MAX;
+        query.newest_first = true;
+        let page = app.store.page::<E>(&query, scope).map_err(AppError::internal)?;
+        all.extend(page.items);
+        after = page.next;
+        if after.is_none() || all.len() >= limit {
+            all.truncate(limit);
+            return Ok(all);
+        }
+    }
+}
+
+/// Operators that the text may mean, by name, initials or code; at most `limit`.
 pub fn search_operators(
     app: &App,
     scope: &Scope,
     text: &str,
     limit: usize,
 ) -> Result<Vec<Operator>, ConsoleError> {
-    let text = text.trim();
-    let code = identity::normalise(text);
-    let state: &dyn tianyin_domain::State = &app.store;
-    if let Some(found) = state.find::<Operator>(operator::BY_USCC, &code)?
-        && scope.covers(&found.area, &found.id)
-    {
-        return Ok(vec![found]);
+    let ids = app.names.search(&app.store, scope, text, limit)?;
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        found.extend(app.store.get_scoped::<Operator>(&id, scope)?);
     }
-    let (mut found, mut seen) = (Vec::new(), 0);
-    let mut after: Option<String> = None;
-    loop {
-        let mut query = PageQuery::new(operator::BY_STATUS, "");
-        query.after = after.as_deref();
-        query.limit = tianyin_store::PAGE_ITEMS_MAX;
-        query.newest_first = true;
-        let page = app.store.page::<Operator>(&query, scope)?;
-        seen += page.items.len();
-        found.extend(page.items.into_iter().filter(|o| {
-            text.is_empty() || o.name.contains(text) || (code.len() >= 6 && o.uscc.contains(&code))
-        }));
-        after = page.next;
-        if found.len() >= limit || after.is_none() || seen >= SEARCHED_MAX {
-            found.truncate(limit);
-            return Ok(found);
-        }
-    }
+    Ok(found)
 }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod applications;
+mod imports;
 mod operators;
 
 use std::net::{IpAddr, Ipv4Addr};

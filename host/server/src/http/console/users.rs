@@ -7,11 +7,12 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
+use tianyin_domain::access::{self, Access};
 use tianyin_domain::agency::{Agency, AgencyKind};
 use tianyin_domain::command::Command;
 use tianyin_domain::operator::{self, Operator};
 use tianyin_domain::user::{self, ActiveChanged, User};
-use tianyin_domain::{Role, Scope};
+use tianyin_domain::{Role, Scope, Time};
 
 use super::agencies;
 use super::error::{Answer, ConsoleError};
@@ -52,6 +53,8 @@ struct Row {
     /// Where the person works, or the operator it acts for.
     place: String,
     own: bool,
+    /// When the account was used last.
+    used_at: Option<Time>,
 }
 
 async fn list(
@@ -72,7 +75,10 @@ async fn list(
     let mut rows = Vec::with_capacity(found.items.len());
     for user in found.items {
         let place = read::place_of(&app, &user)?;
-        rows.push(Row { own: user.id == signed.session.user.id, place, user });
+        let last = (access::BY_USER, user.id.as_str());
+        let last: Vec<Access> = read::newest_in(&app, &Scope::everything(), last, 1)?;
+        let used_at = last.first().map(|access| access.at);
+        rows.push(Row { own: user.id == signed.session.user.id, place, used_at, user });
     }
     let page = Page::new(&app, &signed, "/users", "users.title");
     html(&ListPage { page, rows, pager: found.pager, agency })

@@ -51,7 +51,10 @@ async fn somebody_without_an_account_applies_corrects_and_is_approved() {
     // A decision on a withdrawn application is refused with its reason.
     let late = admin.post(&format!("{path}/review"), &[("status", "approved")]).await;
     assert_eq!(late.goes_to(), path, "{}", late.text);
-    assert_eq!(world.app.store.get::<Operator>(&operator.id).unwrap().unwrap().status, OperatorStatus::Withdrawn);
+    assert_eq!(
+        world.app.store.get::<Operator>(&operator.id).unwrap().unwrap().status,
+        OperatorStatus::Withdrawn
+    );
     phone.done(&format!("{path}/edit"), &better[..7]).await;
     admin.done(&format!("{path}/review"), &[("status", "approved")]).await;
     let page = phone.see(&path).await.text;

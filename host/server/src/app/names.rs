@@ -1,0 +1,192 @@
+//! Names of operators in memory, to search in as somebody types: by a part of the name, by the initials
+//! of its pinyin, by credit code and by operator code. Reading twenty thousand records for each search
+//! would take ten times as long as a person waits for.
+
+use std::collections::HashMap;
+
+use parking_lot::RwLock;
+use pinyin::ToPinyin as _;
+use tianyin_domain::operator::{self, Operator};
+use tianyin_domain::{Entity as _, Scope, identity};
+use tianyin_store::{PAGE_ITEMS_MAX, PageQuery, Store, StoreError};
+
+/// Letters that may be the initials of a name.
+const INITIALS_MIN: usize = 2;
+/// Part of a credit code that is looked for.
+const CODE_PART_MIN: usize = 4;
+
+/// What is searched in; filled at the first search.
+#[derive(Default)]
+pub struct Names(RwLock<Option<HashMap<String, Name>>>);
+
+struct Name {
+    area: String,
+    /// As registered, in lower case.
+    text: String,
+    /// First letters of the pinyin, digits and Latin letters as they are.
+    initials: String,
+    uscc: String,
+    code: String,
+}
+
+impl Name {
+    fn of(operator: &Operator) -> Self {
+        Self {
+            area: operator.area().to_owned(),
+            text: operator.name.to_lowercase(),
+            initials: initials(&operator.name),
+            uscc: operator.uscc.clone(),
+            code: operator.code.clone(),
+        }
+    }
+}
+
+impl Names {
+    /// Takes over what an operator is called now.
+    pub fn note(&self, operator: &Operator) {
+        if let Some(all) = self.0.write().as_mut() {
+            all.insert(operator.id.clone(), Name::of(operator));
+        }
+    }
+
+    /// Ids of operators in sight that the text may mean, the best first, then the newest; at most
+    /// `limit`.
+    ///
+    /// # Errors
+    /// When the store cannot be read, at the first search.
+    pub fn search(
+        &self,
+        store: &Store,
+        scope: &Scope,
+        text: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.fill(store)?;
+        let asked = Asked::of(text);
+        let all = self.0.read();
+        let names = all.iter().flatten().filter(|(id, name)| scope.covers(&name.area, id));
+        let fits = names.filter_map(|(id, name)| Some((asked.rank(name)?, id)));
+        let mut found: Vec<(u8, &String)> = fits.collect();
+        // Ids rise with time.
+        found.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(a.1)));
+        Ok(found.into_iter().take(limit).map(|(_, id)| id.clone()).collect())
+    }
+
+    fn fill(&self, store: &Store) -> Result<(), StoreError> {
+        if self.0.read().is_some() {
+            return Ok(());
+        }
+        // Held while reading: what changes meanwhile is noted after.
+        let mut all = self.0.write();
+        if all.is_some() {
+            return Ok(());
+        }
+        let (mut names, mut after) = (HashMap::new(), None::<String>);
+        loop {
+            let mut query = PageQuery::new(operator::BY_STATUS, "");
+            query.after = after.as_deref();
+            query.limit = PAGE_ITEMS_MAX;
+            let page = store.page::<Operator>(&query, &Scope::everything())?;
+            names.extend(page.items.iter().map(|one| (one.id.clone(), Name::of(one))));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        *all = Some(names);
+        Ok(())
+    }
+}
+
+/// What somebody typed.
+struct Asked {
+    text: String,
+    initials: Option<String>,
+    code: String,
+}
+
+impl Asked {
+    fn of(text: &str) -> Self {
+        let text = text.trim().to_lowercase();
+        let is_letters =
+            text.len() >= INITIALS_MIN && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        let code = identity::normalise(&text.replace('-', ""));
+        Self { initials: is_letters.then(|| text.clone()), code, text }
+    }
+
+    /// How well a name fits; lower is better.
+    fn rank(&self, name: &Name) -> Option<u8> {
+        let has_code = self.code.len() >= CODE_PART_MIN;
+        if self.text.is_empty() {
+            return Some(9);
+        }
+        if has_code && (name.code == self.code || name.uscc == self.code) || name.text == self.text
+        {
+            return Some(0);
+        }
+        if name.text.starts_with(&self.text) {
+            return Some(1);
+        }
+        if name.text.contains(&self.text) {
+            return Some(2);
+        }
+        if let Some(initials) = &self.initials {
+            if name.initials.starts_with(initials.as_str()) {
+                return Some(3);
+            }
+            if name.initials.contains(initials.as_str()) {
+                return Some(4);
+            }
+        }
+        (has_code && name.uscc.contains(&self.code)).then_some(5)
+    }
+}
+
+/// `湘莲合作社2队` is `xlhzs2d`.
+fn initials(name: &str) -> String {
+    let letter = |c: char| match c.to_pinyin() {
+        Some(pinyin) => pinyin.plain().chars().next(),
+        None => Some(c.to_ascii_lowercase()).filter(char::is_ascii_alphanumeric),
+    };
+    name.chars().filter_map(letter).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name {
+            area: "430321103".into(),
+            text: text.to_lowercase(),
+            initials: initials(text),
+            uscc: "91350100M000100Y43".into(),
+            code: "WQ3518DC".into(),
+        }
+    }
+
+    #[test]
+    fn a_name_is_found_by_its_parts_its_initials_and_its_codes() {
+        let one = name("花石湘莲合作社2队");
+        assert_eq!(one.initials, "hsxlhzs2d");
+        let cases = [
+            ("花石湘莲合作社2队", Some(0)),
+            ("WQ35-18DC", Some(0)),
+            ("wq3518dc", Some(0)),
+            ("91350100m000100y43", Some(0)),
+            ("花石", Some(1)),
+            ("湘莲", Some(2)),
+            ("hsxl", Some(3)),
+            ("XLHZS", Some(4)),
+            ("M000100", Some(5)),
+            ("", Some(9)),
+            ("h", None),
+            ("莲湘", None),
+            ("xhl", None),
+            ("911", None),
+        ];
+        for (text, rank) in cases {
+            assert_eq!(Asked::of(text).rank(&one), rank, "{text}");
+        }
+    }
+}
