@@ -47,6 +47,7 @@ mod sign_in;
 mod tests;
 mod today;
 mod typed_test;
+mod user;
 mod users;
 
 #[cfg(test)]
@@ -91,6 +92,7 @@ pub fn router() -> Router<Arc<App>> {
         .merge(account::router())
         .merge(agencies::router())
         .merge(users::router())
+        .merge(user::router())
         .merge(settings::router())
         .merge(health::router())
         .merge(search::router())

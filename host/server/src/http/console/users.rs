@@ -98,7 +98,7 @@ fn chosen(app: &App, signed: &Signed, wanted: &str) -> Result<Option<Agency>, Co
 }
 
 /// An account that the person allocates.
-fn account(app: &App, signed: &Signed, id: &str) -> Result<User, ConsoleError> {
+pub(super) fn account(app: &App, signed: &Signed, id: &str) -> Result<User, ConsoleError> {
     let missing = || ConsoleError::not_found("user", id);
     let user: User = app.store.get(id)?.ok_or_else(missing)?;
     if !signed.is_administrator() {

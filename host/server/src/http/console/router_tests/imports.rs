@@ -4,7 +4,9 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use tianyin_domain::Role;
 use tianyin_domain::access::{self, Access};
+use tianyin_domain::agency::{self, Agency};
 use tianyin_domain::operator::{self, Operator, OperatorStatus};
+use tianyin_domain::user::{self, User};
 
 use super::{Browser, Reply, World, world};
 
@@ -42,6 +44,68 @@ async fn check(browser: &Browser<'_>, bytes: &[u8]) -> Reply {
 
 fn operators(world: &World) -> u64 {
     world.app.store.count(operator::BY_STATUS, "").unwrap()
+}
+
+/// a station of another township finds, takes out and looks into nothing of this one.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_search_file_or_history_leaves_the_sight() {
+    let world = world().await;
+    let admin = world.browser("admin").await;
+    let checked = check(&admin, sheet(GOOD).as_bytes()).await.goes_to().to_owned();
+    admin.post(&checked, &[("approve", "1")]).await;
+    let ids = tianyin_domain::State::ids(&world.app.store, operator::BY_STATUS, "", 9).unwrap();
+    for (name, area) in [("花石站", "430321103"), ("别处站", "430321104")] {
+        let agency = [("kind", "station"), ("name", name), ("area", area)];
+        admin.done("/agencies", &agency).await;
+        let agency: Agency =
+            <dyn tianyin_domain::State>::find(&world.app.store, agency::BY_NAME, name)
+                .unwrap()
+                .unwrap();
+        let username = format!("s{area}");
+        let account = [
+            ("name", "示例"),
+            ("username", username.as_str()),
+            ("role", "administrator"),
+            ("agency", agency.id.as_str()),
+            ("password", super::PASSWORD),
+        ];
+        admin.done("/users", &account).await;
+    }
+    for (username, sees) in [("s430321103", true), ("s430321104", false)] {
+        let station = world.browser(username).await;
+        for path in [
+            "/operators?q=示例",
+            "/operators?q=slhzs",
+            "/operators?q=91350100",
+            "/operators/export.csv",
+        ] {
+            let path = path.replace("示例", "%E7%A4%BA%E4%BE%8B");
+            let told = station.see(&path).await.text.contains("示例合作社");
+            assert_eq!(told, sees, "{username} {path}");
+        }
+        let wanted = if sees { StatusCode::OK } else { StatusCode::NOT_FOUND };
+        for id in &ids {
+            for page in ["", "/history", "/edit"] {
+                let path = format!("/operators/{id}{page}");
+                assert_eq!(station.see(&path).await.status, wanted, "{username} {path}");
+            }
+            let paper = format!("/documents/new?operator={id}");
+            assert_eq!(station.see(&paper).await.status, wanted, "{username} {paper}");
+        }
+        // Whose accounts are not its own, whose sessions and accesses are not either.
+        let user: User =
+            <dyn tianyin_domain::State>::find(&world.app.store, user::BY_NAME, "admin")
+                .unwrap()
+                .unwrap();
+        let page = format!("/users/{}", user.id);
+        assert_eq!(station.see(&page).await.status, StatusCode::NOT_FOUND);
+        assert!(!station.see("/accesses").await.text.contains("示例管理员"));
+    }
+    // Of a row of another township a station's sheet says that it is forbidden, and writes nothing.
+    let far = world.browser("s430321104").await;
+    let row = sheet("远社,农民专业合作社,91110000600037341L,{},,,0731-1,\n");
+    let checked = check(&far, row.as_bytes()).await.goes_to().to_owned();
+    assert_eq!(numbers(&far.see(&checked).await.text), [0, 0, 0, 1]);
 }
 
 /// What the four numbers of the checked page say: new, same, different, bad.
