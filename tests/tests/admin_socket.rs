@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tianyin_tests::appliance::Setting;
 use tianyin_tests::device::Sample;
+use tianyin_tests::http;
 use tianyin_tests::{Appliance, api, place, until};
 
 fn socket(appliance: &Appliance) -> PathBuf {
@@ -176,7 +177,10 @@ fn the_socket_is_private_and_replaced_after_a_kill() {
     assert_eq!(json(&appliance, &["status", "--json"])["running"], true);
     // It is no way in from the network.
     assert_eq!(appliance.get("/status").unwrap().status, 404);
-    assert_eq!(appliance.get("/users/reset-password").unwrap().status, 404);
+    for path in ["/users/reset-password", "/setup-link"] {
+        let asked = http::send(appliance.setting.http, "POST", path, &[], b"{}").unwrap();
+        assert!(matches!(asked.status, 404 | 405), "{path}: {}", asked.text());
+    }
 }
 
 #[test]

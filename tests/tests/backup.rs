@@ -64,14 +64,14 @@ fn a_backup_brings_everything_back() {
     assert_eq!(within.code, Some(1), "not within the data folder: {within:?}");
     assert!(!data.join("b.tgz").exists() && !data.join("b.tgz.part").exists());
 
-    // Later records, which the backup lacks: only with --yes.
+    // A later record and the sign-in before it, which the backup lacks: only with --yes.
     appliance.serve().unwrap();
     let api = appliance.api("admin").unwrap();
     let (later, _) = photo_record(&api, &model, 99);
     appliance.stop().unwrap();
     let refused = restore(&appliance, &backup, &[]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("--yes") && refused.stderr.contains("1 行"), "{refused:?}");
+    assert!(refused.stderr.contains("--yes") && refused.stderr.contains("2 行"), "{refused:?}");
     assert_eq!(safety_copies(&data), [""; 0].map(PathBuf::from));
     let done = restore(&appliance, &backup, &["--yes"]);
     assert_eq!(done.code, Some(0), "{done:?}");
@@ -169,7 +169,7 @@ fn a_backup_under_load_holds_what_was_acknowledged() {
                     let record = photo_record(&api, model, worker * 1_000_000 + n);
                     // A natural person's phone is a secret in the vault.
                     let farmer = json!({
-                        "name": format!("张示例{n}"), "kind": "farmer", "area": "430321103",
+                        "name": format!("张示例{worker}-{n}"), "kind": "farmer", "area": "430321103",
                         "area_name": "湖南省湘潭市湘潭县花石镇", "address": "日华村",
                         "contact_name": "张示例", "contact_phone": "13812345678",
                     });

@@ -191,7 +191,7 @@ impl Entity for Operator {
         }
         // Who left or took its application back stands in nobody's way.
         if !matches!(self.status, OperatorStatus::Withdrawn | OperatorStatus::Exited) {
-            out.push(Entry::new(BY_NAME, &name_key(&self.name, &self.area), &self.id));
+            out.push(Entry::new(BY_NAME, name_key(&self.name, &self.area), &self.id));
         }
         out
     }

@@ -35,7 +35,7 @@ fn a_document_is_filed_by_its_owner_and_closed_with_a_reason() {
     assert_eq!((filed.title.as_str(), filed.closed.as_ref()), ("产地环境监测报告", None));
     assert_eq!(filed.filed_by, "user/usr_producer");
     let by_file = farm.world.state().ids(document::BY_ATTACHMENT, &"a".repeat(64), 9).unwrap();
-    assert_eq!(by_file, [id.clone()]);
+    assert_eq!(by_file, std::slice::from_ref(&id));
 
     let close = |reason: &str| {
         Command::CloseDocument(CloseDocument { document: id.clone(), reason: reason.into() })

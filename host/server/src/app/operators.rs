@@ -62,8 +62,8 @@ impl App {
             // What else went wrong may have been written after all.
             Err(error) => matches!(error, AppError::Domain(_) | AppError::Refused { .. }),
         };
-        let of_nobody = secrets.iter().filter(|_| unused);
-        of_nobody.map(|token| self.vault.erase(token).map_err(AppError::internal)).collect()
+        let mut of_nobody = secrets.iter().filter(|_| unused);
+        of_nobody.try_for_each(|token| self.vault.erase(token).map_err(AppError::internal))
     }
 
     /// Corrects what is registered, based on the versions in `seen`; `contact_phone` comes in full, or as
