@@ -8,6 +8,7 @@ pub mod device;
 pub mod http;
 pub mod journey;
 pub mod mosquitto;
+pub mod person;
 pub mod place;
 pub mod power;
 pub mod tmpfs;

@@ -10,50 +10,13 @@ use tianyin_gateway::{DownKind, UpKind};
 use tianyin_tests::api::Api;
 use tianyin_tests::appliance::Setting;
 use tianyin_tests::device::Printer;
+use tianyin_tests::person::{DESK, Person};
 use tianyin_tests::webdriver::Browser;
 use tianyin_tests::{Appliance, journey, tools};
 
-const DESK: (u32, u32) = (1366, 900);
-const PHONE: (u32, u32) = (390, 844);
 const WAIT: Duration = Duration::from_secs(20);
 const PASSWORD: &str = "correct-horse-2026";
 const DEVICE: &str = "analyzer-hs-02";
-
-/// A browser that looks at one appliance, step by step.
-struct Person<'a> {
-    browser: &'a Browser,
-    address: String,
-}
-
-impl Person<'_> {
-    fn go(&self, path: &str) {
-        self.browser.open(&format!("{}{path}", self.address)).unwrap();
-    }
-
-    /// Presses a button of a form and waits for what the page then says.
-    fn press(&self, form: &str, button: &str, then: &str) {
-        self.browser.press(form, button).unwrap();
-        self.browser.wait_for(then).unwrap();
-    }
-
-    fn fill(&self, form: &str, fields: &[(&str, &str)]) {
-        for (name, value) in fields {
-            self.browser.fill(form, name, value).unwrap();
-        }
-    }
-
-    fn picture(&self, name: &str) {
-        for (suffix, (width, height), phone) in [("desk", DESK, false), ("phone", PHONE, true)] {
-            self.browser.set_size(width, height, phone).unwrap();
-            self.browser.run("window.scrollTo(0, 0)", &json!([])).unwrap();
-            self.browser.screenshot(&format!("{name}-{suffix}")).unwrap();
-            let wide = "return document.documentElement.scrollWidth-window.innerWidth";
-            let too_wide = self.browser.run(wide, &json!([])).unwrap().as_i64().unwrap();
-            assert!(too_wide <= 0, "{name} on a {suffix} is {too_wide} pixels too wide");
-        }
-        self.browser.set_size(DESK.0, DESK.1, false).unwrap();
-    }
-}
 
 #[test]
 fn the_whole_job_by_hand() {
@@ -345,6 +308,13 @@ fn every_page_of_the_demo_county() {
         ("today", "/".to_owned(), "最新检测"),
         ("operators", "/operators".to_owned(), "示例莲业专业合作社"),
         ("operator", format!("/operators/{}", first("/operators")), "登记信息"),
+        (
+            "operator-history",
+            format!("/operators/{}/history", first("/operators")),
+            "登记了这个主体",
+        ),
+        ("operators-import", "/operators/import".to_owned(), "下载空白表"),
+        ("documents", "/documents".to_owned(), "还没有归档材料"),
         ("products", "/products".to_owned(), "湘潭湘莲"),
         ("inputs", "/inputs".to_owned(), "安全间隔期"),
         ("lots", "/lots".to_owned(), "L20"),
@@ -357,7 +327,10 @@ fn every_page_of_the_demo_county() {
         ("print-jobs", "/print-jobs".to_owned(), "已打印"),
         ("devices", "/devices".to_owned(), "花石站检测仪"),
         ("messages", "/messages".to_owned(), "死信"),
+        ("agencies", "/agencies".to_owned(), "监管站"),
         ("users", "/users".to_owned(), "示例业务员"),
+        ("user", format!("/users/{}", first("/users")), "账号变更"),
+        ("accesses", "/accesses".to_owned(), "示例管理员"),
         ("health", "/health".to_owned(), "写入硬盘用时"),
         ("settings", "/settings".to_owned(), "公开地址"),
         ("help", "/help".to_owned(), "使用手册"),
