@@ -313,11 +313,21 @@ fn the_guard_stops_before_anything_fails_and_goes_on_by_itself() {
         .unwrap();
         let load = Load::start(&appliance, "guard");
         load.wait_for_more(50);
-        // A file that grows, as a log or a backup would.
+        let free_bytes = || {
+            let ready = appliance.get("/readyz").unwrap().json().unwrap();
+            ready["space"]["free_bytes"].as_u64().unwrap()
+        };
+        // A file that grows, as a log or a backup would: near the end by no more in the second between
+        // two looks of the guard than it leaves room for.
         let hog = appliance.setting.data.join("hog");
         let mut file = std::fs::File::create(&hog).unwrap();
         while !read_only(&appliance) {
-            std::io::Write::write_all(&mut file, &[1; 1 << 20]).unwrap();
+            let is_near = free_bytes() < 22 << 20;
+            let more: &[u8] = if is_near { &[1; 1 << 18] } else { &[1; 1 << 20] };
+            std::io::Write::write_all(&mut file, more).unwrap();
+            if is_near {
+                std::thread::sleep(Duration::from_millis(100));
+            }
         }
         until("devices to be left waiting", WAIT, || {
             Ok((load.is_quiet_since_ms() > 700).then_some(()))
@@ -332,9 +342,9 @@ fn the_guard_stops_before_anything_fails_and_goes_on_by_itself() {
         assert_eq!(refused["code"], "disk_full");
         assert_sentence(refused["detail"].as_str().unwrap(), &appliance);
         assert_sentence(&appliance.get("/sign-in").unwrap().text(), &appliance);
-        let free = appliance.get("/readyz").unwrap().json().unwrap()["space"]["free_bytes"].clone();
+        let free = free_bytes();
         // What was taken in still goes to the store, whose file grows by 4 MiB at a time.
-        assert!(free.as_u64().unwrap() > 4 << 20, "{free}: nothing failed yet");
+        assert!(free > 4 << 20, "{free}: nothing failed yet");
         assert!(appliance.setting.data.join("ballast.bin").exists(), "still to be had");
         assert!(!appliance.log().contains("could not be written"), "{}", appliance.log());
 
