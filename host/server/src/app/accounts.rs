@@ -249,6 +249,8 @@ impl App {
         address: IpAddr,
     ) -> Result<(String, Session), AppError> {
         let username = username.trim().to_ascii_lowercase();
+        // A code is typed in many ways: attempts are counted by the name it stands for.
+        let username = self.user_by_name(&username)?.map_or(username, |user| user.username);
         let keys = throttle_keys(&username, address);
         let Some(user) = self.user_with_password(&username, password.to_owned(), &keys).await?
         else {

@@ -63,8 +63,12 @@ impl App {
         Ok(state.get(operator)?)
     }
 
-    /// The operator of a card, if it is the one that works.
-    pub fn operator_of_card(&self, code: &str, key: &str) -> Result<Option<Operator>, AppError> {
+    /// A card and its operator, if it is the one that works.
+    pub fn working_card(
+        &self,
+        code: &str,
+        key: &str,
+    ) -> Result<Option<(Operator, Card)>, AppError> {
         let (CodeText::Valid(code), CodeText::Valid(key)) =
             (code::parse_operator_code(code), code::parse(key))
         else {
@@ -74,10 +78,9 @@ impl App {
         let Some(operator) = state.find::<Operator>(operator::BY_CODE, &code)? else {
             return Ok(None);
         };
-        let card = self.card(&operator.id)?;
         // Digests of 75 random bits: how long the comparison takes tells nothing.
-        let works = card.is_some_and(|card| card.key_sha256 == sha256_hex(key.as_bytes()));
-        Ok(works.then_some(operator))
+        let works = |card: &Card| card.key_sha256 == sha256_hex(key.as_bytes());
+        Ok(self.card(&operator.id)?.filter(works).map(|card| (operator, card)))
     }
 
     /// Signs in with a card and its PIN. Wrong PINs wait as wrong passwords do.
@@ -91,19 +94,17 @@ impl App {
         pin: &str,
         address: IpAddr,
     ) -> Result<(String, Session), AppError> {
-        let keys = [format!("card/{}", code.to_ascii_uppercase()), format!("addr/{address}")];
-        self.check_throttle(&keys)?;
-        let Some(operator) = self.operator_of_card(code, key)? else {
-            self.count_failure(&keys[1..]);
+        let by_address = format!("addr/{address}");
+        self.check_throttle(std::slice::from_ref(&by_address))?;
+        let Some((operator, card)) = self.working_card(code, key)? else {
+            self.count_failure(&[by_address]);
             return Err(AppError::refused("card_void"));
         };
+        // A code is typed in many ways: attempts are counted by whose card it is.
+        let keys = [format!("card/{}", operator.id), by_address];
+        self.check_throttle(&keys)?;
         let state: &dyn State = &self.store;
-        let card = self.card(&operator.id)?;
-        let user = match &card {
-            Some(card) => state.get::<User>(&card.user)?.filter(|user| user.active),
-            None => None,
-        };
-        let (Some(card), Some(user)) = (card, user) else {
+        let Some(user) = state.get::<User>(&card.user)?.filter(|user| user.active) else {
             return Err(AppError::refused("card_void"));
         };
         let hash = self.vault.get(&card.pin).map_err(AppError::internal)?;

@@ -25,7 +25,9 @@ impl App {
         let command = Command::RegisterOperator(command);
         let outcome = self.submit_keyed(actor, command, idempotency_key).await;
         self.erase_unless_written(&fresh, &outcome)?;
-        self.note_name(&outcome)?;
+        if let Ok(outcome) = &outcome {
+            self.note_name(&outcome.id);
+        }
         outcome
     }
 
@@ -47,7 +49,9 @@ impl App {
         let command = Command::ApplyOperator(ApplyOperator { data, credential });
         let outcome = self.submit_keyed(&Actor::system(APPLY_JOB), command, idempotency_key).await;
         self.erase_unless_written(&fresh, &outcome)?;
-        self.note_name(&outcome)?;
+        if let Ok(outcome) = &outcome {
+            self.note_name(&outcome.id);
+        }
         outcome
     }
 
@@ -103,19 +107,18 @@ impl App {
         if let Some(token) = unused {
             self.vault.erase(&token).map_err(AppError::internal)?;
         }
-        self.note_name(&outcome)?;
+        if let Ok(outcome) = &outcome {
+            self.note_name(&outcome.id);
+        }
         outcome
     }
 
-    /// Whoever searches next finds it by its name.
-    fn note_name(&self, outcome: &Result<Outcome, AppError>) -> Result<(), AppError> {
-        if let Ok(outcome) = outcome
-            && let Some(operator) =
-                self.store.get::<Operator>(&outcome.id).map_err(AppError::internal)?
-        {
+    /// Whoever searches next finds it by the name that the store has now. A command that is durable is not
+    /// told as failed because of that.
+    pub(super) fn note_name(&self, operator: &str) {
+        if let Ok(Some(operator)) = self.store.get::<Operator>(operator) {
             self.names.note(&operator);
         }
-        Ok(())
     }
 
     /// Masks a natural person's phone; the token of the whole in the vault.

@@ -88,15 +88,9 @@ fn dispatch(app: &App, event: &Event) {
         Event::TestAssigned(e) => app.pipeline.tested(&e.test, &e.lot),
         Event::PrintQueued(job) => app.printing.queue(&job.id),
         // As the store has it: a code may follow from the id, a change is of a part.
-        Event::OperatorRegistered(e) => rename(app, &e.id),
-        Event::OperatorChanged(e) => rename(app, &e.operator),
+        Event::OperatorRegistered(e) => app.note_name(&e.id),
+        Event::OperatorChanged(e) => app.note_name(&e.operator),
         _ => {}
-    }
-}
-
-fn rename(app: &App, operator: &str) {
-    if let Ok(Some(operator)) = app.store.get::<Operator>(operator) {
-        app.names.note(&operator);
     }
 }
 

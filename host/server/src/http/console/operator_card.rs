@@ -82,7 +82,7 @@ fn door_page(app: &App, code: &str, key: &str, form: Form) -> Result<DoorPage, C
     Ok(DoorPage {
         page: Page::bare(app, "cards.door"),
         form,
-        operator: app.operator_of_card(code, key)?,
+        operator: app.working_card(code, key)?.map(|(operator, _)| operator),
         action: format!("/o/{code}/{key}"),
     })
 }

@@ -1,5 +1,7 @@
 //! Applying on line, papers, the operator's card and its history, through the pages.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use tianyin_domain::Role;
@@ -187,4 +189,39 @@ fn printed(page: &str) -> (String, String) {
     let path = &address[address.find("/O/").unwrap()..];
     let pin = page.split("class=\"big-code\">").last().unwrap().split('<').next().unwrap();
     (path.to_owned(), pin.to_owned())
+}
+
+/// However a code is typed, it is one account: neither password nor PIN is guessed faster by that.
+#[tokio::test]
+async fn attempts_are_counted_by_account_and_not_by_spelling() {
+    let world = world().await;
+    let (_, operator) = applied(&world).await;
+    let admin = world.browser("admin").await;
+    let path = format!("/operators/{}", operator.id);
+    admin.done(&format!("{path}/review"), &[("status", "approved")]).await;
+    let card = printed(&admin.post(&format!("{path}/card"), &[]).await.text);
+    let spellings = |n: usize| {
+        let (head, tail) = operator.code.split_at(n % 7 + 1);
+        [format!("{head}-{tail}"), format!("{head} {tail}").to_lowercase()]
+    };
+    let mut told = Vec::new();
+    for n in 0..4 {
+        for code in spellings(n) {
+            let from = IpAddr::V4(Ipv4Addr::new(192, 0, 2, told.len() as u8));
+            told.push(world.app.sign_in(&code, "wrong-password", from).await.unwrap_err().code());
+        }
+    }
+    assert_eq!(told[..5], ["wrong_password"; 5]);
+    assert!(told[5..].contains(&"throttled"), "{told:?}");
+    let key = card.0.rsplit('/').next().unwrap();
+    let mut told = Vec::new();
+    for n in 0..4 {
+        for code in spellings(n) {
+            let from = IpAddr::V4(Ipv4Addr::new(198, 51, 100, told.len() as u8));
+            let answer = world.app.sign_in_by_card(&code, key, "not it", from).await;
+            told.push(answer.unwrap_err().code());
+        }
+    }
+    assert_eq!(told[..5], ["wrong_pin"; 5]);
+    assert!(told[5..].contains(&"throttled"), "{told:?}");
 }
