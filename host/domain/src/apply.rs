@@ -6,16 +6,23 @@ use rust_decimal::Decimal;
 use crate::agency::Agency;
 use crate::application;
 use crate::authorisation::Authorisation;
+use crate::base_map;
+use crate::brand::{self, Brand, BrandLicence};
 use crate::certificate::{Certificate, CertificateStatus};
+use crate::certification::Certification;
 use crate::code::{self, Code};
 use crate::device::{Bench, Device, DeviceStatus};
 use crate::document::Document;
 use crate::event::Event;
 use crate::history::remember;
+use crate::id_card::{self, IdCard, IdCardStatus};
 use crate::lot::{self, Lot, LotStatus};
 use crate::message::{Content, Message, MessageStatus};
 use crate::operator::{self, Operator};
 use crate::print_job::{PrintJob, PrintStatus};
+use crate::product::{self, Product};
+use crate::shop_link::ShopLink;
+use crate::site::{self, Site};
 use crate::state::{Overlay, State, StateError};
 use crate::test::{MatchedBy, Test};
 use crate::time::Time;
@@ -43,15 +50,15 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
             o.update::<User>(&e.user, |u| u.active = e.active)
         }
         Event::OperatorRegistered(e) => {
-            change_operator(o, &e.id)?;
+            change(o, "operator", &e.id)?;
             o.put(&operator::recorded(e))
         }
         Event::OperatorChanged(e) => {
-            change_operator(o, &e.operator)?;
+            change(o, "operator", &e.operator)?;
             o.update::<Operator>(&e.operator, |op| operator::changed(op, &e.data))
         }
         Event::OperatorWithdrawn(e) => {
-            change_operator(o, &e.operator)?;
+            change(o, "operator", &e.operator)?;
             o.update::<Operator>(&e.operator, application::withdrawn)
         }
         Event::CardIssued(e) => {
@@ -71,21 +78,53 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
             remember(o, root("operator", &operator))
         }
         Event::OperatorReviewed(e) => {
-            change_operator(o, &e.operator)?;
+            change(o, "operator", &e.operator)?;
             o.update::<Operator>(&e.operator, |op| {
                 op.status = e.status;
                 op.status_reason.clone_from(&e.reason);
             })
         }
         Event::SiteAdded(e) => {
-            o.touch(root("site", &e.id));
+            change(o, "site", &e.id)?;
             remember(o, root("operator", &e.operator))?;
             o.put(e)
+        }
+        Event::SiteChanged(e) => {
+            change(o, "site", &e.site)?;
+            o.update::<Site>(&e.site, |s| site::changed(s, &e.data))
+        }
+        Event::SiteClosed(e) => {
+            change(o, "site", &e.site)?;
+            o.update::<Site>(&e.site, |s| s.closed = Some(e.reason.clone()))
         }
         Event::ProductAdded(e) => {
+            change(o, "product", &e.id)?;
             remember(o, root("operator", &e.operator))?;
             o.put(e)
         }
+        Event::ProductChanged(e) => {
+            change(o, "product", &e.product)?;
+            o.update::<Product>(&e.product, |p| product::changed(p, &e.data))
+        }
+        Event::ProductClosed(e) => {
+            change(o, "product", &e.product)?;
+            o.update::<Product>(&e.product, |p| p.closed = Some(e.reason.clone()))
+        }
+        Event::BaseMapLaid(e) => o.put(&base_map::laid(e, time)),
+        Event::BrandAdded(_)
+        | Event::BrandChanged(_)
+        | Event::BrandClosed(_)
+        | Event::BrandLicensed(_)
+        | Event::BrandLicenceEnded(_) => apply_brand(o, event),
+        Event::CertificationAdded(_)
+        | Event::CertificationEnded(_)
+        | Event::ShopLinkAdded(_)
+        | Event::ShopLinkClosed(_) => apply_proof(o, event),
+        Event::IdCardSaved(_)
+        | Event::IdCardSubmitted(_)
+        | Event::IdCardReviewed(_)
+        | Event::IdCardPublished(_)
+        | Event::IdCardWithdrawn(_) => apply_id_card(o, event, time),
         Event::InputAdded(e) => o.put(e),
         Event::LotOpened(e) => {
             o.touch(root("lot", &e.id));
@@ -147,7 +186,7 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
             })
         }
         Event::AuthorisationGranted(e) => {
-            change_operator(o, &e.operator)?;
+            change(o, "operator", &e.operator)?;
             o.put(e)
         }
         Event::AuthorisationRevoked(e) => apply_revocation(o, &e.authorisation, time),
@@ -167,6 +206,123 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
 
 fn root(noun: &str, id: &str) -> String {
     format!("{noun}/{id}")
+}
+
+/// What was based on the record is to be looked at again, and its history tells of the change.
+fn change(o: &mut Overlay<'_>, noun: &str, id: &str) -> Result<(), StateError> {
+    o.touch(root(noun, id));
+    remember(o, root(noun, id))
+}
+
+fn apply_brand(o: &mut Overlay<'_>, event: &Event) -> Result<(), StateError> {
+    match event {
+        Event::BrandAdded(e) => {
+            change(o, "brand", &e.id)?;
+            o.put(e)
+        }
+        Event::BrandChanged(e) => {
+            change(o, "brand", &e.brand)?;
+            o.update::<Brand>(&e.brand, |b| brand::changed(b, &e.data))
+        }
+        Event::BrandClosed(e) => {
+            change(o, "brand", &e.brand)?;
+            o.update::<Brand>(&e.brand, |b| b.closed = Some(e.reason.clone()))
+        }
+        Event::BrandLicensed(e) => {
+            change(o, "brand", &e.brand)?;
+            change(o, "operator", &e.operator)?;
+            o.put(e)
+        }
+        Event::BrandLicenceEnded(e) => {
+            let mut of = (String::new(), String::new());
+            o.update::<BrandLicence>(&e.licence, |licence| {
+                licence.ended = Some(e.reason.clone());
+                of = (licence.brand.clone(), licence.operator.clone());
+            })?;
+            change(o, "brand", &of.0)?;
+            change(o, "operator", &of.1)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Certifications and shop links: both speak for products of an operator.
+fn apply_proof(o: &mut Overlay<'_>, event: &Event) -> Result<(), StateError> {
+    match event {
+        Event::CertificationAdded(e) => {
+            change(o, "operator", &e.operator)?;
+            if let Some(old) = &e.renews {
+                let id = e.id.clone();
+                o.update::<Certification>(old, |old| old.renewed_by = Some(id))?;
+            }
+            o.put(e)
+        }
+        Event::CertificationEnded(e) => {
+            let mut operator = String::new();
+            o.update::<Certification>(&e.certification, |one| {
+                one.ended = Some(e.reason.clone());
+                operator.clone_from(&one.operator);
+            })?;
+            change(o, "operator", &operator)
+        }
+        Event::ShopLinkAdded(e) => {
+            change(o, "product", &e.product)?;
+            o.put(e)
+        }
+        Event::ShopLinkClosed(e) => {
+            let mut product = String::new();
+            o.update::<ShopLink>(&e.shop_link, |one| {
+                one.closed = Some(e.reason.clone());
+                product.clone_from(&one.product);
+            })?;
+            change(o, "product", &product)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn apply_id_card(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), StateError> {
+    let stands = |o: &mut Overlay<'_>, id: &str, status: IdCardStatus, reason: &str| {
+        change(o, "id_card", id)?;
+        o.update::<IdCard>(id, |card| {
+            card.status = status;
+            card.status_reason = reason.to_owned();
+            card.changed_at = time;
+        })
+    };
+    // Pages of the product's lots tell that it has a card.
+    let show = |o: &mut Overlay<'_>, id: &str, change: &dyn Fn(&mut IdCard)| {
+        let mut product = String::new();
+        o.update::<IdCard>(id, |card| {
+            change(card);
+            product.clone_from(&card.product);
+        })?;
+        o.touch(root("product", &product));
+        Ok(())
+    };
+    match event {
+        Event::IdCardSaved(e) => {
+            change(o, "id_card", &e.id_card)?;
+            let state: &dyn State = &*o;
+            let before = state.get::<IdCard>(&e.id_card)?;
+            o.put(&id_card::saved(before, e, time))
+        }
+        Event::IdCardSubmitted(e) => stands(o, &e.id_card, IdCardStatus::Submitted, ""),
+        Event::IdCardReviewed(e) => stands(o, &e.id_card, e.status, &e.reason),
+        Event::IdCardPublished(e) => {
+            stands(o, &e.id_card, IdCardStatus::Published, "")?;
+            show(o, &e.id_card, &|card| {
+                card.code.clone_from(&e.code);
+                card.editions = e.edition.number;
+                card.edition = Some(e.edition.clone());
+            })
+        }
+        Event::IdCardWithdrawn(e) => {
+            stands(o, &e.id_card, IdCardStatus::Withdrawn, &e.reason)?;
+            show(o, &e.id_card, &|card| card.edition = None)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Lines of the first format do not tell the kind of the user's agency.
@@ -198,13 +354,7 @@ fn apply_revocation(o: &mut Overlay<'_>, id: &str, time: Time) -> Result<(), Sta
         a.revoked_at = Some(time);
         operator.clone_from(&a.operator);
     })?;
-    change_operator(o, &operator)
-}
-
-/// What rules and people based on the operator is to be looked at again.
-fn change_operator(o: &mut Overlay<'_>, id: &str) -> Result<(), StateError> {
-    o.touch(root("operator", id));
-    remember(o, root("operator", id))
+    change(o, "operator", &operator)
 }
 
 fn apply_certificate(o: &mut Overlay<'_>, c: &Certificate) -> Result<(), StateError> {

@@ -3,14 +3,18 @@
 use crate::actor::{Actor, Role, Scope};
 use crate::agency::AgencyKind;
 use crate::authorisation::Authorisation;
+use crate::brand::{Brand, BrandLicence};
 use crate::certificate::Certificate;
+use crate::certification::Certification;
 use crate::command::{Command, CommandKind};
 use crate::document::Document;
 use crate::error::DomainError;
+use crate::id_card::IdCard;
 use crate::lot::Lot;
 use crate::message::Message;
 use crate::operator::Operator;
 use crate::product::Product;
+use crate::shop_link::ShopLink;
 use crate::site::Site;
 use crate::state::{Entity, State};
 use crate::test::{Origin, RecordTest, Test};
@@ -31,6 +35,8 @@ pub fn authorise(actor: &Actor, command: &Command, state: &dyn State) -> Result<
                     Command::RegisterOperator(c) => scope.covers(&c.area, ""),
                     Command::ChangeOperator(c) => scope.covers(&c.data.area, &c.operator),
                     Command::RecordTest(c) => is_typed(c),
+                    // A brand that no operator owns is the county's or the township's to keep.
+                    Command::AddBrand(c) if c.owner.is_none() => scope.covers(&c.area, ""),
                     Command::ChangeCredential(c) => *role == Role::Administrator || c.user == *id,
                     _ => true,
                 }
@@ -65,15 +71,20 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
     use Role::{Administrator, Clerk, Officer, Producer};
     match command {
         ConfigureCounty | AddAgency | AddUser | SetUserActive | ApproveDevice | DisableDevice
-        | ReplayMessage => &[Administrator],
+        | ReplayMessage | LayBaseMap => &[Administrator],
         RegisterOperator | AddInput => &[Administrator, Clerk, Officer],
         ReviewOperator | AssignTest | GrantAuthorisation | RevokeAuthorisation | IssueCard => {
+            &[Administrator, Clerk]
+        }
+        ReviewIdCard | PublishIdCard | WithdrawIdCard | LicenseBrand | EndBrandLicence => {
             &[Administrator, Clerk]
         }
         // Its own applications; approved ones are for the county to correct.
         WithdrawOperator => &[Producer],
         ChangeOperator | FileDocument | CloseDocument | AddSite | AddProduct | OpenLot
-        | RecordActivity | RecordTest | QueuePrint | ChangeCredential => {
+        | RecordActivity | RecordTest | QueuePrint | ChangeCredential | ChangeSite | CloseSite
+        | ChangeProduct | CloseProduct | AddBrand | ChangeBrand | CloseBrand | AddCertification
+        | EndCertification | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard => {
             &[Administrator, Clerk, Officer, Producer]
         }
         IssueCertificate | VoidCertificate => &[Administrator, Clerk, Producer],
@@ -96,7 +107,11 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
         VoidCertificate => &[Supervision, Enforcement, Station],
         RegisterOperator | ChangeOperator | WithdrawOperator | IssueCard | FileDocument
         | CloseDocument | AddSite | AddProduct | OpenLot | RecordActivity | IssueCertificate
-        | QueuePrint => &[Supervision, Station, ServicePoint],
+        | QueuePrint | ChangeSite | CloseSite | ChangeProduct | CloseProduct | AddCertification
+        | EndCertification | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard => {
+            &[Supervision, Station, ServicePoint]
+        }
+        AddBrand | ChangeBrand | CloseBrand => &[Supervision, Station],
         _ => &[Supervision],
     }
 }
@@ -136,6 +151,27 @@ impl Sight<'_> {
             Command::VoidCertificate(c) => self.row::<Certificate>(&c.code),
             Command::QueuePrint(c) => self.row::<Certificate>(&c.certificate),
             Command::ReplayMessage(c) => self.row::<Message>(&c.message),
+            Command::ChangeSite(c) => self.row::<Site>(&c.site),
+            Command::CloseSite(c) => self.row::<Site>(&c.site),
+            Command::ChangeProduct(c) => self.row::<Product>(&c.product),
+            Command::CloseProduct(c) => self.row::<Product>(&c.product),
+            Command::AddBrand(c) => match &c.owner {
+                Some(owner) => self.row::<Operator>(owner),
+                None => Ok(()),
+            },
+            Command::ChangeBrand(c) => self.row::<Brand>(&c.brand),
+            Command::CloseBrand(c) => self.row::<Brand>(&c.brand),
+            Command::LicenseBrand(c) => self.row::<Operator>(&c.operator),
+            Command::EndBrandLicence(c) => self.row::<BrandLicence>(&c.licence),
+            Command::AddCertification(c) => self.row::<Operator>(&c.operator),
+            Command::EndCertification(c) => self.row::<Certification>(&c.certification),
+            Command::AddShopLink(c) => self.row::<Product>(&c.product),
+            Command::CloseShopLink(c) => self.row::<ShopLink>(&c.shop_link),
+            Command::SaveIdCard(c) => self.row::<Product>(&c.product),
+            Command::SubmitIdCard(c) => self.row::<IdCard>(&c.id_card),
+            Command::ReviewIdCard(c) => self.row::<IdCard>(&c.id_card),
+            Command::PublishIdCard(c) => self.row::<IdCard>(&c.id_card),
+            Command::WithdrawIdCard(c) => self.row::<IdCard>(&c.id_card),
             _ => Ok(()),
         }
     }

@@ -12,8 +12,9 @@ use crate::state::{Entity, Entry, State, Table};
 use crate::test::{Recorded, TestVerdict};
 use crate::time::Time;
 use crate::{
-    access, activity, agency, application, authorisation, card, certificate, code, county, device,
-    document, input, lot, message, operator, print_job, product, site, test, user,
+    access, activity, agency, application, authorisation, base_map, brand, card, certificate,
+    certification, code, county, device, document, id_card, input, lot, message, operator,
+    print_job, product, shop_link, site, test, user,
 };
 
 /// What the noun files get to decide with.
@@ -217,6 +218,94 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
             decision.events.extend(hold);
             Ok(decision)
         }
+        Command::ChangeSite(c) => {
+            let c = site::change(ctx, c)?;
+            Ok(Decision::one(c.site.clone(), Event::SiteChanged(c)))
+        }
+        Command::CloseSite(c) => {
+            let c = site::close(ctx, c)?;
+            Ok(Decision::one(c.site.clone(), Event::SiteClosed(c)))
+        }
+        Command::ChangeProduct(c) => {
+            let c = product::change(ctx, c)?;
+            Ok(Decision::one(c.product.clone(), Event::ProductChanged(c)))
+        }
+        Command::CloseProduct(c) => {
+            let c = product::close(ctx, c)?;
+            Ok(Decision::one(c.product.clone(), Event::ProductClosed(c)))
+        }
+        Command::AddCertification(c) => {
+            made(certification::add(ctx, c)?, Event::CertificationAdded)
+        }
+        Command::EndCertification(c) => {
+            let c = certification::end(ctx, c)?;
+            Ok(Decision::one(c.certification.clone(), Event::CertificationEnded(c)))
+        }
+        Command::AddShopLink(c) => made(shop_link::add(ctx, c)?, Event::ShopLinkAdded),
+        Command::CloseShopLink(c) => {
+            let c = shop_link::close(ctx, c)?;
+            Ok(Decision::one(c.shop_link.clone(), Event::ShopLinkClosed(c)))
+        }
+        Command::LayBaseMap(c) => {
+            let c = base_map::lay(c)?;
+            Ok(Decision::one(base_map::BASE_MAP_ID, Event::BaseMapLaid(c)))
+        }
+        Command::AddBrand(_)
+        | Command::ChangeBrand(_)
+        | Command::CloseBrand(_)
+        | Command::LicenseBrand(_)
+        | Command::EndBrandLicence(_) => decide_brand(ctx, command),
+        Command::SaveIdCard(_)
+        | Command::SubmitIdCard(_)
+        | Command::ReviewIdCard(_)
+        | Command::PublishIdCard(_)
+        | Command::WithdrawIdCard(_) => decide_id_card(ctx, command),
+    }
+}
+
+fn decide_brand(ctx: &mut Context<'_>, command: Command) -> Result<Decision, DomainError> {
+    match command {
+        Command::AddBrand(c) => made(brand::add(ctx, c)?, Event::BrandAdded),
+        Command::ChangeBrand(c) => {
+            let c = brand::change(ctx, c)?;
+            Ok(Decision::one(c.brand.clone(), Event::BrandChanged(c)))
+        }
+        Command::CloseBrand(c) => {
+            let c = brand::close(ctx, c)?;
+            Ok(Decision::one(c.brand.clone(), Event::BrandClosed(c)))
+        }
+        Command::LicenseBrand(c) => made(brand::license(ctx, c)?, Event::BrandLicensed),
+        Command::EndBrandLicence(c) => {
+            let c = brand::end_licence(ctx, c)?;
+            Ok(Decision::one(c.licence.clone(), Event::BrandLicenceEnded(c)))
+        }
+        other => Err(DomainError::Forbidden { action: other.name() }),
+    }
+}
+
+fn decide_id_card(ctx: &mut Context<'_>, command: Command) -> Result<Decision, DomainError> {
+    match command {
+        Command::SaveIdCard(c) => {
+            let e = id_card::save(ctx, c)?;
+            Ok(Decision::one(e.id_card.clone(), Event::IdCardSaved(e)))
+        }
+        Command::SubmitIdCard(c) => {
+            let e = id_card::submit(ctx, c)?;
+            Ok(Decision::one(e.id_card.clone(), Event::IdCardSubmitted(e)))
+        }
+        Command::ReviewIdCard(c) => {
+            let e = id_card::review(ctx, c)?;
+            Ok(Decision::one(e.id_card.clone(), Event::IdCardReviewed(e)))
+        }
+        Command::PublishIdCard(c) => {
+            let e = id_card::publish(ctx, c)?;
+            Ok(Decision::one(e.id_card.clone(), Event::IdCardPublished(Box::new(e))))
+        }
+        Command::WithdrawIdCard(c) => {
+            let e = id_card::withdraw(ctx, c)?;
+            Ok(Decision::one(e.id_card.clone(), Event::IdCardWithdrawn(e)))
+        }
+        other => Err(DomainError::Forbidden { action: other.name() }),
     }
 }
 

@@ -9,19 +9,24 @@ use crate::{
     agency::Agency,
     application::WithdrawOperator,
     authorisation::{Authorisation, RevokeAuthorisation},
+    base_map::LayBaseMap,
+    brand::{Brand, BrandLicence, ChangeBrand, CloseBrand, EndBrandLicence},
     card::Card,
     certificate::{Certificate, VoidCertificate},
+    certification::{Certification, EndCertification},
     code::{CodeChecked, ScansCounted},
     county::County,
     device::{Device, DisableDevice, ScanLot},
     document::{CloseDocument, Document},
+    id_card::{IdCardPublished, IdCardSaved, IdCardSubmitted, ReviewIdCard, WithdrawIdCard},
     input::Input,
     lot::{Lot, LotHeld},
     message::{Message, ReplayMessage, SettleMessage},
     operator::{ChangeOperator, Operator, ReviewOperator},
     print_job::{EndPrint, PrintJob},
-    product::Product,
-    site::Site,
+    product::{ChangeProduct, CloseProduct, Product},
+    shop_link::{CloseShopLink, ShopLink},
+    site::{ChangeSite, CloseSite, Site},
     state::StateError,
     test::{Test, TestAssigned},
     user::{ActiveChanged, CredentialChanged, User},
@@ -116,6 +121,44 @@ pub enum Event {
     DocumentClosed(CloseDocument),
     #[serde(rename = "access.noted")]
     AccessNoted(Access),
+    #[serde(rename = "site.changed")]
+    SiteChanged(ChangeSite),
+    #[serde(rename = "site.closed")]
+    SiteClosed(CloseSite),
+    #[serde(rename = "product.changed")]
+    ProductChanged(ChangeProduct),
+    #[serde(rename = "product.closed")]
+    ProductClosed(CloseProduct),
+    #[serde(rename = "brand.added")]
+    BrandAdded(Brand),
+    #[serde(rename = "brand.changed")]
+    BrandChanged(ChangeBrand),
+    #[serde(rename = "brand.closed")]
+    BrandClosed(CloseBrand),
+    #[serde(rename = "brand.licensed")]
+    BrandLicensed(BrandLicence),
+    #[serde(rename = "brand.licence_ended")]
+    BrandLicenceEnded(EndBrandLicence),
+    #[serde(rename = "certification.added")]
+    CertificationAdded(Certification),
+    #[serde(rename = "certification.ended")]
+    CertificationEnded(EndCertification),
+    #[serde(rename = "shop_link.added")]
+    ShopLinkAdded(ShopLink),
+    #[serde(rename = "shop_link.closed")]
+    ShopLinkClosed(CloseShopLink),
+    #[serde(rename = "id_card.saved")]
+    IdCardSaved(IdCardSaved),
+    #[serde(rename = "id_card.submitted")]
+    IdCardSubmitted(IdCardSubmitted),
+    #[serde(rename = "id_card.reviewed")]
+    IdCardReviewed(ReviewIdCard),
+    #[serde(rename = "id_card.published")]
+    IdCardPublished(Box<IdCardPublished>),
+    #[serde(rename = "id_card.withdrawn")]
+    IdCardWithdrawn(WithdrawIdCard),
+    #[serde(rename = "base_map.laid")]
+    BaseMapLaid(LayBaseMap),
 }
 
 /// Events as they stand on a journal line.

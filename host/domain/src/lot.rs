@@ -7,8 +7,8 @@ use crate::check::Check;
 use crate::decide::Context;
 use crate::error::DomainError;
 use crate::id::new_id;
-use crate::product::Product;
-use crate::site::Site;
+use crate::product::{self, Product};
+use crate::site::{self, Site};
 use crate::state::{Entity, Entry, Index, Table};
 use crate::time::{Date, Time, china_date};
 
@@ -135,6 +135,8 @@ pub struct LotHeld {
 pub(crate) fn open(ctx: &mut Context<'_>, c: OpenLot) -> Result<Lot, DomainError> {
     let product: Product = ctx.require("product", &c.product)?;
     let site: Site = ctx.require("site", &c.site)?;
+    product::not_closed(&product)?;
+    site::not_closed(&site)?;
     let today = china_date(ctx.time);
     let mut check = Check::new();
     check

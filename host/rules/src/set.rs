@@ -110,6 +110,21 @@ impl RuleSet {
         self.rules.get(rule).map(|rule| rule.revision.as_str())
     }
 
+    /// Kinds of certification; `None` when the pack has no such table.
+    pub fn certifications(&self) -> Option<&crate::tables::Certifications> {
+        self.tables.certifications.as_ref()
+    }
+
+    /// Marks that products have to carry.
+    pub fn coding(&self) -> Option<&crate::tables::Coding> {
+        self.tables.coding.as_ref()
+    }
+
+    /// Lines of an ID card.
+    pub fn id_card(&self) -> Option<&crate::tables::IdCardFields> {
+        self.tables.id_card.as_ref()
+    }
+
     /// The data tables with their sources and versions.
     pub fn tables(&self) -> Vec<TableInfo> {
         self.tables.infos()

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     include_str!("../i18n/zh-CN/errors.toml"),
     include_str!("../i18n/zh-CN/words.toml"),
     include_str!("../i18n/zh-CN/console.toml"),
@@ -11,6 +11,7 @@ const FILES: [&str; 7] = [
     include_str!("../i18n/zh-CN/conflict.toml"),
     include_str!("../i18n/zh-CN/health.toml"),
     include_str!("../i18n/zh-CN/sheet.toml"),
+    include_str!("../i18n/zh-CN/register.toml"),
 ];
 
 static CATALOGUE: LazyLock<HashMap<String, String>> = LazyLock::new(|| {

@@ -61,6 +61,7 @@ fn expected(command: &Command) -> &'static str {
         | Command::AddAgency(_)
         | Command::ApproveDevice(_)
         | Command::DisableDevice(_)
+        | Command::LayBaseMap(_)
         | Command::ReplayMessage(_) => "y fff ff ff y fffff",
         Command::AddUser(_) | Command::SetUserActive(_) | Command::ChangeCredential(_) => {
             "y fff ff ff y ffffy"
@@ -82,6 +83,24 @@ fn expected(command: &Command) -> &'static str {
         | Command::OpenLot(_)
         | Command::RecordActivity(_)
         | Command::QueuePrint(_) => "y yyh yh ff y yffyy",
+        Command::ChangeSite(_)
+        | Command::CloseSite(_)
+        | Command::ChangeProduct(_)
+        | Command::CloseProduct(_)
+        | Command::AddCertification(_)
+        | Command::EndCertification(_)
+        | Command::AddShopLink(_)
+        | Command::CloseShopLink(_)
+        | Command::SaveIdCard(_)
+        | Command::SubmitIdCard(_) => "y yyh yh ff y yffyy",
+        Command::AddBrand(_) | Command::ChangeBrand(_) | Command::CloseBrand(_) => {
+            "y yyh yh ff y yffyf"
+        }
+        Command::LicenseBrand(_)
+        | Command::EndBrandLicence(_)
+        | Command::ReviewIdCard(_)
+        | Command::PublishIdCard(_)
+        | Command::WithdrawIdCard(_) => "y yff yh ff y fffff",
         Command::RecordTest(_) => "y yyh yh ff y yyfyy",
         Command::IssueCertificate(_) => "y yyh yh ff y ffffy",
         Command::VoidCertificate(_) => "y yyh yh ff y ffyff",
@@ -110,7 +129,8 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
     let user = "usr_1".to_owned();
     let paper = documents::paper(farm);
     let document = farm.world.ok(&clerk(), Command::FileDocument(paper.clone()));
-    vec![
+    let of_register = crate::register::samples(farm);
+    let mut samples = vec![
         county("湘潭县"),
         Command::AddAgency(AddAgency {
             name: "站".into(),
@@ -189,7 +209,9 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
             rows: 3,
             address: "192.0.2.7".into(),
         }),
-    ]
+    ];
+    samples.extend(of_register);
+    samples
 }
 
 #[test]

@@ -15,7 +15,7 @@ use tianyin_domain::operator::{
     ChangeOperator, OperatorKind, OperatorStatus, RegisterOperator, ReviewOperator,
 };
 use tianyin_domain::product::{AddProduct, ProductClass};
-use tianyin_domain::site::AddSite;
+use tianyin_domain::site::{AddSite, SiteKind};
 use tianyin_domain::test::{MatchedBy, Origin, RecordTest};
 use tianyin_domain::{Actor, Command, Date, Decimal, DomainError, Judgement, Role, Scope, Verdict};
 
@@ -111,9 +111,12 @@ pub fn add_site(operator: &str, name: &str) -> Command {
     Command::AddSite(AddSite {
         operator: operator.into(),
         name: name.into(),
+        kind: SiteKind::Field,
         area: String::new(),
         area_name: String::new(),
         size_mu: decimal("12.5"),
+        position: None,
+        outline: vec![],
     })
 }
 

@@ -15,6 +15,7 @@ mod messages;
 mod operators;
 mod printing;
 mod property;
+mod register;
 mod steps;
 mod testing;
 mod users;

@@ -2,7 +2,7 @@
 
 use tianyin_domain::agency::{AddAgency, AgencyKind};
 use tianyin_domain::county::{COUNTY_ID, ConfigureCounty, County};
-use tianyin_domain::site::{AddSite, Site};
+use tianyin_domain::site::{AddSite, Site, SiteKind};
 use tianyin_domain::user::{ActiveChanged, AddUser, BY_NAME, CredentialChanged, User};
 use tianyin_domain::{Actor, Command, Role, Scope};
 
@@ -265,6 +265,9 @@ fn a_site_lies_where_it_lies() {
         area: OTHER_TOWNSHIP.into(),
         area_name: "湘潭县射埠镇".into(),
         size_mu: decimal("3"),
+        kind: SiteKind::Field,
+        position: None,
+        outline: vec![],
     };
     let id = farm.world.ok(&clerk(), Command::AddSite(add.clone()));
     assert_eq!(farm.world.get::<Site>(&id).area, OTHER_TOWNSHIP);

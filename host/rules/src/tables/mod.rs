@@ -6,6 +6,7 @@ mod banned;
 mod limits;
 mod methods;
 mod products;
+mod register;
 mod substances;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,10 @@ pub use banned::{Ban, BanEffect, Banned};
 pub use limits::{Limit, LimitVersion, ResidueLimits};
 pub use methods::{Coverage, Methods, Standard, TestItem};
 pub use products::{ClassRow, Classes, Form, Forms, SuitabilityEffect, Unsuitable, UnsuitableRow};
+pub use register::{
+    CardSource, CertificationKind, Certifications, Coded, Coding, CodingRow, IdCardField,
+    IdCardFields, ProductMark,
+};
 pub use substances::{Group, Kind, Substances};
 
 use crate::diagnostic::Diagnostic;
@@ -83,6 +88,12 @@ pub struct Tables {
     pub unsuitable: Option<Unsuitable>,
     /// `data/forms.toml`.
     pub forms: Option<Forms>,
+    /// `data/certifications.toml`.
+    pub certifications: Option<Certifications>,
+    /// `data/coding.toml`.
+    pub coding: Option<Coding>,
+    /// `data/id_card.toml`.
+    pub id_card: Option<IdCardFields>,
 }
 
 /// A table as the console lists it.
@@ -122,6 +133,9 @@ impl Tables {
             classes: read_one(files, &mut known, diagnostics),
             unsuitable: read_one(files, &mut known, diagnostics),
             forms: read_one(files, &mut known, diagnostics),
+            certifications: read_one(files, &mut known, diagnostics),
+            coding: read_one(files, &mut known, diagnostics),
+            id_card: read_one(files, &mut known, diagnostics),
         };
         for path in files.keys().filter(|p| is_table(p) && !known.contains(p.as_str())) {
             diagnostics.push(Diagnostic::error(path, "no table has this name"));
@@ -139,6 +153,9 @@ impl Tables {
         push_info(&mut infos, self.classes.as_ref());
         push_info(&mut infos, self.unsuitable.as_ref());
         push_info(&mut infos, self.forms.as_ref());
+        push_info(&mut infos, self.certifications.as_ref());
+        push_info(&mut infos, self.coding.as_ref());
+        push_info(&mut infos, self.id_card.as_ref());
         infos
     }
 }

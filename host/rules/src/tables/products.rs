@@ -203,7 +203,7 @@ impl TableFile for Forms {
     }
 }
 
-fn duplicates<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(super) fn duplicates<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     ids.filter(|id| !seen.insert(*id)).map(|id| format!("{id} is there twice")).collect()
 }

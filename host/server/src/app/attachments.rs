@@ -6,20 +6,32 @@ use std::time::Duration;
 
 use tianyin_domain::activity::{self, Activity, RecordActivity};
 use tianyin_domain::attachment::Attachment;
+use tianyin_domain::brand::{self, Brand};
+use tianyin_domain::certification::{self, AddCertification, Certification};
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::document::{self, Document, FileDocument};
+use tianyin_domain::id_card::{self, IdCard};
 use tianyin_domain::state::Index;
 use tianyin_domain::{Actor, DomainError, Entity, FieldError, Scope};
 use tianyin_journal::Reader;
 use tianyin_store::PageQuery;
 
-use super::{App, AppError};
+use super::{App, AppError, Versions};
 use crate::blobs::{Blob, BlobError, ORPHAN, Upload};
 
 /// Orphans are looked for this often.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// Orphans removed in one sweep; the rest goes with the next.
 const SWEEP_MAX: usize = 1000;
+
+/// Indexes of records with attachments, by digest.
+const ATTACHED: [Index; 5] = [
+    activity::BY_ATTACHMENT,
+    document::BY_ATTACHMENT,
+    certification::BY_ATTACHMENT,
+    id_card::BY_ATTACHMENT,
+    brand::BY_ATTACHMENT,
+];
 
 impl App {
     /// Records an activity, with its photos.
@@ -46,6 +58,43 @@ impl App {
         self.submit_attached(actor, command, &attachments, idempotency_key).await
     }
 
+    /// Adds or changes a brand, with its sign and papers; `command` is one of the two.
+    ///
+    /// # Errors
+    /// As the domain refuses; files that were not uploaded.
+    pub async fn put_brand(
+        &self,
+        actor: &Actor,
+        command: Command,
+        idempotency_key: Option<String>,
+        seen: &Versions,
+    ) -> Result<Outcome, AppError> {
+        let attachments = match &command {
+            Command::AddBrand(c) => c.attachments.clone(),
+            Command::ChangeBrand(c) => c.data.attachments.clone(),
+            _ => Vec::new(),
+        };
+        self.submit_attached_based(actor, command, &attachments, idempotency_key, seen).await
+    }
+
+    /// Puts a certification on record, with its pictures; the kind is one of the table.
+    ///
+    /// # Errors
+    /// As the domain refuses; a kind that the table does not have.
+    pub async fn add_certification(
+        &self,
+        actor: &Actor,
+        command: AddCertification,
+        idempotency_key: Option<String>,
+    ) -> Result<Outcome, AppError> {
+        if self.certification_kind(&command.kind).is_none() {
+            return Err(DomainError::field("kind", "bad_choice").into());
+        }
+        let attachments = command.attachments.clone();
+        let command = Command::AddCertification(command);
+        self.submit_attached(actor, command, &attachments, idempotency_key).await
+    }
+
     /// Every attachment must be a blob that the actor uploaded just now or sees on another record, and be
     /// what the command says it is.
     async fn submit_attached(
@@ -55,8 +104,21 @@ impl App {
         attachments: &[Attachment],
         idempotency_key: Option<String>,
     ) -> Result<Outcome, AppError> {
+        let none = Versions::new();
+        self.submit_attached_based(actor, command, attachments, idempotency_key, &none).await
+    }
+
+    /// The same for a command that was based on versions of records.
+    pub(super) async fn submit_attached_based(
+        &self,
+        actor: &Actor,
+        command: Command,
+        attachments: &[Attachment],
+        idempotency_key: Option<String>,
+        seen: &Versions,
+    ) -> Result<Outcome, AppError> {
         self.check_attachments(actor, attachments)?;
-        let outcome = self.submit_keyed(actor, command, idempotency_key).await?;
+        let outcome = self.submit_based(actor, command, idempotency_key, seen).await?;
         for one in attachments {
             self.blobs.settle(&one.hash, &actor.name());
         }
@@ -92,8 +154,12 @@ impl App {
         if self.blobs.is_fresh(hash, &actor.name()) {
             return Ok(true);
         }
+        // Brands are for everybody to know, and so are their signs.
         Ok(self.has_one::<Activity>(activity::BY_ATTACHMENT, hash, &scope)?
-            || self.has_one::<Document>(document::BY_ATTACHMENT, hash, &scope)?)
+            || self.has_one::<Document>(document::BY_ATTACHMENT, hash, &scope)?
+            || self.has_one::<Certification>(certification::BY_ATTACHMENT, hash, &scope)?
+            || self.has_one::<IdCard>(id_card::BY_ATTACHMENT, hash, &scope)?
+            || self.has_one::<Brand>(brand::BY_ATTACHMENT, hash, &Scope::everything())?)
     }
 
     fn has_one<E: Entity>(
@@ -113,6 +179,15 @@ impl App {
         upload.finish(&self.blobs, &actor.name()).map_err(AppError::from)
     }
 
+    fn is_on_record(&self, hash: &str) -> anyhow::Result<bool> {
+        for index in ATTACHED {
+            if self.store.count(index, hash)? > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Removes blobs that have been on no record for a day. Blocks.
     ///
     /// The store says which are on no record, and the journal is asked again before anything is
@@ -120,10 +195,7 @@ impl App {
     fn sweep_orphans(&self) -> anyhow::Result<usize> {
         let mut orphans = Vec::new();
         for hash in self.blobs.older_than(ORPHAN, usize::MAX)? {
-            let uses = [activity::BY_ATTACHMENT, document::BY_ATTACHMENT];
-            let counts = uses.map(|index| self.store.count(index, &hash));
-            let [activities, documents] = counts;
-            if activities? + documents? == 0 {
+            if !self.is_on_record(&hash)? {
                 orphans.push(hash);
             }
             if orphans.len() == SWEEP_MAX {

@@ -5,7 +5,9 @@ mod access;
 pub mod accounts;
 mod ahead;
 pub mod attachments;
+pub mod base_map;
 mod behind;
+mod card_facts;
 pub mod cards;
 pub mod certificates;
 pub mod clock;
@@ -16,6 +18,7 @@ pub mod devices;
 pub mod error;
 pub mod gate;
 pub mod health;
+pub mod id_cards;
 pub mod import;
 pub mod ingest;
 pub mod journal_care;
@@ -25,6 +28,7 @@ pub mod measures;
 pub mod names;
 pub mod operators;
 pub mod pipeline;
+pub mod places;
 pub mod plugins;
 pub mod printing;
 pub mod rebuild;
@@ -102,6 +106,8 @@ pub struct App {
     pub imports: import::Imports,
     /// Names of operators, to search in.
     pub names: names::Names,
+    /// Places of sites, for maps.
+    pub places: places::Places,
     /// Live pages.
     pub live: live::Live,
     /// Decoding and judging.

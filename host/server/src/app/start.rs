@@ -19,7 +19,7 @@ use super::space::Space;
 use super::writer::{AHEAD_COMMANDS_MIN, Files, Writer};
 use super::{
     App, accounts, attachments, cure, devices, health, import, journal_care, live, lost, measures,
-    names, pipeline, plugins, printing, rebuild, scans, tail, watch,
+    names, pipeline, places, plugins, printing, rebuild, scans, tail, watch,
 };
 use crate::blobs::Blobs;
 use crate::config::Config;
@@ -124,6 +124,7 @@ impl App {
             scans: scans::Scans::default(),
             imports: import::Imports::default(),
             names: names::Names::default(),
+            places: places::Places::default(),
             live: live::Live::default(),
             pipeline: pipeline::Pipeline::default(),
             printing: printing::Printing::default(),

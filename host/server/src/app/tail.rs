@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tianyin_domain::certificate::Certificate;
 use tianyin_domain::device::Device;
+use tianyin_domain::id_card::IdCard;
 use tianyin_domain::lot::Lot;
 use tianyin_domain::message::Message;
 use tianyin_domain::operator::Operator;
@@ -90,6 +91,9 @@ fn dispatch(app: &App, event: &Event) {
         // As the store has it: a code may follow from the id, a change is of a part.
         Event::OperatorRegistered(e) => app.note_name(&e.id),
         Event::OperatorChanged(e) => app.note_name(&e.operator),
+        Event::SiteAdded(e) => app.note_place(&e.id),
+        Event::SiteChanged(e) => app.note_place(&e.site),
+        Event::SiteClosed(e) => app.note_place(&e.site),
         _ => {}
     }
 }
@@ -110,6 +114,7 @@ fn notice(event: &Event) -> Option<Notice> {
             of("device", &d.id, &d.area, d.owner())
         }
         Event::OperatorRegistered(o) => of("operator", &o.id, &o.area, &o.id),
+        Event::IdCardSaved(e) => of("id_card", &e.id_card, &e.area, &e.operator),
         _ => None,
     }
 }
@@ -126,6 +131,10 @@ fn changed(app: &App, event: &Event) -> Option<Notice> {
         Event::OperatorReviewed(e) => row::<Operator>(app, "operator", &e.operator),
         Event::OperatorWithdrawn(e) => row::<Operator>(app, "operator", &e.operator),
         Event::OperatorChanged(e) => row::<Operator>(app, "operator", &e.operator),
+        Event::IdCardSubmitted(e) => row::<IdCard>(app, "id_card", &e.id_card),
+        Event::IdCardReviewed(e) => row::<IdCard>(app, "id_card", &e.id_card),
+        Event::IdCardPublished(e) => row::<IdCard>(app, "id_card", &e.id_card),
+        Event::IdCardWithdrawn(e) => row::<IdCard>(app, "id_card", &e.id_card),
         _ => None,
     }
 }

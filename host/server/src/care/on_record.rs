@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use tianyin_domain::attachment::Attachment;
 use tianyin_domain::device::{Device, DeviceKind, DeviceStatus};
+use tianyin_domain::id_card::IdCard;
 use tianyin_domain::{Entity, Event, Time};
 use tianyin_journal::{JournalError, Reader};
 
@@ -29,6 +31,7 @@ pub struct OnRecord {
     pub counts: BTreeMap<&'static str, u64>,
     holders: BTreeMap<String, String>,
     devices: BTreeSet<String>,
+    id_cards: BTreeSet<String>,
     certificates: usize,
     stride: usize,
 }
@@ -102,10 +105,7 @@ impl OnRecord {
             Event::LotOpened(e) => self.made(&e),
             Event::ActivityRecorded(e) => {
                 self.made(&e);
-                for one in e.attachments {
-                    let holder = (one.bytes, format!("activity/{}", e.id));
-                    self.blobs.entry(one.hash).or_insert(holder);
-                }
+                self.attached(e.attachments, format!("activity/{}", e.id));
             }
             Event::AccessNoted(e) => self.made(&e),
             Event::CardIssued(e) => {
@@ -113,10 +113,26 @@ impl OnRecord {
             }
             Event::DocumentFiled(e) => {
                 self.made(&e);
-                for one in e.attachments {
-                    let holder = (one.bytes, format!("document/{}", e.id));
-                    self.blobs.entry(one.hash).or_insert(holder);
+                self.attached(e.attachments, format!("document/{}", e.id));
+            }
+            Event::BrandAdded(e) => {
+                self.made(&e);
+                self.attached(e.attachments, format!("brand/{}", e.id));
+            }
+            Event::BrandChanged(e) => {
+                self.attached(e.data.attachments, format!("brand/{}", e.brand));
+            }
+            Event::BrandLicensed(e) => self.made(&e),
+            Event::CertificationAdded(e) => {
+                self.made(&e);
+                self.attached(e.attachments, format!("certification/{}", e.id));
+            }
+            Event::ShopLinkAdded(e) => self.made(&e),
+            Event::IdCardSaved(e) => {
+                if self.id_cards.insert(e.id_card.clone()) {
+                    *self.counts.entry(IdCard::TABLE.0).or_default() += 1;
                 }
+                self.attached(e.data.attachments, format!("id_card/{}", e.id_card));
             }
             Event::MessageReceived(e) => self.made(&e),
             Event::TestRecorded(e) => self.made(&*e),
@@ -136,6 +152,12 @@ impl OnRecord {
 
     fn made<E: Entity>(&mut self, _: &E) {
         *self.counts.entry(E::TABLE.0).or_default() += 1;
+    }
+
+    fn attached(&mut self, list: Vec<Attachment>, holder: String) {
+        for one in list {
+            self.blobs.entry(one.hash).or_insert_with(|| (one.bytes, holder.clone()));
+        }
     }
 
     fn device(&mut self, device: Device) {

@@ -9,6 +9,8 @@ pub(super) type Step = (ActivityKind, i64, &'static str, &'static str, &'static 
 pub(super) struct Plan {
     pub site: &'static str,
     pub size_mu: i64,
+    /// A corner of it; the plot is drawn as a square of its size.
+    pub at: &'static str,
     pub product: &'static str,
     pub class: ProductClass,
     pub crop: &'static str,
@@ -57,6 +59,7 @@ pub(super) const FARMS: &[Farm] = &[
         plan: Some(Plan {
             site: "花石一号莲田",
             size_mu: 36,
+            at: "112.873512,27.463018",
             product: "湘潭湘莲(鲜莲)",
             class: ProductClass::Vegetable,
             crop: "莲",
@@ -80,6 +83,7 @@ pub(super) const FARMS: &[Farm] = &[
         plan: Some(Plan {
             site: "易俗河蔬菜基地二区",
             size_mu: 120,
+            at: "112.957340,27.761205",
             product: "小白菜",
             class: ProductClass::Vegetable,
             crop: "白菜",
@@ -103,6 +107,7 @@ pub(super) const FARMS: &[Farm] = &[
         plan: Some(Plan {
             site: "石潭柑橘园",
             size_mu: 58,
+            at: "112.731846,27.792430",
             product: "柑橘",
             class: ProductClass::Fruit,
             crop: "柑橘",
@@ -125,6 +130,7 @@ pub(super) const FARMS: &[Farm] = &[
         plan: Some(Plan {
             site: "屋后菜地",
             size_mu: 2,
+            at: "112.846103,27.612877",
             product: "辣椒",
             class: ProductClass::Vegetable,
             crop: "辣椒",
@@ -147,6 +153,7 @@ pub(super) const FARMS: &[Farm] = &[
         plan: Some(Plan {
             site: "茶恩寺三号塘",
             size_mu: 25,
+            at: "112.802219,27.689954",
             product: "草鱼",
             class: ProductClass::Aquatic,
             crop: "草鱼",
@@ -169,6 +176,7 @@ pub(super) const FARMS: &[Farm] = &[
         plan: Some(Plan {
             site: "杨嘉桥蛋鸡场",
             size_mu: 18,
+            at: "112.905437,27.705311",
             product: "鲜鸡蛋",
             class: ProductClass::Egg,
             crop: "蛋鸡",

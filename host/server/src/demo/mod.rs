@@ -7,6 +7,8 @@ use tianyin_domain::activity::{ActivityKind, RecordActivity};
 use tianyin_domain::actor::{Actor, Role};
 use tianyin_domain::agency::{AddAgency, AgencyKind};
 use tianyin_domain::authorisation::GrantAuthorisation;
+use tianyin_domain::brand::{AddBrand, BrandKind, LicenseBrand};
+use tianyin_domain::certification::AddCertification;
 use tianyin_domain::command::Command;
 use tianyin_domain::county::ConfigureCounty;
 use tianyin_domain::device::{ApproveDevice, DeviceKind};
@@ -14,8 +16,9 @@ use tianyin_domain::identity::uscc_check_char;
 use tianyin_domain::input::{AddInput, InputKind, RegisteredUse};
 use tianyin_domain::lot::{Lot, OpenLot};
 use tianyin_domain::operator::{OperatorKind, OperatorStatus, RegisterOperator, ReviewOperator};
+use tianyin_domain::position::Position;
 use tianyin_domain::product::{AddProduct, ProductClass};
-use tianyin_domain::site::AddSite;
+use tianyin_domain::site::{AddSite, SiteKind};
 use tianyin_domain::time::china_date;
 use tianyin_domain::{Date, Decimal, State};
 
@@ -68,6 +71,7 @@ pub async fn fill(
         if n == 0 {
             let owner = Some(operator.clone());
             demo.user("producer", "示例社员", Role::Producer, None, owner, password).await?;
+            demo.proofs(&operator).await?;
         }
     }
     let devices = demo.devices().await?;
@@ -214,9 +218,16 @@ impl Demo<'_> {
             .submit(Command::AddSite(AddSite {
                 operator: operator.into(),
                 name: plan.site.into(),
+                kind: if plan.class == ProductClass::Aquatic {
+                    SiteKind::Pond
+                } else {
+                    SiteKind::Field
+                },
                 area: String::new(),
                 area_name: String::new(),
                 size_mu: Decimal::from(plan.size_mu),
+                position: Some(corner(plan.at, 0.5, 0.5, plan.size_mu)?),
+                outline: outline(plan.at, plan.size_mu)?,
             }))
             .await?;
         let product = self
@@ -264,6 +275,47 @@ impl Demo<'_> {
             }));
         }
         Ok(lots)
+    }
+
+    /// A public brand that the operator may use, and a certification.
+    async fn proofs(&self, operator: &str) -> anyhow::Result<()> {
+        let since = self.today.checked_sub(jiff::Span::new().years(1))?;
+        let brand = self
+            .submit(Command::AddBrand(AddBrand {
+                name: "示例湘莲".into(),
+                kind: BrandKind::Regional,
+                owner: None,
+                owner_name: "示例湘莲产业协会".into(),
+                area: COUNTY.into(),
+                goods: "莲子及其制品".into(),
+                trademark_no: String::new(),
+                about: String::new(),
+                since: Some(since),
+                attachments: Vec::new(),
+            }))
+            .await?;
+        self.submit(Command::LicenseBrand(LicenseBrand {
+            brand,
+            operator: operator.into(),
+            products: Vec::new(),
+            number: "示例授权 1 号".into(),
+            valid_from: since,
+            valid_to: None,
+        }))
+        .await?;
+        self.submit(Command::AddCertification(AddCertification {
+            operator: operator.into(),
+            products: Vec::new(),
+            kind: "green".into(),
+            number: "示例 LB-0001".into(),
+            issuer: "示例发证机构".into(),
+            valid_from: since,
+            valid_to: Some(self.today.checked_add(jiff::Span::new().days(60))?),
+            attachments: Vec::new(),
+            renews: None,
+        }))
+        .await?;
+        Ok(())
     }
 
     async fn activity(
@@ -379,4 +431,20 @@ mod tests {
             assert!(ok, "{} {uscc}", farm.name);
         }
     }
+}
+
+/// The point that lies so many sides of the plot east and north of its corner.
+fn corner(at: &str, east: f64, north: f64, size_mu: i64) -> anyhow::Result<Position> {
+    let at: Position = at.parse()?;
+    // A plot of so many 亩 (2000/3 m²) as a square; a degree is 111,195 m, of longitude here 0.885 of it.
+    let side_e6 = (size_mu as f64 * 2000.0 / 3.0).sqrt() / 0.111_195;
+    Ok(Position {
+        lon_e6: at.lon_e6 + (east * side_e6 / 0.885) as i32,
+        lat_e6: at.lat_e6 + (north * side_e6) as i32,
+    })
+}
+
+fn outline(at: &str, size_mu: i64) -> anyhow::Result<Vec<Position>> {
+    let corners = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)];
+    corners.into_iter().map(|(east, north)| corner(at, east, north, size_mu)).collect()
 }

@@ -75,6 +75,21 @@ pub async fn receive(
     blocking(move || app.keep_blob(&actor, upload).map_err(Problem::from)).await
 }
 
+/// The bytes of a blob, as they were when it was put on record. Blocks.
+///
+/// # Errors
+/// `blob_missing`; `blob_damaged`: evidence that changed on the disk is no evidence.
+pub fn read_whole(app: &App, hash: &str) -> Result<Vec<u8>, Problem> {
+    match app.blobs.read(hash).map_err(Problem::internal)? {
+        Some(bytes) if hash_of(&bytes) == hash => Ok(bytes),
+        Some(_) => {
+            tracing::error!(hash, "a photo or document on record is damaged");
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "blob_damaged"))
+        }
+        None => Err(Problem::new(StatusCode::NOT_FOUND, "blob_missing")),
+    }
+}
+
 /// The file, if the actor may see it. Whoever may not learns nothing, not even that it exists.
 pub async fn send(app: &Arc<App>, actor: &Actor, hash: String) -> Result<Response, Problem> {
     let (app, actor) = (app.clone(), actor.clone());
@@ -82,17 +97,9 @@ pub async fn send(app: &Arc<App>, actor: &Actor, hash: String) -> Result<Respons
         if !app.may_see_blob(&actor, &hash)? {
             return Err(Problem::not_found());
         }
-        let blob = app.blobs.look(&hash).map_err(Problem::internal)?;
-        let bytes = app.blobs.read(&hash).map_err(Problem::internal)?;
-        match (blob, bytes) {
-            (Some(blob), Some(bytes)) if hash_of(&bytes) == hash => Ok((blob, bytes)),
-            // Evidence that changed on the disk is no evidence.
-            (_, Some(_)) => {
-                tracing::error!(hash, "a photo or document on record is damaged");
-                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "blob_damaged"))
-            }
-            _ => Err(Problem::new(StatusCode::NOT_FOUND, "blob_missing")),
-        }
+        let missing = || Problem::new(StatusCode::NOT_FOUND, "blob_missing");
+        let blob = app.blobs.look(&hash).map_err(Problem::internal)?.ok_or_else(missing)?;
+        Ok((blob, read_whole(&app, &hash)?))
     };
     let (blob, bytes) = blocking(read).await?;
     let mut response = bytes.into_response();

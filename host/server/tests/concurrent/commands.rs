@@ -13,7 +13,7 @@ use tianyin_domain::message::{
 };
 use tianyin_domain::operator::{OperatorKind, OperatorStatus, RegisterOperator, ReviewOperator};
 use tianyin_domain::product::{AddProduct, ProductClass};
-use tianyin_domain::site::AddSite;
+use tianyin_domain::site::{AddSite, SiteKind};
 use tianyin_domain::{Actor, Command, Date, Decimal, Envelope, Outcome, Role, Scope, State, Time};
 
 use crate::below;
@@ -70,6 +70,9 @@ impl Farm {
                 area: TOWNSHIP.into(),
                 area_name: "湘潭县花石镇".into(),
                 size_mu: Decimal::new(36, 0),
+                kind: SiteKind::default(),
+                position: None,
+                outline: vec![],
             })));
             farm.products.push(made(Command::AddProduct(product(&operator))));
             farm.operators.push(operator);

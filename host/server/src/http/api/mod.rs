@@ -5,12 +5,15 @@ mod activities;
 mod agencies;
 mod authorisations;
 mod blobs;
+mod brands;
 mod certificates;
+mod certifications;
 mod codes;
 mod county;
 mod devices;
 mod docs;
 mod documents;
+mod id_cards;
 mod inputs;
 mod list;
 mod lots;
@@ -19,11 +22,13 @@ mod openapi;
 mod operators;
 mod print_jobs;
 mod products;
+mod reason;
 mod request;
 mod route;
 mod schema;
 mod session;
 mod shapes;
+mod shop_links;
 mod sites;
 mod tests;
 mod users;
@@ -51,6 +56,10 @@ fn routes() -> Vec<Route> {
         operators::routes(),
         sites::routes(),
         products::routes(),
+        brands::routes(),
+        certifications::routes(),
+        shop_links::routes(),
+        id_cards::routes(),
         inputs::routes(),
         lots::routes(),
         activities::routes(),

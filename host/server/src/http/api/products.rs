@@ -5,12 +5,13 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use tianyin_domain::command::Command;
-use tianyin_domain::product::{self, AddProduct, Product};
+use tianyin_domain::product::{self, AddProduct, ChangeProduct, CloseProduct, Product};
 
 use super::Answer;
 use super::list::{self, Filter, Listing};
-use super::request::{Body, Caller, Key, RawParameters, parameter};
-use super::route::{Good, Route, Shown, made, shown};
+use super::reason::Reason;
+use super::request::{Body, Caller, IfMatch, Key, RawParameters, parameter};
+use super::route::{Good, Route, Shown, made, shown_version};
 use super::schema::Kind::{Boolean, Text};
 use super::schema::{Described, Schema, opt, req};
 use super::shapes::{PRODUCT_CLASS, shape};
@@ -27,7 +28,7 @@ const LISTING: Listing = Listing {
         Filter {
             parameter: parameter("class", PRODUCT_CLASS, "Only this class."),
             field: "/class",
-            index: None,
+            index: Some(product::BY_CLASS),
         },
     ],
     switches: &[],
@@ -58,7 +59,24 @@ pub(super) fn routes() -> Vec<Route> {
             .query(&[&LISTING.parameters()]),
         Route::post("/products", "Adds a product.", Good::Made(Product::SCHEMA), post(add))
             .body::<AddProduct>(),
-        Route::get("/products/{id}", "Shows a product.", Good::Object(Product::SCHEMA), get(one)),
+        Route::get("/products/{id}", "Shows a product.", Good::Object(Product::SCHEMA), get(one))
+            .versioned(),
+        Route::post(
+            "/products/{id}/change",
+            "Corrects a product; its operator stays.",
+            Good::Made(Product::SCHEMA),
+            post(change),
+        )
+        .body::<AddProduct>()
+        .versioned(),
+        Route::post(
+            "/products/{id}/close",
+            "A product is not made any more.",
+            Good::Made(Product::SCHEMA),
+            post(close),
+        )
+        .body::<Reason>()
+        .versioned(),
     ]
 }
 
@@ -67,7 +85,7 @@ async fn list(State(app): State<Arc<App>>, caller: Caller, query: RawParameters)
 }
 
 async fn one(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    shown::<Product>(&app, &caller, &id)
+    shown_version::<Product>(&app, &caller, &id)
 }
 
 async fn add(
@@ -77,5 +95,33 @@ async fn add(
     Body(command): Body<AddProduct>,
 ) -> Answer {
     let outcome = app.submit_keyed(caller.actor(), Command::AddProduct(command), key).await?;
+    made::<Product>(&app, &caller, &outcome)
+}
+
+async fn change(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(product): Path<String>,
+    Key(key): Key,
+    version: IfMatch,
+    Body(data): Body<AddProduct>,
+) -> Answer {
+    let seen = version.of(format!("product/{product}"));
+    let command = Command::ChangeProduct(ChangeProduct { product, data });
+    let outcome = app.submit_based(caller.actor(), command, key, &seen).await?;
+    made::<Product>(&app, &caller, &outcome)
+}
+
+async fn close(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(product): Path<String>,
+    Key(key): Key,
+    version: IfMatch,
+    Body(body): Body<Reason>,
+) -> Answer {
+    let seen = version.of(format!("product/{product}"));
+    let command = Command::CloseProduct(CloseProduct { product, reason: body.reason });
+    let outcome = app.submit_based(caller.actor(), command, key, &seen).await?;
     made::<Product>(&app, &caller, &outcome)
 }

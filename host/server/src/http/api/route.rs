@@ -181,9 +181,19 @@ pub fn shown<E: Shown>(app: &App, caller: &Caller, id: &str) -> Answer {
 
 /// The same with the version of its root as `ETag`, for a later `If-Match`.
 pub fn shown_version<E: Shown>(app: &App, caller: &Caller, id: &str) -> Answer {
+    let root = format!("{}/{id}", E::TABLE.0);
+    versioned_value(app, &root, || show(&one::<E>(app, caller, id)?))
+}
+
+/// What `read` finds, with the version of a root as `ETag`.
+pub fn versioned_value(
+    app: &App,
+    root: &str,
+    read: impl FnOnce() -> Result<Value, Problem>,
+) -> Answer {
     // Read before the record: a change in between makes the version too old, never too new.
-    let version = app.store.version(&format!("{}/{id}", E::TABLE.0))?;
-    let mut response = shown::<E>(app, caller, id)?;
+    let version = app.store.version(root)?;
+    let mut response = Json(read()?).into_response();
     if let Ok(tag) = HeaderValue::try_from(format!("\"{version}\"")) {
         response.headers_mut().insert(header::ETAG, tag);
     }

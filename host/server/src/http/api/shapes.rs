@@ -83,6 +83,8 @@ pub const DOCUMENT_KIND: Kind = Choice(&[
     "picture",
     "other",
 ]);
+pub const SITE_KIND: Kind =
+    Choice(&["field", "greenhouse", "orchard", "tea_garden", "pond", "house", "workshop", "other"]);
 pub const PRODUCT_CLASS: Kind =
     Choice(&["vegetable", "fruit", "fresh_tea", "livestock", "egg", "aquatic", "other"]);
 pub const INPUT_KIND: Kind =
@@ -156,7 +158,11 @@ pub const SITE: Schema = shape!(
         req("name", Text, "Name."),
         req("area", Text, "Region code."),
         req("area_name", Text, "Region in words."),
-        req("size_mu", Decimal, "Size in 亩."),
+        req("size_mu", Decimal, "Size in 亩, as declared."),
+        opt("kind", SITE_KIND, "Kind; `other` when absent."),
+        opt("position", Text, "A point on it, `longitude,latitude` in degrees, CGCS2000."),
+        opt("outline", List(&Text), "Its corners in order."),
+        opt("closed", Text, "Why it is not used any more."),
     ]
 );
 
@@ -173,6 +179,7 @@ pub const PRODUCT: Schema = shape!(
         req("unit", Text, "Unit of quantity."),
         req("method_unsuitable", Boolean, "Enzyme inhibition does not work on it."),
         req("area", Text, "Region code of the operator."),
+        opt("closed", Text, "Why it is not made any more."),
     ]
 );
 

@@ -68,6 +68,12 @@ pub fn attachments_of(form: &mut Form) -> Vec<Attachment> {
     })
 }
 
+/// Fields of a form that begins with these attachments.
+pub fn fields_of(list: &[Attachment]) -> impl Iterator<Item = (String, String)> + '_ {
+    let text = |one: &Attachment| serde_json::to_string(one).unwrap_or_default();
+    list.iter().map(move |one| (FIELD.to_owned(), text(one)))
+}
+
 /// An attachment that waits in a form that came back.
 pub struct Waiting {
     /// The attachment.

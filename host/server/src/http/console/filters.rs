@@ -85,10 +85,11 @@ pub trait Word: Serialize {
     /// CSS class of the tag: `ok`, `bad`, `wait`, `info` or nothing.
     fn tone(&self) -> &'static str {
         match self.api_word().as_str() {
-            "approved" | "pass" | "accepted" | "printed" | "valid" | "own" => "ok",
+            "approved" | "pass" | "accepted" | "printed" | "valid" | "own" | "published" => "ok",
             "returned" | "suspended" | "fail" | "deny" | "dead" | "conflict" | "failed"
-            | "void" | "held" | "revoked" => "bad",
-            "submitted" | "pending" | "quarantined" | "suspect" | "hold" | "queued" => "wait",
+            | "void" | "held" | "revoked" | "over" | "ended" => "bad",
+            "submitted" | "pending" | "quarantined" | "suspect" | "hold" | "queued"
+            | "expiring" => "wait",
             "received" | "duplicate" | "invalid" | "commissioned" => "info",
             _ => "",
         }
@@ -114,6 +115,12 @@ words! {
     tianyin_domain::operator::OperatorStatus => "operator_status",
     tianyin_domain::document::DocumentKind => "document_kind",
     tianyin_domain::product::ProductClass => "product_class",
+    tianyin_domain::product::Industry => "industry",
+    tianyin_domain::site::SiteKind => "site_kind",
+    tianyin_domain::brand::BrandKind => "brand_kind",
+    tianyin_domain::certification::Standing => "standing",
+    tianyin_domain::id_card::IdCardStatus => "id_card_status",
+    tianyin_rules::tables::ProductMark => "product_mark",
     tianyin_domain::input::InputKind => "input_kind",
     tianyin_domain::activity::ActivityKind => "activity_kind",
     tianyin_domain::lot::LotStatus => "lot_status",

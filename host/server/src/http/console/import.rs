@@ -138,7 +138,7 @@ async fn check(State(app): State<Arc<App>>, signed: Signed, mut body: Multipart)
 }
 
 /// The sender is gone, or sent more than is taken.
-fn cut(_: axum::extract::multipart::MultipartError) -> ConsoleError {
+pub(super) fn cut(_: axum::extract::multipart::MultipartError) -> ConsoleError {
     AppError::refused("sheet_too_large").into()
 }
 

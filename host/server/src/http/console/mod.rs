@@ -18,17 +18,22 @@ mod account;
 mod activities;
 mod agencies;
 mod apply;
+mod base_map;
 mod blobs;
+mod brands;
 mod certificates;
+mod certifications;
 mod devices;
 mod documents;
 mod handbook;
 mod health;
+mod id_cards;
 mod import;
 mod inputs;
 mod issue;
 mod live;
 mod lots;
+mod map;
 mod messages;
 mod meter;
 mod operator;
@@ -38,12 +43,14 @@ mod operator_history;
 mod operators;
 mod pick;
 mod print_jobs;
+mod product;
 mod products;
 mod reasons;
 mod search;
 mod settings;
 mod setup;
 mod sign_in;
+mod sites;
 mod tests;
 mod today;
 mod typed_test;
@@ -78,6 +85,13 @@ pub fn router() -> Router<Arc<App>> {
         .merge(accesses::router())
         .merge(documents::router())
         .merge(products::router())
+        .merge(product::router())
+        .merge(sites::router())
+        .merge(map::router())
+        .merge(base_map::router())
+        .merge(brands::router())
+        .merge(certifications::router())
+        .merge(id_cards::router())
         .merge(inputs::router())
         .merge(lots::router())
         .merge(issue::router())

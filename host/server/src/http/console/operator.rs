@@ -15,11 +15,12 @@ use tianyin_domain::command::Command;
 use tianyin_domain::lot::{self, Lot};
 use tianyin_domain::operator::{Operator, OperatorStatus, ReviewOperator};
 use tianyin_domain::product::{self, AddProduct, Product, ProductClass};
-use tianyin_domain::site::{self, AddSite, Site};
+use tianyin_domain::site::{self, AddSite, Site, SiteKind};
 use tianyin_domain::time::china_date;
 use tianyin_domain::user::{self, User};
 use tianyin_domain::{Date, DomainError, Role};
 
+use super::certifications;
 use super::clash::{Clash, Side, clashed, seen};
 use super::devices::printer_choices;
 use super::documents;
@@ -74,6 +75,7 @@ struct DetailPage {
     authorisations: Vec<Granted>,
     users: Vec<User>,
     documents: Vec<documents::Row>,
+    certifications: Vec<certifications::Row>,
     card: Option<Card>,
     forms: Forms,
     townships: Vec<Choice>,
@@ -160,6 +162,7 @@ fn shown(
         authorisations: granted(app, signed, &products, id, today)?,
         users: users_of(app, signed, id)?,
         documents: documents::of_operator(app, signed, &operator)?,
+        certifications: certifications::of_operator(app, signed, id)?,
         card: app.card(id)?,
         townships: township_choices(app)?,
         classes: Choice::words(&ProductClass::ALL),
@@ -280,7 +283,16 @@ async fn add_site(
         form.bad("area", "bad_choice");
     }
     if let (Some(size_mu), Some(area_name), true) = (size_mu, area_name, form.is_good()) {
-        let command = AddSite { operator: id.clone(), name, area, area_name, size_mu };
+        let command = AddSite {
+            operator: id.clone(),
+            name,
+            kind: SiteKind::default(),
+            area,
+            area_name,
+            size_mu,
+            position: None,
+            outline: Vec::new(),
+        };
         match app.submit_keyed(signed.actor(), Command::AddSite(command), form.once()).await {
             Ok(_) => return Ok(done(&format!("/operators/{id}#sites"), "sites.added")),
             Err(error) => form.refused(error)?,

@@ -6,7 +6,7 @@ use tianyin_domain::agency::AgencyKind;
 use tianyin_domain::authorise::may;
 use tianyin_domain::command::CommandKind;
 use tianyin_domain::state::Index;
-use tianyin_domain::{device, message, operator, print_job, test};
+use tianyin_domain::{device, id_card, message, operator, print_job, test};
 
 use super::error::ConsoleError;
 use super::filters;
@@ -210,7 +210,15 @@ fn menu(app: &App, signed: &Signed, person: &Person, section: &str) -> Vec<Group
         register.push(entry("/operators", "nav.own", "people", 0, false));
     }
     register.push(entry("/documents", "nav.documents", "copy", 0, false));
+    let reviewing = match signed.may(CommandKind::ReviewIdCard) {
+        true => waiting(id_card::BY_STATUS, "submitted") + waiting(id_card::BY_STATUS, "approved"),
+        false => 0,
+    };
+    register.push(entry("/map", "nav.map", "pin", 0, false));
     register.push(entry("/products", "nav.products", "leaf", 0, false));
+    register.push(entry("/id-cards", "nav.id_cards", "card", reviewing, false));
+    register.push(entry("/brands", "nav.brands", "star", 0, false));
+    register.push(entry("/certifications", "nav.certifications_of", "seal", 0, false));
     register.push(entry("/inputs", "nav.inputs", "drop", 0, false));
     groups.push(Group { title: "nav.register", items: register });
     let unmatched = waiting(test::UNMATCHED, "");

@@ -18,7 +18,7 @@ const OFFERED_MAX: usize = 20;
 #[template(path = "pick_operator.html")]
 struct PickPage {
     page: Page,
-    address: &'static str,
+    address: String,
     q: String,
     hits: Vec<Operator>,
 }
@@ -34,13 +34,7 @@ pub fn operator_of(
 }
 
 /// The page that asks for it; a choice leads to `address` with the operator named.
-pub fn ask(
-    app: &App,
-    signed: &Signed,
-    query: &ListQuery,
-    page: Page,
-    address: &'static str,
-) -> Answer {
+pub fn ask(app: &App, signed: &Signed, query: &ListQuery, page: Page, address: &str) -> Answer {
     let hits = read::search_operators(app, &signed.scope(), &query.q, OFFERED_MAX)?;
-    html(&PickPage { page, address, q: query.q.clone(), hits })
+    html(&PickPage { page, address: address.to_owned(), q: query.q.clone(), hits })
 }

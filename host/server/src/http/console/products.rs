@@ -1,4 +1,4 @@
-//! Products: the list over all operators. A product is added on its operator's page.
+//! Products: the list over all operators, by class. A product is added on its operator's page.
 
 use std::sync::Arc;
 
@@ -6,14 +6,16 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
-use tianyin_domain::product::{self, Product};
+use tianyin_domain::id_card::{self, IdCard};
+use tianyin_domain::product::{self, Product, ProductClass};
 
-use super::error::Answer;
-use super::filters;
-use super::page::{Page, Pager, html};
+use super::error::{Answer, ConsoleError};
+use super::filters::{self, Word as _};
+use super::page::{Chip, Page, Pager, html};
 use super::read::{self, ListQuery};
 use super::session::Signed;
 use crate::app::App;
+use crate::texts::t;
 
 pub fn router() -> Router<Arc<App>> {
     Router::new().route("/products", get(list))
@@ -25,11 +27,13 @@ struct ListPage {
     page: Page,
     rows: Vec<Row>,
     pager: Pager,
+    chips: Vec<Chip>,
 }
 
 struct Row {
     product: Product,
     operator: String,
+    card: Option<IdCard>,
 }
 
 async fn list(
@@ -37,14 +41,46 @@ async fn list(
     signed: Signed,
     Query(query): Query<ListQuery>,
 ) -> Answer {
-    let part = (product::BY_OPERATOR, signed.operator().unwrap_or_default());
+    let class = ProductClass::ALL.into_iter().find(|one| one.as_str() == query.status);
+    let (part, address) = match (signed.operator(), class) {
+        (Some(own), _) => ((product::BY_OPERATOR, own), "/products".to_owned()),
+        (None, Some(class)) => {
+            ((product::BY_CLASS, class.as_str()), format!("/products?status={}", class.as_str()))
+        }
+        (None, None) => ((product::BY_OPERATOR, ""), "/products".to_owned()),
+    };
     let found =
-        read::rows::<Product>(&app, &signed.scope(), part, "/products", query.after.as_deref())?;
+        read::rows::<Product>(&app, &signed.scope(), part, &address, query.after.as_deref())?;
+    let state: &dyn tianyin_domain::State = &app.store;
     let mut rows = Vec::with_capacity(found.items.len());
     for product in found.items {
         let operator = read::operator_name(&app, &product.operator)?;
-        rows.push(Row { product, operator });
+        let card = state.find::<IdCard>(id_card::BY_PRODUCT, &product.id)?;
+        rows.push(Row { product, operator, card });
     }
+    let chips = chips(&app, &signed, class)?;
     let page = Page::new(&app, &signed, "/products", "products.title");
-    html(&ListPage { page, rows, pager: found.pager })
+    html(&ListPage { page, rows, pager: found.pager, chips })
+}
+
+/// A producer has few products: there is nothing to choose from.
+fn chips(app: &App, signed: &Signed, on: Option<ProductClass>) -> Result<Vec<Chip>, ConsoleError> {
+    if !signed.is_staff() {
+        return Ok(Vec::new());
+    }
+    let mut chips = vec![Chip {
+        href: "/products".into(),
+        text: t("lists.all").into(),
+        count: read::count(app, signed, product::BY_OPERATOR, "")?,
+        on: on.is_none(),
+    }];
+    for class in ProductClass::ALL {
+        chips.push(Chip {
+            href: format!("/products?status={}", class.as_str()),
+            text: class.word(),
+            count: read::count(app, signed, product::BY_CLASS, class.as_str())?,
+            on: on == Some(class),
+        });
+    }
+    Ok(chips)
 }

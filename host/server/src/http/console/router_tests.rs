@@ -6,6 +6,7 @@ mod accounts;
 mod applications;
 mod imports;
 mod operators;
+mod register;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! What everybody may see: the scan page of a code, as page, JSON and label, and the county's key.
 
+mod bare;
 mod ca;
+mod id_card;
 pub mod meter;
 mod page;
 mod shelf;
@@ -51,6 +53,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/t/{code}", get(scan))
         .route("/T/{code}", get(scan))
         .route("/t/{code}/label.svg", get(label))
+        .route("/t/{code}/pictures/{hash}", get(picture))
         .route("/keys/county.pem", get(key))
         .layer(Extension(public))
         .merge(ca::router())
@@ -85,7 +88,26 @@ async fn scan(
             made.map(|made| made.page(&app, &headers)).transpose()?
         }
     };
+    // A code on a package is that of an ID card; a label's is that of a certificate.
+    let found = match found {
+        None => id_card::answer(&app, &code, as_json)?,
+        found => found,
+    };
     Ok(found.unwrap_or_else(|| page::miss(&app, Miss::Unknown, &code, as_json)))
+}
+
+/// A picture of a published ID card, without what cameras write beside it.
+async fn picture(
+    State(app): State<Arc<App>>,
+    Extension(public): Extension<Arc<Public>>,
+    client: ClientAddr,
+    Path((text, hash)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    if let Err(wait) = public.scans.take(client.0, Instant::now()) {
+        return Err(page::wait_problem(wait));
+    }
+    let CodeText::Valid(code) = code::parse(&text) else { return Err(Problem::not_found()) };
+    id_card::picture(app, code, hash).await
 }
 
 fn json(app: &App, code: &str, is_scan: bool) -> Result<Option<Response>, Problem> {

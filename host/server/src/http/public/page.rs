@@ -36,7 +36,7 @@ pub(super) fn policy_of(style: &str) -> HeaderValue {
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
-mod filters {
+pub(super) mod filters {
     use askama::Values;
 
     #[askama::filter_fn]

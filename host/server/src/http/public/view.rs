@@ -5,6 +5,7 @@ use serde::Serialize;
 use tianyin_domain::activity::{self, Activity, ActivityKind};
 use tianyin_domain::certificate::{Certificate, CertificateStatus, FORMS};
 use tianyin_domain::code::{self, Code};
+use tianyin_domain::id_card::{self, IdCard};
 use tianyin_domain::lot::{Lot, LotStatus};
 use tianyin_domain::measurement::{Qualifier, ValueKind};
 use tianyin_domain::operator::Operator;
@@ -81,6 +82,9 @@ pub struct ScanView {
     pub tests: Vec<TestView>,
     /// Scans.
     pub scans: ScansView,
+    /// Code of the product's ID card, where one is published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_card: Option<String>,
 }
 
 /// The certificate's frozen content and what became of it.
@@ -230,6 +234,7 @@ impl ScanView {
             tests: tests(app, &lot)?,
             scans: ScansView { count: numbers.count, first_at: numbers.first_at },
             certificate: certificate_view(certificate),
+            id_card: id_card_of(state, &lot.product)?,
             lot: LotView {
                 no: lot.no,
                 harvested_on: lot.harvested_on,
@@ -245,6 +250,11 @@ impl ScanView {
         let failed = self.tests.iter().find(|t| t.verdict.code == "fail");
         failed.or(self.tests.first()).map(|t| &t.verdict)
     }
+}
+
+fn id_card_of(state: &dyn State, product: &str) -> Result<Option<String>, Problem> {
+    let card = state.find::<IdCard>(id_card::BY_PRODUCT, product)?;
+    Ok(card.filter(|card| card.edition.is_some()).map(|card| card.code))
 }
 
 fn standing(certificate: &Certificate, lot: &Lot) -> Standing {
@@ -265,11 +275,13 @@ pub fn certificate_of(app: &App, code: &str) -> Result<Option<Certificate>, Prob
 
 /// Roots of the records a code shows, with their versions: when none moved, the page is the same.
 pub fn roots_of(app: &App, code: &Code) -> Result<Vec<(String, u64)>, Problem> {
-    let site = app.store.get::<Lot>(&code.lot)?.map(|lot| lot.site).unwrap_or_default();
+    let lot = app.store.get::<Lot>(&code.lot)?;
+    let (site, product) = lot.map(|lot| (lot.site, lot.product)).unwrap_or_default();
     let roots = [
         format!("lot/{}", code.lot),
         format!("site/{site}"),
         format!("operator/{}", code.operator),
+        format!("product/{product}"),
     ];
     let mut versions = Vec::with_capacity(roots.len());
     for root in roots {
