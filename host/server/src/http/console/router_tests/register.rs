@@ -90,8 +90,9 @@ async fn a_site_is_drawn_and_is_on_the_map_of_those_who_may_see_it() {
     }
     assert_eq!(other.see(&path).await.status, StatusCode::NOT_FOUND);
 
+    let edit = format!("{path}/edit");
     let wrong = owner.post(
-        &format!("{path}/edit"),
+        &edit,
         &[
             ("name", "二号塘"),
             ("kind", "pond"),
