@@ -44,7 +44,7 @@ fn contact(
         return Err(ConsoleError::forbidden());
     }
     let operator: Operator = read::one(app, signed, "operator", id)?;
-    let page = Page::new(app, signed, "/operators", "operators.contact");
+    let page = Page::new(app, signed, "/operators", "operators.contact_title");
     Ok(ContactPage { page, operator, form: form.of("contact"), phone })
 }
 

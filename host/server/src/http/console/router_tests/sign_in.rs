@@ -211,14 +211,15 @@ async fn a_second_factor_is_asked_for_and_counts_once() {
 async fn a_second_factor_is_switched_off_by_its_owner_or_an_administrator() {
     let world = world().await;
     world.add_user("clerk", Role::Clerk, None).await;
+    let clerk = world.browser("clerk").await;
     let person = user(&world, "clerk");
     let secret = world.app.totp_draft(&person).unwrap();
     let from = std::net::IpAddr::from([127, 0, 0, 1]);
     world.app.enrol(&person, PASSWORD.into(), &code_in(&secret, 0), from).await.unwrap();
-    let clerk = world.browser("clerk").await;
-    clerk.done("/account/totp/off", &[("password_now", "wrong-horse-9")]).await;
+    let off = "/account/totp/off";
+    assert_eq!(clerk.done(off, &[("password_now", "wrong-horse-9")]).await, "/account");
     assert!(user(&world, "clerk").login.totp.is_some(), "not without the password");
-    clerk.done("/account/totp/off", &[("password_now", PASSWORD)]).await;
+    assert_eq!(clerk.done(off, &[("password_now", PASSWORD)]).await, "/account");
     assert!(user(&world, "clerk").login.totp.is_none());
 
     let secret = world.app.totp_draft(&user(&world, "clerk")).unwrap();
