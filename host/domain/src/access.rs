@@ -3,10 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::actor::Actor;
 use crate::check::Check;
 use crate::decide::Context;
 use crate::error::DomainError;
 use crate::id::new_id;
+use crate::operator::Operator;
 use crate::state::{Entity, Entry, Index, Table};
 use crate::time::Time;
 use crate::user::User;
@@ -59,6 +61,9 @@ pub struct Access {
     pub rows: u64,
     /// Address it came from.
     pub address: String,
+    /// What for, as whoever looked at masked data said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
     /// When.
     pub at: Time,
 }
@@ -116,6 +121,52 @@ pub(crate) fn note(ctx: &mut Context<'_>, c: NoteAccess) -> Result<Access, Domai
         what: c.what,
         rows: c.rows,
         address: c.address,
+        reason: String::new(),
+        at: ctx.time,
+    })
+}
+
+/// Command: looks at a natural person's contact in full. It is on record before anything is shown
+/// (Personal Information Protection Law, art 51).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevealContact {
+    /// Operator.
+    pub operator: String,
+    /// What for, 2 to 128 characters.
+    pub reason: String,
+    /// Address it came from.
+    pub address: String,
+}
+
+pub(crate) fn reveal(ctx: &mut Context<'_>, c: RevealContact) -> Result<Access, DomainError> {
+    let operator: Operator = ctx.require("operator", &c.operator)?;
+    let reason = c.reason.trim();
+    let mut check = Check::new();
+    check
+        .text("reason", reason, 128)
+        .ensure(reason.chars().count() != 1, "reason", "required")
+        .text("address", &c.address, 64);
+    check.done()?;
+    if operator.contact_secret.is_none() {
+        return Err(DomainError::refused("not_masked", &[("name", &operator.name)]));
+    }
+    let (user, area) = match ctx.actor {
+        Actor::User { id, .. } => {
+            let user: User = ctx.require("user", id)?;
+            (user.id, user.area)
+        }
+        other => (other.name(), operator.area.clone()),
+    };
+    Ok(Access {
+        id: new_id("acc", ctx.time, ctx.random),
+        user,
+        area,
+        kind: AccessKind::Reveal,
+        what: format!("operator/{}", operator.id),
+        rows: 1,
+        address: c.address,
+        reason: reason.into(),
         at: ctx.time,
     })
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::agency::AgencyKind;
+use crate::token::Via;
 
 /// What a person may do; what they may see is the [`Scope`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,6 +66,9 @@ pub enum Actor {
         /// producers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         office: Option<AgencyKind>,
+        /// The API token by which a program acts for the person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<Via>,
     },
     /// A device, through the gateway.
     Device {

@@ -8,6 +8,7 @@ use crate::actor::Role;
 use crate::decide::Context;
 use crate::error::DomainError;
 use crate::id::new_id;
+use crate::login::Login;
 use crate::operator::{self, Operator, OperatorStatus, RegisterOperator};
 use crate::user::{self, User};
 
@@ -82,5 +83,6 @@ pub(crate) fn account(
         office: None,
         credential,
         active: true,
+        login: Login::default(),
     })
 }

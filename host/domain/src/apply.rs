@@ -3,6 +3,7 @@
 
 use rust_decimal::Decimal;
 
+use crate::access::{Access, AccessKind};
 use crate::agency::Agency;
 use crate::application;
 use crate::authorisation::Authorisation;
@@ -16,6 +17,7 @@ use crate::document::Document;
 use crate::event::Event;
 use crate::history::remember;
 use crate::id_card::{self, IdCard, IdCardStatus};
+use crate::login::Totp;
 use crate::lot::{self, Lot, LotStatus};
 use crate::message::{Content, Message, MessageStatus};
 use crate::operator::{self, Operator};
@@ -26,29 +28,59 @@ use crate::site::{self, Site};
 use crate::state::{Overlay, State, StateError};
 use crate::test::{MatchedBy, Test};
 use crate::time::Time;
-use crate::user::User;
+use crate::token::ApiToken;
+use crate::user::{self, User};
 
 /// Applies one event of the line that [`Overlay::begin_line`] named. `time` is the line's.
 pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), StateError> {
     match event {
         Event::CountyConfigured(e) => o.put(e),
         Event::AgencyAdded(e) => o.put(e),
-        Event::AccessNoted(e) => o.create(e),
+        Event::AccessNoted(e) => apply_access(o, e),
         Event::UserAdded(e) => {
             if let Some(operator) = &e.operator {
                 remember(o, root("operator", operator))?;
             }
             remember(o, root("user", &e.id))?;
-            apply_user(o, e)
+            apply_user(o, e, time)
         }
         Event::CredentialChanged(e) => {
             remember(o, root("user", &e.user))?;
-            o.update::<User>(&e.user, |u| u.credential.clone_from(&e.credential))
+            o.update::<User>(&e.user, |u| user::credential_changed(u, e, time))
         }
         Event::ActiveChanged(e) => {
             remember(o, root("user", &e.user))?;
-            o.update::<User>(&e.user, |u| u.active = e.active)
+            o.update::<User>(&e.user, |u| {
+                u.active = e.active;
+                if !e.active {
+                    u.login.tokens_from = Some(time);
+                }
+            })
         }
+        Event::PolicySet(e) => o.put(e),
+        Event::TotpEnrolled(e) => change_totp(o, &e.user, |totp| {
+            let (secret, recovery) = (e.secret.clone(), e.recovery.clone());
+            *totp = Some(Totp { secret, recovery, since: time });
+        }),
+        Event::RecoveryUsed(e) => change_totp(o, &e.user, |totp| {
+            if let Some(totp) = totp {
+                totp.recovery.retain(|digest| *digest != e.code_sha256);
+            }
+        }),
+        Event::TotpRemoved(e) => change_totp(o, &e.user, |totp| *totp = None),
+        Event::TokenMade(e) => {
+            remember(o, root("user", &e.user))?;
+            o.create(e)
+        }
+        Event::TokenRevoked(e) => {
+            let mut user = String::new();
+            o.update::<ApiToken>(&e.token, |token| {
+                token.revoked_at = Some(time);
+                user.clone_from(&token.user);
+            })?;
+            remember(o, root("user", &user))
+        }
+        Event::TokenUsed(e) => o.update::<ApiToken>(&e.token, |token| token.used_at = Some(time)),
         Event::OperatorRegistered(e) => {
             change(o, "operator", &e.id)?;
             o.put(&operator::recorded(e))
@@ -326,16 +358,35 @@ fn apply_id_card(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), S
 }
 
 /// Lines of the first format do not tell the kind of the user's agency.
-fn apply_user(o: &mut Overlay<'_>, user: &User) -> Result<(), StateError> {
+fn apply_user(o: &mut Overlay<'_>, user: &User, time: Time) -> Result<(), StateError> {
+    let mut user = user.clone();
+    user.login.credential_at = (!user.credential.is_empty()).then_some(time);
     let state: &dyn State = &*o;
     let agency = match (&user.agency, user.office) {
         (Some(id), None) => state.get::<Agency>(id)?,
         _ => None,
     };
     match agency {
-        Some(agency) => o.put(&User { office: Some(agency.kind), ..user.clone() }),
-        None => o.put(user),
+        Some(agency) => o.put(&User { office: Some(agency.kind), ..user }),
+        None => o.put(&user),
     }
+}
+
+/// Whether an account is used is read from the account.
+fn apply_access(o: &mut Overlay<'_>, access: &Access) -> Result<(), StateError> {
+    if matches!(access.kind, AccessKind::SignIn | AccessKind::Card) {
+        o.update::<User>(&access.user, |u| u.login.seen_at = Some(access.at))?;
+    }
+    o.create(access)
+}
+
+fn change_totp(
+    o: &mut Overlay<'_>,
+    user: &str,
+    change: impl FnOnce(&mut Option<Totp>),
+) -> Result<(), StateError> {
+    remember(o, root("user", user))?;
+    o.update::<User>(user, |u| change(&mut u.login.totp))
 }
 
 fn apply_test(o: &mut Overlay<'_>, test: &Test) -> Result<(), StateError> {

@@ -18,6 +18,7 @@ use crate::shop_link::ShopLink;
 use crate::site::Site;
 use crate::state::{Entity, State};
 use crate::test::{Origin, RecordTest, Test};
+use crate::token::{TokenGroup, Via};
 
 /// Refuses what the actor's role does not allow, and hides what is out of its sight.
 pub fn authorise(actor: &Actor, command: &Command, state: &dyn State) -> Result<(), DomainError> {
@@ -29,7 +30,10 @@ pub fn authorise(actor: &Actor, command: &Command, state: &dyn State) -> Result<
             Command::PairDevice(c) => c.id == *id,
             _ => false,
         },
-        Actor::User { id, role, scope, office } => {
+        Actor::User { id, role, scope, office, token } => {
+            if token.as_ref().is_some_and(|via| !may_by_token(via, command.kind())) {
+                return Err(DomainError::refused("outside_token_scope", &[]));
+            }
             may(*role, *office, command.kind())
                 && match command {
                     Command::RegisterOperator(c) => scope.covers(&c.area, ""),
@@ -38,6 +42,8 @@ pub fn authorise(actor: &Actor, command: &Command, state: &dyn State) -> Result<
                     // A brand that no operator owns is the county's or the township's to keep.
                     Command::AddBrand(c) if c.owner.is_none() => scope.covers(&c.area, ""),
                     Command::ChangeCredential(c) => *role == Role::Administrator || c.user == *id,
+                    Command::RemoveTotp(c) => *role == Role::Administrator || c.user == *id,
+                    Command::EnrolTotp(c) => c.user == *id,
                     _ => true,
                 }
         }
@@ -71,8 +77,8 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
     use Role::{Administrator, Clerk, Officer, Producer};
     match command {
         ConfigureCounty | AddAgency | AddUser | SetUserActive | ApproveDevice | DisableDevice
-        | ReplayMessage | LayBaseMap => &[Administrator],
-        RegisterOperator | AddInput => &[Administrator, Clerk, Officer],
+        | ReplayMessage | LayBaseMap | SetPolicy => &[Administrator],
+        RegisterOperator | AddInput | RevealContact => &[Administrator, Clerk, Officer],
         ReviewOperator | AssignTest | GrantAuthorisation | RevokeAuthorisation | IssueCard => {
             &[Administrator, Clerk]
         }
@@ -84,12 +90,13 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
         ChangeOperator | FileDocument | CloseDocument | AddSite | AddProduct | OpenLot
         | RecordActivity | RecordTest | QueuePrint | ChangeCredential | ChangeSite | CloseSite
         | ChangeProduct | CloseProduct | AddBrand | ChangeBrand | CloseBrand | AddCertification
-        | EndCertification | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard => {
+        | EndCertification | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard
+        | EnrolTotp | RemoveTotp | MakeToken | RevokeToken => {
             &[Administrator, Clerk, Officer, Producer]
         }
         IssueCertificate | VoidCertificate => &[Administrator, Clerk, Producer],
         PairDevice | ScanLot | ReceiveMessage | SettleMessage | EndPrint | CountScans
-        | CheckCode | ApplyOperator | NoteAccess => &[],
+        | CheckCode | ApplyOperator | NoteAccess | UseRecovery | NoteTokenUse => &[],
     }
 }
 
@@ -100,7 +107,10 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
     use AgencyKind::{Enforcement, ServicePoint, Station, Supervision, Testing};
     use CommandKind::*;
     match command {
-        AddUser | SetUserActive | ChangeCredential => &AgencyKind::ALL,
+        AddUser | SetUserActive | ChangeCredential | EnrolTotp | RemoveTotp | MakeToken
+        | RevokeToken => &AgencyKind::ALL,
+        // A service point works with growers that it knows; it needs no register of phones.
+        RevealContact => &[Supervision, Testing, Enforcement, Station],
         AddAgency => &[Supervision, Station],
         AssignTest => &[Supervision, Testing, Station],
         RecordTest => &[Supervision, Testing, Station, ServicePoint],
@@ -114,6 +124,32 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
         AddBrand | ChangeBrand | CloseBrand => &[Supervision, Station],
         _ => &[Supervision],
     }
+}
+
+/// The group of commands that a token must have for a command; `None` for what no token does: accounts,
+/// passwords, cards, settings.
+pub fn group_of(command: CommandKind) -> Option<TokenGroup> {
+    use CommandKind::*;
+    match command {
+        RegisterOperator | ChangeOperator | ReviewOperator | WithdrawOperator | FileDocument
+        | CloseDocument | AddSite | ChangeSite | CloseSite | AddProduct | ChangeProduct
+        | CloseProduct | AddInput | AddBrand | ChangeBrand | CloseBrand | LicenseBrand
+        | EndBrandLicence | AddCertification | EndCertification | AddShopLink | CloseShopLink
+        | SaveIdCard | SubmitIdCard | ReviewIdCard | PublishIdCard | WithdrawIdCard => {
+            Some(TokenGroup::Register)
+        }
+        OpenLot | RecordActivity => Some(TokenGroup::Records),
+        RecordTest | AssignTest => Some(TokenGroup::Tests),
+        GrantAuthorisation | RevokeAuthorisation | IssueCertificate | VoidCertificate
+        | QueuePrint => Some(TokenGroup::Certificates),
+        DisableDevice | ReplayMessage => Some(TokenGroup::Devices),
+        RevealContact => Some(TokenGroup::Contacts),
+        _ => None,
+    }
+}
+
+fn may_by_token(via: &Via, command: CommandKind) -> bool {
+    group_of(command).is_some_and(|group| via.groups.contains(&group))
 }
 
 /// What a person sees of the records.
@@ -132,6 +168,7 @@ impl Sight<'_> {
             Command::IssueCard(c) => self.row::<Operator>(&c.operator),
             Command::FileDocument(c) => self.row::<Operator>(&c.operator),
             Command::CloseDocument(c) => self.row::<Document>(&c.document),
+            Command::RevealContact(c) => self.row::<Operator>(&c.operator),
             Command::AddSite(c) => self.row::<Operator>(&c.operator),
             Command::AddProduct(c) => self.row::<Operator>(&c.operator),
             Command::GrantAuthorisation(c) => self.row::<Operator>(&c.operator),

@@ -6,7 +6,7 @@ use crate::actor::Actor;
 use crate::measurement::Measurement;
 use crate::time::{Date, Time, china_date};
 use crate::{
-    access::NoteAccess,
+    access::{NoteAccess, RevealContact},
     activity::RecordActivity,
     agency::AddAgency,
     application::{ApplyOperator, WithdrawOperator},
@@ -22,14 +22,17 @@ use crate::{
     document::{CloseDocument, FileDocument},
     id_card::{PublishIdCard, ReviewIdCard, SaveIdCard, SubmitIdCard, WithdrawIdCard},
     input::AddInput,
+    login::{EnrolTotp, RemoveTotp, UseRecovery},
     lot::OpenLot,
     message::{ReceiveMessage, ReplayMessage, SettleMessage},
     operator::{ChangeOperator, RegisterOperator, ReviewOperator},
+    policy::SetPolicy,
     print_job::{EndPrint, QueuePrint},
     product::{AddProduct, ChangeProduct, CloseProduct},
     shop_link::{AddShopLink, CloseShopLink},
     site::{AddSite, ChangeSite, CloseSite},
     test::{AssignTest, MatchedBy, RecordTest},
+    token::{MakeToken, NoteTokenUse, RevokeToken},
     user::{ActiveChanged, AddUser, CredentialChanged},
 };
 
@@ -100,6 +103,14 @@ pub enum Command {
     PublishIdCard(PublishIdCard),
     WithdrawIdCard(WithdrawIdCard),
     LayBaseMap(LayBaseMap),
+    SetPolicy(SetPolicy),
+    EnrolTotp(EnrolTotp),
+    UseRecovery(UseRecovery),
+    RemoveTotp(RemoveTotp),
+    MakeToken(MakeToken),
+    RevokeToken(RevokeToken),
+    NoteTokenUse(NoteTokenUse),
+    RevealContact(RevealContact),
 }
 
 impl Command {
@@ -126,6 +137,10 @@ impl Command {
             Self::RecordTest(c) => serde_json::to_vec(&test_intent(c)),
             Self::AddUser(c) => {
                 serde_json::to_vec(&AddUser { credential: String::new(), ..c.clone() })
+            }
+            Self::EnrolTotp(c) => serde_json::to_vec(&c.user),
+            Self::MakeToken(c) => {
+                serde_json::to_vec(&MakeToken { sha256: String::new(), ..c.clone() })
             }
             Self::ApproveDevice(c) => {
                 serde_json::to_vec(&ApproveDevice { token_sha256: String::new(), ..c.clone() })

@@ -13,8 +13,8 @@ use crate::test::{Recorded, TestVerdict};
 use crate::time::Time;
 use crate::{
     access, activity, agency, application, authorisation, base_map, brand, card, certificate,
-    certification, code, county, device, document, id_card, input, lot, message, operator,
-    print_job, product, shop_link, site, test, user,
+    certification, code, county, device, document, id_card, input, login, lot, message, operator,
+    policy, print_job, product, shop_link, site, test, token, user,
 };
 
 /// What the noun files get to decide with.
@@ -153,6 +153,29 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
             Ok(Decision::one(c.document.clone(), Event::DocumentClosed(c)))
         }
         Command::NoteAccess(c) => made(access::note(ctx, c)?, Event::AccessNoted),
+        Command::SetPolicy(c) => made(policy::set(ctx, c)?, Event::PolicySet),
+        Command::EnrolTotp(c) => {
+            let c = login::enrol(ctx, c)?;
+            Ok(Decision::one(c.user.clone(), Event::TotpEnrolled(c)))
+        }
+        Command::UseRecovery(c) => {
+            let c = login::use_recovery(ctx, c)?;
+            Ok(Decision::one(c.user.clone(), Event::RecoveryUsed(c)))
+        }
+        Command::RemoveTotp(c) => {
+            let c = login::remove(ctx, c)?;
+            Ok(Decision::one(c.user.clone(), Event::TotpRemoved(c)))
+        }
+        Command::MakeToken(c) => made(token::make(ctx, c)?, Event::TokenMade),
+        Command::RevokeToken(c) => {
+            let c = token::revoke(ctx, c)?;
+            Ok(Decision::one(c.token.clone(), Event::TokenRevoked(c)))
+        }
+        Command::NoteTokenUse(c) => {
+            let c = token::note_use(ctx, c)?;
+            Ok(Decision::one(c.token.clone(), Event::TokenUsed(c)))
+        }
+        Command::RevealContact(c) => made(access::reveal(ctx, c)?, Event::AccessNoted),
         Command::AddSite(c) => made(site::add(ctx, c)?, Event::SiteAdded),
         Command::AddProduct(c) => made(product::add(ctx, c)?, Event::ProductAdded),
         Command::AddInput(c) => made(input::add(ctx, c)?, Event::InputAdded),

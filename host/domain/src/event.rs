@@ -20,15 +20,18 @@ use crate::{
     document::{CloseDocument, Document},
     id_card::{IdCardPublished, IdCardSaved, IdCardSubmitted, ReviewIdCard, WithdrawIdCard},
     input::Input,
+    login::{EnrolTotp, RemoveTotp, UseRecovery},
     lot::{Lot, LotHeld},
     message::{Message, ReplayMessage, SettleMessage},
     operator::{ChangeOperator, Operator, ReviewOperator},
+    policy::Policy,
     print_job::{EndPrint, PrintJob},
     product::{ChangeProduct, CloseProduct, Product},
     shop_link::{CloseShopLink, ShopLink},
     site::{ChangeSite, CloseSite, Site},
     state::StateError,
     test::{Test, TestAssigned},
+    token::{ApiToken, NoteTokenUse, RevokeToken},
     user::{ActiveChanged, CredentialChanged, User},
 };
 
@@ -159,6 +162,20 @@ pub enum Event {
     IdCardWithdrawn(WithdrawIdCard),
     #[serde(rename = "base_map.laid")]
     BaseMapLaid(LayBaseMap),
+    #[serde(rename = "policy.set")]
+    PolicySet(Policy),
+    #[serde(rename = "totp.enrolled")]
+    TotpEnrolled(EnrolTotp),
+    #[serde(rename = "totp.recovery_used")]
+    RecoveryUsed(UseRecovery),
+    #[serde(rename = "totp.removed")]
+    TotpRemoved(RemoveTotp),
+    #[serde(rename = "token.made")]
+    TokenMade(ApiToken),
+    #[serde(rename = "token.revoked")]
+    TokenRevoked(RevokeToken),
+    #[serde(rename = "token.used")]
+    TokenUsed(NoteTokenUse),
 }
 
 /// Events as they stand on a journal line.

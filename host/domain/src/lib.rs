@@ -48,15 +48,18 @@ pub mod history;
 pub mod id_card;
 pub mod identity;
 pub mod input;
+pub mod login;
 pub mod lot;
 pub mod message;
 pub mod operator;
+pub mod policy;
 pub mod position;
 pub mod print_job;
 pub mod product;
 pub mod shop_link;
 pub mod site;
 pub mod test;
+pub mod token;
 pub mod user;
 
 pub use command::{Command, Envelope, Outcome};

@@ -10,7 +10,10 @@ use crate::county::{COUNTY_ID, County};
 use crate::decide::Context;
 use crate::error::DomainError;
 use crate::id::new_id;
+use crate::login::{self, Login};
+use crate::policy::Policy;
 use crate::state::{Entity, Entry, Index, Table};
+use crate::time::Time;
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +41,9 @@ pub struct User {
     pub credential: String,
     /// A deactivated user cannot sign in and loses all sessions.
     pub active: bool,
+    /// How the person signs in.
+    #[serde(default, skip_serializing_if = "Login::is_blank")]
+    pub login: Login,
 }
 
 impl User {
@@ -48,7 +54,8 @@ impl User {
             (Role::Producer, None) => Scope::default(),
             _ => Scope { area: Some(self.area.clone()), operators: Vec::new() },
         };
-        Actor::User { id: self.id.clone(), role: self.role, scope, office: self.office }
+        let (id, role, office) = (self.id.clone(), self.role, self.office);
+        Actor::User { id, role, scope, office, token: None }
     }
 
     /// Whether the user works for the county's supervision, which settings and devices belong to.
@@ -116,15 +123,40 @@ pub struct AddUser {
     pub agency: Option<String>,
     /// Vault token.
     pub credential: String,
+    /// Whether the person has to change the password at the first sign-in; so it is whenever a person adds
+    /// another.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub initial: bool,
 }
 
-/// Event payload: the password was changed, the old secret destroyed.
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Command and event payload: the password was changed, the old secret destroyed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialChanged {
     /// User.
     pub user: String,
     /// New vault token.
     pub credential: String,
+    /// Of the command: the person has to change it again; so it is whenever somebody sets another's.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub initial: bool,
+    /// Of the event: until when it works, if it is to be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_until: Option<Time>,
+    /// Of the event: vault tokens of the passwords before that are kept for comparison.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
+}
+
+impl CredentialChanged {
+    /// The command.
+    pub fn new(user: impl Into<String>, credential: impl Into<String>, initial: bool) -> Self {
+        let (user, credential) = (user.into(), credential.into());
+        Self { user, credential, initial, initial_until: None, earlier: Vec::new() }
+    }
 }
 
 /// Event payload: the user was deactivated or taken back.
@@ -174,9 +206,20 @@ pub(crate) fn add(ctx: &mut Context<'_>, c: AddUser) -> Result<User, DomainError
         operator: c.operator,
         office: agency.as_ref().map(|agency| agency.kind),
         agency: agency.map(|agency| agency.id),
+        login: initial_login(ctx, &c.credential, c.initial)?,
         credential: c.credential,
         active: true,
     })
+}
+
+/// A password that a person gives to another is to be changed at the first sign-in (ASVS 5.0 6.4.1).
+fn initial_login(ctx: &Context<'_>, credential: &str, initial: bool) -> Result<Login, DomainError> {
+    let is_initial = initial || matches!(ctx.actor, Actor::User { .. });
+    let initial_until = match is_initial && !credential.is_empty() {
+        true => Some(login::initial_until(ctx)?),
+        false => None,
+    };
+    Ok(Login { initial_until, ..Login::default() })
 }
 
 /// Activates or deactivates; a person only whom it could have added, and never itself.
@@ -203,18 +246,41 @@ pub(crate) fn change_credential(
     c: CredentialChanged,
 ) -> Result<CredentialChanged, DomainError> {
     let user: User = ctx.require("user", &c.user)?;
-    if !is_self(ctx, &user) {
+    let of_another = !is_self(ctx, &user);
+    if of_another {
         check_over(ctx, &user)?;
     }
-    Ok(c)
+    let by_person = matches!(ctx.actor, Actor::User { .. });
+    let initial_until = match c.initial || (of_another && by_person) {
+        true => Some(login::initial_until(ctx)?),
+        false => None,
+    };
+    // The new one is one of those that the next must differ from.
+    let kept = Policy::of(ctx.state)?.passwords.rules().differs_from.saturating_sub(1);
+    let before = [vec![user.credential], user.login.earlier].concat();
+    let earlier = before.into_iter().filter(|token| !token.is_empty()).take(kept).collect();
+    let CredentialChanged { user, credential, .. } = c;
+    Ok(CredentialChanged { user, credential, initial: false, initial_until, earlier })
 }
 
-fn is_self(ctx: &Context<'_>, user: &User) -> bool {
+/// What the change of the password makes of how the person signs in.
+pub(crate) fn credential_changed(user: &mut User, e: &CredentialChanged, time: Time) {
+    user.credential.clone_from(&e.credential);
+    user.login.credential_at = Some(time);
+    user.login.initial_until = e.initial_until;
+    user.login.earlier.clone_from(&e.earlier);
+    if e.initial_until.is_some() {
+        // Somebody else took the account in hand: what acted for the person ends.
+        user.login.tokens_from = Some(time);
+    }
+}
+
+pub(crate) fn is_self(ctx: &Context<'_>, user: &User) -> bool {
     matches!(ctx.actor, Actor::User { id, .. } if *id == user.id)
 }
 
 /// Whether the actor allocates the user's account; gives the user's agency.
-fn check_over(ctx: &Context<'_>, user: &User) -> Result<Option<Agency>, DomainError> {
+pub(crate) fn check_over(ctx: &Context<'_>, user: &User) -> Result<Option<Agency>, DomainError> {
     let agency = match &user.agency {
         Some(id) => Some(ctx.require::<Agency>("agency", id)?),
         None => None,

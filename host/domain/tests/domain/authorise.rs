@@ -6,20 +6,24 @@ use tianyin_domain::access::{AccessKind, NoteAccess};
 use tianyin_domain::agency::{AddAgency, AgencyKind};
 use tianyin_domain::application::{ApplyOperator, WithdrawOperator};
 use tianyin_domain::authorisation::RevokeAuthorisation;
-use tianyin_domain::authorise::{authorise, roles_of};
+use tianyin_domain::authorise::{authorise, group_of, roles_of};
 use tianyin_domain::card::IssueCard;
 use tianyin_domain::certificate::VoidCertificate;
 use tianyin_domain::code::CodeChecked;
 use tianyin_domain::command::CommandKind;
 use tianyin_domain::device::{DeviceKind, DisableDevice, PairDevice, ScanLot};
 use tianyin_domain::document::CloseDocument;
+use tianyin_domain::login::{RemoveTotp, UseRecovery};
 use tianyin_domain::message::{MessageKind, MessageStatus, ReplayMessage, SettleMessage};
 use tianyin_domain::operator::OperatorStatus;
+use tianyin_domain::policy::PasswordPreset;
 use tianyin_domain::print_job::{EndPrint, QueuePrint};
 use tianyin_domain::test::AssignTest;
+use tianyin_domain::token::{NoteTokenUse, RevokeToken, TokenGroup, Via};
 use tianyin_domain::user::{ActiveChanged, AddUser, CredentialChanged};
 use tianyin_domain::{Actor, Command, DomainError, Role, Scope, Verdict};
 
+use crate::accounts::{enrol, policy, reveal, token};
 use crate::documents;
 use crate::farm::{
     Farm, OTHER_TOWNSHIP, TOWNSHIP, add_input, add_product, add_site, admin, approve, change,
@@ -51,7 +55,8 @@ fn actors(farm: &Farm) -> Vec<(&'static str, Actor)> {
 fn office(role: Role, kind: AgencyKind) -> Actor {
     let area = if kind.is_county_wide() { "" } else { TOWNSHIP };
     let scope = Scope { area: Some(area.into()), operators: vec![] };
-    Actor::User { id: "usr_office".into(), role, scope, office: Some(kind) }
+    let (id, office) = ("usr_office".into(), Some(kind));
+    Actor::User { id, role, scope, office, token: None }
 }
 
 /// The rows of the table: y may, f is forbidden, h finds nothing there. One letter a column.
@@ -62,10 +67,16 @@ fn expected(command: &Command) -> &'static str {
         | Command::ApproveDevice(_)
         | Command::DisableDevice(_)
         | Command::LayBaseMap(_)
+        | Command::SetPolicy(_)
         | Command::ReplayMessage(_) => "y fff ff ff y fffff",
-        Command::AddUser(_) | Command::SetUserActive(_) | Command::ChangeCredential(_) => {
-            "y fff ff ff y ffffy"
-        }
+        // Nobody else has the phone: of the columns none is user `usr_1`.
+        Command::EnrolTotp(_) => "f fff ff ff y fffff",
+        Command::MakeToken(_) | Command::RevokeToken(_) => "y yyy yy ff y yyyyy",
+        Command::RevealContact(_) => "y yff yh ff y yyyyf",
+        Command::AddUser(_)
+        | Command::SetUserActive(_)
+        | Command::RemoveTotp(_)
+        | Command::ChangeCredential(_) => "y fff ff ff y ffffy",
 
         Command::AddInput(_) => "y yff yy ff y yffff",
         Command::RegisterOperator(_) => "y yff yf ff y yffyy",
@@ -113,6 +124,8 @@ fn expected(command: &Command) -> &'static str {
         | Command::CountScans(_)
         | Command::ApplyOperator(_)
         | Command::NoteAccess(_)
+        | Command::UseRecovery(_)
+        | Command::NoteTokenUse(_)
         | Command::CheckCode(_) => "f fff ff ff y fffff",
     }
 }
@@ -145,11 +158,9 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
             operator: None,
             agency: None,
             credential: "sec".into(),
+            initial: false,
         }),
-        Command::ChangeCredential(CredentialChanged {
-            user: user.clone(),
-            credential: "sec".into(),
-        }),
+        Command::ChangeCredential(CredentialChanged::new(&user, "sec", false)),
         Command::SetUserActive(ActiveChanged { user, active: false }),
         Command::RegisterOperator(register("甲社", "91350100M000100Y43")),
         change(&operator, register("甲社", "91350100M000100Y43")),
@@ -209,6 +220,14 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
             rows: 3,
             address: "192.0.2.7".into(),
         }),
+        Command::SetPolicy(policy(PasswordPreset::Gb22239)),
+        Command::EnrolTotp(enrol("usr_1")),
+        Command::UseRecovery(UseRecovery { user: "usr_1".into(), code_sha256: "d".into() }),
+        Command::RemoveTotp(RemoveTotp { user: "usr_1".into() }),
+        Command::MakeToken(token(&[])),
+        Command::RevokeToken(RevokeToken { token: "tok_1".into() }),
+        Command::NoteTokenUse(NoteTokenUse { token: "tok_1".into() }),
+        Command::RevealContact(reveal(&operator)),
     ];
     samples.extend(of_register);
     samples
@@ -234,6 +253,38 @@ fn every_command_and_every_actor() {
             };
             assert_eq!(answer, letter, "{} by {who}", command.name());
         }
+    }
+}
+
+#[test]
+fn a_token_never_does_more_than_its_user_nor_than_its_groups() {
+    let mut farm = Farm::new();
+    let samples = samples(&mut farm);
+    for (_, actor) in actors(&farm) {
+        let Actor::User { id, role, scope, office, .. } = actor else { continue };
+        let by = |groups: &[TokenGroup]| {
+            let via = Via { id: "tok_1".into(), groups: groups.to_vec() };
+            let (id, scope) = (id.clone(), scope.clone());
+            Actor::User { id, role, scope, office, token: Some(via) }
+        };
+        let person =
+            Actor::User { id: id.clone(), role, scope: scope.clone(), office, token: None };
+        for command in &samples {
+            let answer = |actor: &Actor| authorise(actor, command, farm.world.state());
+            let outside = Err(DomainError::refused("outside_token_scope", &[]));
+            let group = group_of(command.kind());
+            assert_eq!(answer(&by(&[])), outside, "{}", command.name());
+            let others: Vec<_> =
+                TokenGroup::ALL.into_iter().filter(|one| Some(*one) != group).collect();
+            assert_eq!(answer(&by(&others)), outside, "{}", command.name());
+            if let Some(group) = group {
+                assert_eq!(answer(&by(&[group])), answer(&person), "{}", command.name());
+            }
+        }
+    }
+    // No token reaches accounts, passwords, cards or settings.
+    for kind in ["add_user", "change_credential", "make_token", "issue_card", "set_policy"] {
+        assert_eq!(group_of(kind.parse().unwrap()), None, "{kind}");
     }
 }
 

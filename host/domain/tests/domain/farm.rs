@@ -25,7 +25,7 @@ pub const TOWNSHIP: &str = "430321106";
 pub const OTHER_TOWNSHIP: &str = "430321110";
 
 pub fn user(id: &str, role: Role, scope: Scope) -> Actor {
-    Actor::User { id: id.into(), role, scope, office: None }
+    Actor::User { id: id.into(), role, scope, office: None, token: None }
 }
 
 pub fn admin() -> Actor {

@@ -106,6 +106,7 @@ fn what_the_appliance_drew_is_no_part_of_a_request() {
             operator: None,
             agency: None,
             credential: credential.into(),
+            initial: false,
         })
     };
     repeats(&mut Farm::new(), &admin(), add("sec_1", TOWNSHIP), add("sec_2", TOWNSHIP));

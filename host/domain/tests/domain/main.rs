@@ -1,6 +1,7 @@
 //! Tests of the domain kernel through its one door: envelopes go in, lines and records come out.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod accounts;
 mod activities;
 mod authorisations;
 mod authorise;

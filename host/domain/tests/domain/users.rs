@@ -18,6 +18,7 @@ fn add(username: &str) -> AddUser {
         operator: None,
         agency: None,
         credential: "sec_1".into(),
+        initial: false,
     }
 }
 
@@ -185,10 +186,8 @@ fn nobody_reaches_into_another_agency() {
     let id = office.world.ok(&own, Command::AddUser(of(&testing, "tester")));
     let clerk = office.world.get::<User>(&id).actor();
     let off = Command::SetUserActive(ActiveChanged { user: id.clone(), active: false });
-    let password = |user: &str| {
-        let credential = "sec_new".to_owned();
-        Command::ChangeCredential(CredentialChanged { user: user.into(), credential })
-    };
+    let password =
+        |user: &str| Command::ChangeCredential(CredentialChanged::new(user, "sec_new", false));
     assert_eq!(office.world.no(&enforcement, off.clone()), "allocated_above");
     assert_eq!(office.world.no(&enforcement, password(&id)), "allocated_above");
     office.world.ok(&clerk, password(&id));
@@ -215,7 +214,7 @@ fn nobody_reaches_into_another_agency() {
 fn credentials_and_activity() {
     let mut world = World::new();
     let id = world.ok(&admin(), Command::AddUser(add("wang")));
-    let changed = CredentialChanged { user: id.clone(), credential: "sec_2".into() };
+    let changed = CredentialChanged::new(&id, "sec_2", false);
     world.ok(&system(), Command::ChangeCredential(changed));
     let active =
         |user: &str, active| Command::SetUserActive(ActiveChanged { user: user.into(), active });

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use tianyin_domain::Actor;
-use tianyin_domain::access::{AccessKind, NoteAccess};
+use tianyin_domain::access::{AccessKind, NoteAccess, RevealContact};
 use tianyin_domain::command::Command;
+use tianyin_domain::operator::Operator;
 use tianyin_domain::user::User;
+use tianyin_domain::{Actor, State};
 
 use super::{App, AppError};
 
@@ -30,6 +31,25 @@ impl App {
             address: address.to_string(),
         });
         self.submit(&Actor::system("access"), command).await.map(drop)
+    }
+
+    /// A natural person's phone in full. That it was looked at, and what for, is on record before it is
+    /// shown.
+    ///
+    /// # Errors
+    /// As the domain refuses; when nothing can be written at present.
+    pub async fn reveal_contact(
+        &self,
+        actor: &Actor,
+        operator: &str,
+        reason: String,
+        address: IpAddr,
+    ) -> Result<String, AppError> {
+        let command =
+            RevealContact { operator: operator.to_owned(), reason, address: address.to_string() };
+        self.submit(actor, Command::RevealContact(command)).await?;
+        let state: &dyn State = &self.store;
+        self.contact_phone(&state.require::<Operator>("operator", operator)?)
     }
 
     /// The same for a sign-in, which works also while nothing can be written: somebody has to look what

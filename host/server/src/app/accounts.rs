@@ -6,8 +6,6 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
 use jiff::SignedDuration;
 use parking_lot::Mutex;
 use tianyin_domain::Time;
@@ -17,9 +15,12 @@ use tianyin_domain::code::{self, CodeText};
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::county::ConfigureCounty;
 use tianyin_domain::error::DomainError;
-use tianyin_domain::user::{self, AddUser, User};
+use tianyin_domain::policy::Policy;
+use tianyin_domain::user::{self, User};
 use tokio::sync::Semaphore;
 
+pub use super::passwords::NewUser;
+use super::totp::TotpMemory;
 use super::{App, AppError};
 use crate::edge::{new_token, sha256_hex};
 use crate::meter::Level;
@@ -28,6 +29,8 @@ use crate::meter::Level;
 const SESSION_IDLE: Duration = Duration::from_secs(8 * 3600);
 /// A session ends after this time in any case.
 const SESSION_MAX: Duration = Duration::from_secs(24 * 3600);
+/// What is due at the door is done within this time.
+const DOOR_MAX: Duration = Duration::from_secs(15 * 60);
 /// Sessions kept at once; the oldest gives way.
 const SESSIONS_MAX: usize = 10_000;
 /// A set-up link is good for this long.
@@ -56,11 +59,66 @@ pub struct Session {
     pub form_token: String,
     /// When it ends at the latest.
     pub expires_in: Duration,
+    /// What has to be done before the session opens anything.
+    pub due: Option<Due>,
+    /// The second factor was given.
+    gave_code: bool,
     started: Instant,
     last_seen: Instant,
 }
 
+/// What has to be done at the door, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// The code of the second factor.
+    Code,
+    /// Another password: this one was given by somebody else, or is too old.
+    Password,
+    /// A second factor, which the county wants of administrators.
+    Enrolment,
+}
+
+impl Due {
+    /// The refusal that tells a program so.
+    pub fn refusal(self) -> AppError {
+        AppError::refused(match self {
+            Self::Code => "totp_required",
+            Self::Password => "password_change_due",
+            Self::Enrolment => "totp_enrolment_due",
+        })
+    }
+}
+
+fn due_of(user: &User, policy: &Policy, now: Time, gave_code: bool) -> Option<Due> {
+    let has_totp = user.login.totp.is_some();
+    let wants_totp = policy.totp_for_administrators && user.role == Role::Administrator;
+    if has_totp && !gave_code {
+        Some(Due::Code)
+    } else if user.login.must_change(policy, now) {
+        Some(Due::Password)
+    } else {
+        (wants_totp && !has_totp).then_some(Due::Enrolment)
+    }
+}
+
 impl Session {
+    /// One that begins now.
+    pub(super) fn new(user: User, address: IpAddr) -> Self {
+        let now = Instant::now();
+        Self {
+            id: new_token(),
+            address,
+            actor: user.actor(),
+            user,
+            form_token: new_token(),
+            expires_in: SESSION_MAX,
+            due: None,
+            gave_code: false,
+            started: now,
+            last_seen: now,
+        }
+    }
+
     /// When it was begun.
     pub fn started_at(&self) -> Time {
         ago(self.started)
@@ -92,7 +150,11 @@ struct Throttle {
 pub struct Accounts {
     sessions: Mutex<HashMap<String, Session>>,
     throttles: Mutex<HashMap<String, Throttle>>,
-    hashing: Semaphore,
+    pub(super) hashing: Semaphore,
+    /// Second factors being set up and steps used.
+    pub(super) totp: TotpMemory,
+    /// When API tokens were used last, where that is not noted yet.
+    pub(super) tokens_used: Mutex<HashMap<String, Time>>,
     /// Passwords that wait for or are in the making of their hash.
     pub hashes_queued: Level,
 }
@@ -103,6 +165,8 @@ impl Default for Accounts {
             sessions: Mutex::default(),
             throttles: Mutex::default(),
             hashing: Semaphore::new(HASHES_AT_ONCE),
+            totp: TotpMemory::default(),
+            tokens_used: Mutex::default(),
             hashes_queued: Level::default(),
         }
     }
@@ -154,7 +218,7 @@ impl App {
         let full_name = crate::regions::full_name(&form.area)
             .ok_or_else(|| DomainError::field("area", "bad_region_code"))?;
         let name = crate::regions::name(&form.area).unwrap_or_default().to_owned();
-        check_password(&form.password)?;
+        self.check_password(&form.password, &form.username)?;
         let county =
             ConfigureCounty { area: form.area, name, full_name, public_url: form.public_url };
         self.submit(&system, Command::ConfigureCounty(county)).await?;
@@ -165,6 +229,7 @@ impl App {
             operator: None,
             agency: None,
             password: form.password,
+            initial: false,
         };
         let outcome = self.add_user(&system, user, None).await?;
         // Used up; the check above refuses any token from now on in any case.
@@ -172,76 +237,16 @@ impl App {
         Ok(outcome)
     }
 
-    /// Adds a user; the password hash goes to the vault first.
-    pub async fn add_user(
-        &self,
-        actor: &Actor,
-        new: NewUser,
-        idempotency_key: Option<String>,
-    ) -> Result<Outcome, AppError> {
-        check_password(&new.password)?;
-        let credential = self.keep_password(new.password).await?;
-        let command = Command::AddUser(AddUser {
-            username: new.username,
-            name: new.name,
-            role: new.role,
-            area: String::new(),
-            operator: new.operator,
-            agency: new.agency,
-            credential: credential.clone(),
-        });
-        let outcome = self.submit_keyed(actor, command, idempotency_key).await;
-        self.erase_unless_written(&[credential], &outcome)?;
-        outcome
-    }
-
-    /// Sets a new password and ends the user's sessions.
-    pub async fn reset_password(
-        &self,
-        actor: &Actor,
-        username: &str,
-        password: String,
-    ) -> Result<(), AppError> {
-        check_password(&password)?;
-        let user = self
-            .user_by_name(username)?
-            .ok_or_else(|| DomainError::NotFound { noun: "user", id: username.to_owned() })?;
-        let credential = self.keep_password(password).await?;
-        let changed =
-            user::CredentialChanged { user: user.id.clone(), credential: credential.clone() };
-        let outcome = self.submit(actor, Command::ChangeCredential(changed)).await;
-        self.erase_unless_written(&[credential], &outcome)?;
-        outcome?;
-        if !user.credential.is_empty() {
-            self.vault.erase(&user.credential).map_err(AppError::internal)?;
-        }
-        self.end_sessions_of(&user.id);
-        Ok(())
-    }
-
-    /// A person's new password, for the one used so far; ends all its sessions. Guessing the old one is
-    /// as slow as at sign-in.
-    pub async fn change_own_password(
-        &self,
-        user: &User,
-        old: String,
-        new: String,
-        address: IpAddr,
-    ) -> Result<(), AppError> {
-        let keys = throttle_keys(&user.username, address);
-        // As it is now: the session may be older than the last change.
-        let Some(user) = self.user_with_password(&user.username, old, &keys).await? else {
-            return Err(DomainError::field("password_now", "wrong_old_password").into());
-        };
-        self.reset_password(&user.actor(), &user.username, new).await
-    }
-
     /// Sessions that have not ended.
     pub fn sessions_open(&self) -> usize {
         self.accounts.sessions.lock().len()
     }
 
-    /// Signs in. The answer is the session token; the same time passes for unknown names.
+    /// Signs in. The answer is the session token; the same time passes for unknown names. Where something
+    /// is due first, the session opens nothing but the door's pages ([`Session::due`]).
+    ///
+    /// # Errors
+    /// `wrong_password`, `throttled`, `initial_password_over`.
     pub async fn sign_in(
         &self,
         username: &str,
@@ -257,8 +262,55 @@ impl App {
             return Err(AppError::refused("wrong_password"));
         };
         self.forget_failures(&keys[0]);
-        self.note_sign_in(&user, AccessKind::SignIn, address).await;
-        Ok(self.start_session(user, address))
+        self.let_in(user, address, false).await
+    }
+
+    /// A session for whoever proved to be the user: a whole one, or one for what is due first.
+    async fn let_in(
+        &self,
+        user: User,
+        address: IpAddr,
+        gave_code: bool,
+    ) -> Result<(String, Session), AppError> {
+        let now = crate::edge::now();
+        if user.login.is_over(now) {
+            return Err(AppError::refused("initial_password_over"));
+        }
+        let due = due_of(&user, &self.policy()?, now, gave_code);
+        if due.is_none() {
+            self.note_sign_in(&user, AccessKind::SignIn, address).await;
+        }
+        let new = Session { due, gave_code, ..Session::new(user, address) };
+        Ok(self.keep_session(new))
+    }
+
+    /// The session that waits at the door for what is due.
+    pub fn at_door(&self, token: &str) -> Option<Session> {
+        let sessions = self.accounts.sessions.lock();
+        let session = sessions.get(&sha256_hex(token.as_bytes()))?;
+        let waits = session.due.is_some() && session.started.elapsed() < DOOR_MAX;
+        waits.then(|| session.clone())
+    }
+
+    /// The session at the door, if this is what is due.
+    pub(super) fn door_for(&self, token: &str, due: Due) -> Result<Session, AppError> {
+        let door = self.at_door(token).filter(|session| session.due == Some(due));
+        door.ok_or_else(|| AppError::refused("session_expired"))
+    }
+
+    /// What was due is done: another session, whole unless more is due (ASVS 5.0 7.2.4).
+    pub(super) async fn step_in(
+        &self,
+        token: &str,
+        door: &Session,
+        gave_code: bool,
+    ) -> Result<(String, Session), AppError> {
+        self.sign_out(token);
+        let user: Option<User> = self.store.get(&door.user.id).map_err(AppError::internal)?;
+        let Some(user) = user.filter(|user| user.active) else {
+            return Err(AppError::refused("session_expired"));
+        };
+        self.let_in(user, door.address, gave_code || door.gave_code).await
     }
 
     /// The session of a token, when it is still good; counts as activity.
@@ -268,6 +320,9 @@ impl App {
         let session = sessions.get_mut(&key)?;
         if session.has_ended() {
             sessions.remove(&key);
+            return None;
+        }
+        if session.due.is_some() {
             return None;
         }
         session.last_seen = Instant::now();
@@ -282,7 +337,8 @@ impl App {
     /// A user's open sessions, the last used first (ASVS 5.0 7.5.2).
     pub fn sessions_of(&self, user: &str) -> Vec<Session> {
         let sessions = self.accounts.sessions.lock();
-        let of_user = sessions.values().filter(|s| s.user.id == user && !s.has_ended());
+        let of_user =
+            sessions.values().filter(|s| s.user.id == user && s.due.is_none() && !s.has_ended());
         let mut found: Vec<Session> = of_user.cloned().collect();
         found.sort_by_key(|session| std::cmp::Reverse(session.last_seen));
         found
@@ -299,7 +355,7 @@ impl App {
     }
 
     /// The active user whose password it is; failures are counted under `keys`.
-    async fn user_with_password(
+    pub(super) async fn user_with_password(
         &self,
         username: &str,
         password: String,
@@ -322,7 +378,7 @@ impl App {
     }
 
     /// By sign-in name, or by an operator code as people type one.
-    fn user_by_name(&self, username: &str) -> Result<Option<User>, AppError> {
+    pub(super) fn user_by_name(&self, username: &str) -> Result<Option<User>, AppError> {
         let state: &dyn tianyin_domain::State = &self.store;
         let found = state.find(user::BY_NAME, username)?;
         match code::parse_operator_code(username) {
@@ -334,18 +390,11 @@ impl App {
     }
 
     pub(super) fn start_session(&self, user: User, address: IpAddr) -> (String, Session) {
+        self.keep_session(Session::new(user, address))
+    }
+
+    fn keep_session(&self, session: Session) -> (String, Session) {
         let token = new_token();
-        let now = Instant::now();
-        let session = Session {
-            id: new_token(),
-            address,
-            actor: user.actor(),
-            user,
-            form_token: new_token(),
-            expires_in: SESSION_MAX,
-            started: now,
-            last_seen: now,
-        };
         let mut sessions = self.accounts.sessions.lock();
         if sessions.len() >= SESSIONS_MAX
             && let Some(oldest) =
@@ -355,45 +404,6 @@ impl App {
         }
         sessions.insert(sha256_hex(token.as_bytes()), session.clone());
         (token, session)
-    }
-
-    /// Puts the hash of a password, or PIN, into the vault; its token.
-    pub(super) async fn keep_password(&self, password: String) -> Result<String, AppError> {
-        let hash = self.hash_password(password).await?;
-        self.vault.put(&hash).map_err(AppError::internal)
-    }
-
-    async fn hash_password(&self, password: String) -> Result<String, AppError> {
-        let _queued = self.accounts.hashes_queued.hold();
-        let _permit = self.accounts.hashing.acquire().await.map_err(AppError::internal)?;
-        tokio::task::spawn_blocking(move || {
-            Argon2::default()
-                .hash_password(password.as_bytes())
-                .map(|h| h.to_string())
-                .map_err(|e| AppError::Internal(anyhow::anyhow!("hash password: {e}")))
-        })
-        .await
-        .map_err(AppError::internal)?
-    }
-
-    pub(super) async fn verify_password(
-        &self,
-        password: String,
-        hash: Option<String>,
-    ) -> Result<bool, AppError> {
-        let _queued = self.accounts.hashes_queued.hold();
-        let _permit = self.accounts.hashing.acquire().await.map_err(AppError::internal)?;
-        tokio::task::spawn_blocking(move || match hash {
-            Some(hash) => PasswordHash::new(&hash)
-                .is_ok_and(|h| Argon2::default().verify_password(password.as_bytes(), &h).is_ok()),
-            None => {
-                // The same work as for a known name, so that time tells nothing.
-                let _ = Argon2::default().hash_password(password.as_bytes());
-                false
-            }
-        })
-        .await
-        .map_err(AppError::internal)
     }
 
     pub(super) fn check_throttle(&self, keys: &[String]) -> Result<(), AppError> {
@@ -434,7 +444,7 @@ impl App {
 }
 
 /// By what attempts are counted.
-fn throttle_keys(username: &str, address: IpAddr) -> [String; 2] {
+pub(super) fn throttle_keys(username: &str, address: IpAddr) -> [String; 2] {
     [format!("user/{username}"), format!("addr/{address}")]
 }
 
@@ -451,44 +461,4 @@ pub fn new_setup_token(data: &Path) -> anyhow::Result<String> {
 
 fn setup_file(data: &Path) -> PathBuf {
     data.join("keys").join("setup-token")
-}
-
-/// A user to be added, with the password in clear.
-#[derive(Debug, Clone)]
-pub struct NewUser {
-    /// Sign-in name.
-    pub username: String,
-    /// Person's name.
-    pub name: String,
-    /// Role.
-    pub role: Role,
-    /// Operator, for role producer.
-    pub operator: Option<String>,
-    /// Agency; that of whoever adds the user when absent.
-    pub agency: Option<String>,
-    /// Password.
-    pub password: String,
-}
-
-/// At least 8 characters and none of the most used ones (ASVS 5.0 6.2.1, 6.2.4).
-pub(super) fn check_password(password: &str) -> Result<(), AppError> {
-    const COMMON: [&str; 12] = [
-        "12345678",
-        "123456789",
-        "1234567890",
-        "password",
-        "11111111",
-        "88888888",
-        "00000000",
-        "qwertyui",
-        "abc12345",
-        "a1234567",
-        "admin123",
-        "66666666",
-    ];
-    let chars = password.chars().count();
-    if !(8..=128).contains(&chars) || COMMON.contains(&password.to_lowercase().as_str()) {
-        return Err(DomainError::field("password", "bad_password").into());
-    }
-    Ok(())
 }

@@ -27,6 +27,7 @@ pub mod lost;
 pub mod measures;
 pub mod names;
 pub mod operators;
+pub mod passwords;
 pub mod pipeline;
 pub mod places;
 pub mod plugins;
@@ -38,6 +39,9 @@ pub mod space;
 pub mod start;
 pub mod tail;
 pub mod testing;
+pub mod tokens;
+pub mod totp;
+pub mod usage;
 pub mod watch;
 pub mod writer;
 

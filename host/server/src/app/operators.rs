@@ -6,7 +6,6 @@ use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::identity::mask_phone;
 use tianyin_domain::operator::{ChangeOperator, Operator, RegisterOperator};
 
-use super::accounts::check_password;
 use super::{App, AppError};
 
 /// The appliance acts for somebody without an account.
@@ -41,7 +40,8 @@ impl App {
         password: String,
         idempotency_key: Option<String>,
     ) -> Result<Outcome, AppError> {
-        check_password(&password)?;
+        // The sign-in name is the operator code, which is not known yet.
+        self.check_password(&password, "")?;
         let credential = self.keep_password(password).await?;
         data.contact_secret = self.hide_phone(&mut data)?;
         let mut fresh = vec![credential.clone()];

@@ -130,15 +130,26 @@ pub fn vault(
 /// Whether a record still holds a secret: a running service may have replaced it since.
 fn still_holds(folder: &Folder, record: &str, token: &str) -> bool {
     let Some(live) = &folder.live else { return true };
-    let now = match record.split_once('/') {
-        Some(("user", id)) => live.store.get::<User>(id).map(|u| u.map(|u| u.credential)),
-        Some(("operator", id)) => {
-            live.store.get::<Operator>(id).map(|o| o.and_then(|o| o.contact_secret))
-        }
+    let mut parts = record.split('/');
+    let now = match (parts.next(), parts.next()) {
+        (Some("user" | "totp"), Some(id)) => live
+            .store
+            .get::<User>(id)
+            .map(|u| u.is_some_and(|u| secrets_of(&u).any(|s| s == token))),
+        (Some("operator"), Some(id)) => live
+            .store
+            .get::<Operator>(id)
+            .map(|o| o.and_then(|o| o.contact_secret).as_deref() == Some(token)),
         _ => return true,
     };
     // A store that cannot be read is told elsewhere.
-    now.map_or(true, |now| now.as_deref() == Some(token))
+    now.unwrap_or(true)
+}
+
+/// Passwords in use and before, and the second factor.
+fn secrets_of(user: &User) -> impl Iterator<Item = &String> {
+    let totp = user.login.totp.iter().map(|totp| &totp.secret);
+    std::iter::once(&user.credential).chain(&user.login.earlier).chain(totp)
 }
 
 fn shown(folder: &Folder, path: &Path) -> String {

@@ -84,7 +84,16 @@ impl OnRecord {
                 }
             }
             Event::CredentialChanged(e) => {
-                self.holders.insert(format!("user/{}", e.user), e.credential);
+                let holder = format!("user/{}", e.user);
+                let earlier = |n: usize| format!("{holder}/earlier/{n}");
+                let mut gone = 0;
+                while self.holders.remove(&earlier(gone)).is_some() {
+                    gone += 1;
+                }
+                for (n, token) in e.earlier.into_iter().enumerate() {
+                    self.holders.insert(earlier(n), token);
+                }
+                self.holders.insert(holder, e.credential);
             }
             Event::OperatorRegistered(e) => {
                 self.made(&e);
@@ -108,6 +117,16 @@ impl OnRecord {
                 self.attached(e.attachments, format!("activity/{}", e.id));
             }
             Event::AccessNoted(e) => self.made(&e),
+            Event::PolicySet(_) => {
+                self.counts.insert("policy", 1);
+            }
+            Event::TokenMade(e) => self.made(&e),
+            Event::TotpEnrolled(e) => {
+                self.holders.insert(format!("totp/{}", e.user), e.secret);
+            }
+            Event::TotpRemoved(e) => {
+                self.holders.remove(&format!("totp/{}", e.user));
+            }
             Event::CardIssued(e) => {
                 self.holders.insert(format!("card/{}", e.operator), e.pin);
             }

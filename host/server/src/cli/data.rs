@@ -33,7 +33,7 @@ impl Admin {
         let Self::ResetPassword { place, username, password } = self;
         quiet_logs();
         let shown = password.is_none();
-        let password = password.unwrap_or_else(|| crate::edge::new_token()[..16].to_owned());
+        let password = password.unwrap_or_else(crate::app::passwords::drawn_password);
         let input = json!({ "username": username, "password": password });
         reach::ask(&place.load()?, &Question::post("/users/reset-password", &input))?;
         if shown {

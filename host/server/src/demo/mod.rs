@@ -115,6 +115,7 @@ impl Demo<'_> {
             operator,
             agency: agency.map(Into::into),
             password: password.into(),
+            initial: false,
         };
         self.app.add_user(&self.actor, new, None).await.map_err(told)?;
         Ok(())

@@ -253,7 +253,8 @@ fn status_of(error: &AppError) -> StatusCode {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             DomainError::NotFound { .. } => StatusCode::NOT_FOUND,
-            DomainError::Forbidden { .. } => StatusCode::FORBIDDEN,
+            DomainError::Forbidden { .. }
+            | DomainError::Refused { code: "outside_token_scope", .. } => StatusCode::FORBIDDEN,
             DomainError::Refused { .. } | DomainError::Conflict { .. } => StatusCode::CONFLICT,
             DomainError::State(_) => StatusCode::SERVICE_UNAVAILABLE,
         },
@@ -262,10 +263,18 @@ fn status_of(error: &AppError) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE
         }
         AppError::Refused { code, .. } => match *code {
-            "wrong_password" | "wrong_pin" | "unauthenticated" | "session_expired" => {
-                StatusCode::UNAUTHORIZED
-            }
-            "bad_setup_token" | "cross_site" => StatusCode::FORBIDDEN,
+            "wrong_password"
+            | "wrong_pin"
+            | "unauthenticated"
+            | "session_expired"
+            | "totp_required"
+            | "wrong_code"
+            | "initial_password_over" => StatusCode::UNAUTHORIZED,
+            "bad_setup_token"
+            | "cross_site"
+            | "password_change_due"
+            | "totp_enrolment_due"
+            | "outside_token_scope" => StatusCode::FORBIDDEN,
             "throttled" | "rate_limited" => StatusCode::TOO_MANY_REQUESTS,
             "not_set_up" | "no_space" | "secret_damaged" | "clock_before_build"
             | "clock_behind" | "clock_ahead" => StatusCode::SERVICE_UNAVAILABLE,

@@ -36,6 +36,7 @@ fn admin() -> Actor {
         role: Role::Administrator,
         scope: Scope::everything(),
         office: None,
+        token: None,
     }
 }
 

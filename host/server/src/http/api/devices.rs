@@ -10,6 +10,7 @@ use axum::routing::{delete, get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tianyin_domain::device::{self, ApproveDevice, Device, DeviceKind};
+use tianyin_domain::token::TokenGroup;
 
 use super::Answer;
 use super::list::{self, Filter, Listing};
@@ -203,17 +204,20 @@ fn pairing_answer(app: &App) -> Answer {
 
 async fn pairing(State(app): State<Arc<App>>, caller: Caller) -> Answer {
     caller.administrator_only()?;
+    caller.any_group(&[TokenGroup::Devices])?;
     pairing_answer(&app)
 }
 
 async fn open_pairing(State(app): State<Arc<App>>, caller: Caller) -> Answer {
     caller.administrator_only()?;
+    caller.any_group(&[TokenGroup::Devices])?;
     app.open_pairing();
     pairing_answer(&app)
 }
 
 async fn close_pairing(State(app): State<Arc<App>>, caller: Caller) -> Answer {
     caller.administrator_only()?;
+    caller.any_group(&[TokenGroup::Devices])?;
     app.close_pairing();
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -20,6 +20,7 @@ mod lots;
 mod messages;
 mod openapi;
 mod operators;
+mod policy;
 mod print_jobs;
 mod products;
 mod reason;
@@ -31,6 +32,7 @@ mod shapes;
 mod shop_links;
 mod sites;
 mod tests;
+mod tokens;
 mod users;
 
 use std::sync::{Arc, LazyLock};
@@ -75,6 +77,8 @@ fn routes() -> Vec<Route> {
         agencies::routes(),
         users::routes(),
         county::routes(),
+        policy::routes(),
+        tokens::routes(),
     ]
     .into_iter()
     .flatten()
@@ -127,6 +131,7 @@ mod keeps_step {
     use tianyin_domain::input::AddInput;
     use tianyin_domain::lot::OpenLot;
     use tianyin_domain::operator::RegisterOperator;
+    use tianyin_domain::policy::SetPolicy;
     use tianyin_domain::print_job::QueuePrint;
     use tianyin_domain::product::AddProduct;
     use tianyin_domain::site::AddSite;
@@ -173,6 +178,7 @@ mod keeps_step {
         fits::<RegisterOperator>(&["contact_secret"]);
         fits::<AddSite>(&[]);
         fits::<AddAgency>(&[]);
+        fits::<SetPolicy>(&[]);
         fits::<AddProduct>(&[]);
         fits::<AddInput>(&[]);
         fits::<OpenLot>(&[]);
@@ -213,5 +219,8 @@ mod keeps_step {
         words::<tianyin_domain::print_job::PrintStatus>(s::PRINT_STATUS);
         words::<tianyin_domain::Role>(s::ROLE);
         words::<tianyin_domain::agency::AgencyKind>(s::AGENCY_KIND);
+        use super::{policy::PASSWORD_PRESET, tokens::TOKEN_GROUP};
+        words::<tianyin_domain::policy::PasswordPreset>(PASSWORD_PRESET);
+        words::<tianyin_domain::token::TokenGroup>(TOKEN_GROUP);
     }
 }

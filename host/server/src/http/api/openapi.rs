@@ -60,7 +60,9 @@ const ABOUT_VERSION: &str = "Version of the record; it also moves with what belo
     Send it as `If-Match` with a write.";
 
 const ABOUT: &str = "Traceability of a county's agricultural products. Sign in at \
-POST /api/v1/session, then send `Authorization: Bearer TOKEN`. Lists answer `{items, next}`: send `next` as \
+POST /api/v1/session, then send `Authorization: Bearer TOKEN`. Programs send an API token in its place, which a \
+person makes on the account page for at most a year: it reads what the person sees and does what its groups name \
+(register, records, tests, certificates, devices, contacts), else 403 `outside_token_scope`. Lists answer `{items, next}`: send `next` as \
 `cursor` for the following page. Writes take `Idempotency-Key`: the same key with the same request is carried out \
 once and answered alike. A record answers its version as `ETag`; a write that sends it as `If-Match` is refused \
 when the record changed meanwhile. Decimal numbers are strings. Every error is `application/problem+json` (RFC 9457) with a \
@@ -227,7 +229,7 @@ fn problem(status: &str) -> Response {
     let about = match status {
         "400" => "The query, the JSON or a header is malformed.",
         "401" => "No token, a token that ended, or a wrong password.",
-        "403" => "The role does not allow it.",
+        "403" => "The role does not allow it, or the API token does not (`outside_token_scope`).",
         "404" => "No such record, or it is out of sight.",
         "409" => {
             "The record's state does not allow it, or it changed meanwhile (`version_conflict`)."

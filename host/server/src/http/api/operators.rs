@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use serde::Deserialize;
+use serde_json::json;
 use tianyin_domain::application::WithdrawOperator;
 use tianyin_domain::command::Command;
 use tianyin_domain::operator::{
@@ -19,6 +22,7 @@ use super::schema::Kind::{Choice, Text};
 use super::schema::{Described, Schema, opt, req};
 use super::shapes::{OPERATOR_KIND, OPERATOR_STATUS, shape};
 use crate::app::App;
+use crate::http::ClientAddr;
 
 const LISTING: Listing = Listing {
     all: Some((operator::BY_STATUS, "")),
@@ -91,6 +95,26 @@ impl Described for Review {
     );
 }
 
+/// Why somebody wants to see a phone in full.
+#[derive(Deserialize)]
+struct Reveal {
+    reason: String,
+}
+
+impl Described for Reveal {
+    const SCHEMA: Schema = shape!(
+        "RevealContact",
+        "Why a phone is to be seen in full.",
+        [req("reason", Text, "What for, 2 to 128 characters.")]
+    );
+}
+
+const CONTACT: Schema = shape!(
+    "Contact",
+    "A natural person's contact in full.",
+    [req("contact_phone", Text, "Phone in full.")]
+);
+
 pub(super) fn routes() -> Vec<Route> {
     let good = Good::Made(Operator::SCHEMA);
     vec![
@@ -114,6 +138,13 @@ pub(super) fn routes() -> Vec<Route> {
             good,
             post(withdraw),
         ),
+        Route::post(
+            "/operators/{id}/contact",
+            "Shows a natural person's phone in full. Who looked, when and what for is on record.",
+            Good::Object(&CONTACT),
+            post(contact),
+        )
+        .body::<Reveal>(),
         Route::post("/operators/{id}/review", "Reviews an operator.", good, post(review))
             .body::<Review>()
             .versioned(),
@@ -161,6 +192,17 @@ async fn withdraw(
     let command = Command::WithdrawOperator(WithdrawOperator { operator });
     let outcome = app.submit_keyed(caller.actor(), command, key).await?;
     made::<Operator>(&app, &caller, &outcome)
+}
+
+async fn contact(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(operator): Path<String>,
+    client: ClientAddr,
+    Body(body): Body<Reveal>,
+) -> Answer {
+    let phone = app.reveal_contact(caller.actor(), &operator, body.reason, client.0).await?;
+    Ok(Json(CONTACT.show(&json!({ "contact_phone": phone }))).into_response())
 }
 
 async fn review(

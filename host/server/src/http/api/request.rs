@@ -10,18 +10,19 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
+use tianyin_domain::token::TokenGroup;
 use tianyin_domain::{Actor, Role, Scope};
 
 use super::schema::{Described, Kind};
 use crate::app::accounts::Session;
-use crate::app::{App, Versions};
-use crate::http::Problem;
+use crate::app::{App, Versions, tokens};
 use crate::http::problem::FieldProblem;
+use crate::http::{ClientAddr, Problem};
 
 /// Parameters in one query.
 const PARAMETERS_MAX: usize = 32;
 
-/// A signed-in client, by `Authorization: Bearer`. Cookies do not count here, so that no other site
+/// A signed-in client, or a program with an API token, by `Authorization: Bearer`. Cookies do not count here, so that no other site
 /// can use a browser's session.
 pub struct Caller {
     /// The session.
@@ -75,15 +76,44 @@ impl Caller {
     }
 }
 
+/// API tokens: what they may do, the domain decides for every command; here it is decided for the rest.
+impl Caller {
+    async fn of_token(parts: &mut Parts, app: &Arc<App>, token: String) -> Result<Self, Problem> {
+        let Ok(address) = ClientAddr::from_request_parts(parts, app).await;
+        let ended = || Problem::new(StatusCode::UNAUTHORIZED, "token_ended");
+        let session = app.token_session(&token, address.0)?.ok_or_else(ended)?;
+        let caller = Self { session, token };
+        if !parts.method.is_safe() {
+            caller.any_group(&TokenGroup::ALL)?;
+        }
+        Ok(caller)
+    }
+
+    /// Refuses a token that has none of these groups.
+    pub fn any_group(&self, groups: &[TokenGroup]) -> Result<(), Problem> {
+        match self.actor() {
+            Actor::User { token: Some(via), .. }
+                if !groups.iter().any(|group| via.groups.contains(group)) =>
+            {
+                Err(Problem::new(StatusCode::FORBIDDEN, "outside_token_scope"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers).ok_or_else(Problem::unauthenticated)?;
+        let token = bearer(&parts.headers).ok_or_else(Problem::unauthenticated)?.to_owned();
+        if token.starts_with(tokens::PREFIX) {
+            return Self::of_token(parts, app, token).await;
+        }
         let session = app
-            .session(token)
+            .session(&token)
             .ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "session_expired"))?;
-        Ok(Self { session, token: token.to_owned() })
+        Ok(Self { session, token })
     }
 }
 

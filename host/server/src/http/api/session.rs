@@ -17,7 +17,8 @@ use super::schema::Kind::{Text, Time};
 use super::schema::{Described, Schema, opt, req};
 use super::shapes::{ROLE, shape};
 use crate::app::App;
-use crate::http::ClientAddr;
+use crate::app::accounts::{Due, Session};
+use crate::http::{ClientAddr, Problem};
 
 const SESSION: Schema = shape!(
     "Session",
@@ -39,13 +40,45 @@ const SESSION: Schema = shape!(
 struct SignIn {
     username: String,
     password: String,
+    #[serde(default)]
+    code: Option<String>,
 }
 
 impl Described for SignIn {
     const SCHEMA: Schema = shape!(
         "SignIn",
         "Sign-in.",
-        [req("username", Text, "Sign-in name."), req("password", Text, "Password."),]
+        [
+            req("username", Text, "Sign-in name."),
+            req("password", Text, "Password."),
+            opt(
+                "code",
+                Text,
+                "Code of the second factor, or a recovery code; 401 `totp_required` where it is missing."
+            ),
+        ]
+    );
+}
+
+#[derive(Deserialize)]
+struct ChangePassword {
+    username: String,
+    password: String,
+    password_new: String,
+    #[serde(default)]
+    code: Option<String>,
+}
+
+impl Described for ChangePassword {
+    const SCHEMA: Schema = shape!(
+        "ChangePassword",
+        "A person's new password.",
+        [
+            req("username", Text, "Sign-in name."),
+            req("password", Text, "Password so far."),
+            req("password_new", Text, "New password."),
+            opt("code", Text, "Code of the second factor, where there is one."),
+        ]
     );
 }
 
@@ -54,6 +87,15 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post("/session", "Signs in.", Good::Object(&SESSION), post(sign_in))
             .body::<SignIn>()
             .open(),
+        Route::post(
+            "/session/password",
+            "Changes a person's own password and ends its sessions. An initial or expired password does \
+             nothing else: 403 `password_change_due` at sign-in.",
+            Good::Nothing,
+            post(change_password),
+        )
+        .body::<ChangePassword>()
+        .open(),
         Route::delete("/session", "Signs out.", Good::Nothing, delete(sign_out)),
     ]
 }
@@ -63,7 +105,11 @@ async fn sign_in(
     client: ClientAddr,
     Body(body): Body<SignIn>,
 ) -> Answer {
-    let (token, session) = app.sign_in(&body.username, &body.password, client.0).await?;
+    let (token, session) = whole(&app, &body.username, &body.password, body.code, client).await?;
+    if let Some(due) = session.due {
+        app.sign_out(&token);
+        return Err(due.refusal().into());
+    }
     let left = i64::try_from(session.expires_in.as_secs()).unwrap_or(0);
     let expires_at = crate::edge::now() + jiff::SignedDuration::from_secs(left);
     let answer = json!({
@@ -74,6 +120,43 @@ async fn sign_in(
         "operator": session.user.operator,
     });
     Ok(Json(SESSION.show(&answer)).into_response())
+}
+
+/// A session after password and code; something may be due all the same.
+async fn whole(
+    app: &App,
+    username: &str,
+    password: &str,
+    code: Option<String>,
+    client: ClientAddr,
+) -> Result<(String, Session), Problem> {
+    let (token, session) = app.sign_in(username, password, client.0).await?;
+    match (session.due, code) {
+        (Some(Due::Code), Some(code)) => Ok(app.give_code(&token, &code).await?),
+        _ => Ok((token, session)),
+    }
+}
+
+async fn change_password(
+    State(app): State<Arc<App>>,
+    client: ClientAddr,
+    Body(body): Body<ChangePassword>,
+) -> Answer {
+    let ChangePassword { username, password, password_new, code } = body;
+    let address = client.0;
+    let (token, session) = whole(&app, &username, &password, code, client).await?;
+    let changed = match session.due {
+        Some(Due::Password) => {
+            app.change_due_password(&token, password_new).await.map(|(next, _)| app.sign_out(&next))
+        }
+        Some(Due::Code) => Err(Due::Code.refusal()),
+        Some(Due::Enrolment) | None => {
+            app.change_own_password(&session.user, password, password_new, address).await
+        }
+    };
+    app.sign_out(&token);
+    changed?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn sign_out(State(app): State<Arc<App>>, caller: Caller) -> Answer {

@@ -11,12 +11,13 @@ use tianyin_domain::user::{self, User};
 use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
-use super::route::{Good, Route, Shown, made};
-use super::schema::Kind::Text;
+use super::route::{Good, Route, Shown, made_value, one};
+use super::schema::Kind::{Boolean, Text};
 use super::schema::{Described, Schema, opt, req};
 use super::shapes::{ROLE, shape};
 use crate::app::App;
-use crate::app::accounts::NewUser;
+use crate::app::passwords::{NewUser, drawn_password};
+use crate::http::Problem;
 
 const LISTING: Listing = Listing {
     all: Some((user::ALL, "")),
@@ -47,7 +48,8 @@ struct Add {
     operator: Option<String>,
     #[serde(default)]
     agency: Option<String>,
-    password: String,
+    #[serde(default)]
+    password: Option<String>,
 }
 
 impl Described for Add {
@@ -60,16 +62,35 @@ impl Described for Add {
             req("role", ROLE, "Role."),
             opt("operator", Text, "Operator; for producers, and only for them."),
             opt("agency", Text, "Agency; the caller's own when absent, none for producers."),
-            req("password", Text, "At least 8 characters."),
+            opt(
+                "password",
+                Text,
+                "Initial password, to be changed at the first sign-in; drawn when absent."
+            ),
         ]
     );
 }
+
+const ADDED: Schema = shape!(
+    "AddedUser",
+    "A user that was added.",
+    [
+        req("id", Text, "Id."),
+        req("username", Text, "Sign-in name."),
+        req("name", Text, "Person's name."),
+        req("role", ROLE, "Role."),
+        opt("operator", Text, "Operator the user acts for."),
+        opt("agency", Text, "Agency the user works for."),
+        req("active", Boolean, "Whether it may sign in."),
+        opt("initial_password", Text, "The password that was drawn; nobody can have it again."),
+    ]
+);
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/users", "Lists users.", Good::Page(User::SCHEMA), get(list))
             .query(&[&LISTING.parameters()]),
-        Route::post("/users", "Adds a user.", Good::Made(User::SCHEMA), post(add)).body::<Add>(),
+        Route::post("/users", "Adds a user.", Good::Made(&ADDED), post(add)).body::<Add>(),
     ]
 }
 
@@ -93,14 +114,22 @@ async fn add(
 ) -> Answer {
     // Before the password is hashed, which costs.
     caller.allocators_only()?;
+    let (was_drawn, drawn) = (body.password.is_none(), drawn_password());
     let new = NewUser {
         username: body.username,
         name: body.name,
         role: body.role,
         operator: body.operator,
         agency: body.agency,
-        password: body.password,
+        password: body.password.unwrap_or_else(|| drawn.clone()),
+        initial: true,
     };
     let outcome = app.add_user(caller.actor(), new, key).await?;
-    made::<User>(&app, &caller, &outcome)
+    let user =
+        one::<User>(&app, &caller, &outcome.id).map_err(|problem| problem.after(&outcome))?;
+    let mut shown = serde_json::to_value(&user).map_err(Problem::internal)?;
+    if was_drawn && outcome.written {
+        shown["initial_password"] = drawn.into();
+    }
+    Ok(made_value::<User>(&outcome, ADDED.show(&shown)))
 }

@@ -7,13 +7,16 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use tianyin_domain::Time;
+use tianyin_domain::user::User;
 
+use super::account_tokens::{self, Row};
 use super::error::{Answer, ConsoleError};
 use super::filters;
 use super::form::Form;
 use super::page::{Page, html, refused};
 use super::read;
 use super::session::{Posted, Signed, done};
+use super::users;
 use crate::app::App;
 use crate::app::accounts::Session;
 use crate::http::ClientAddr;
@@ -25,13 +28,16 @@ pub fn router() -> Router<Arc<App>> {
 }
 
 #[derive(Template)]
-#[template(path = "account.html")]
+#[template(path = "account/page.html")]
 struct AccountPage {
     page: Page,
     form: Form,
     signed: Signed,
     place: String,
     sessions: Vec<Open>,
+    tokens: Vec<Row>,
+    user: User,
+    password_hint: String,
 }
 
 /// An open session.
@@ -58,7 +64,10 @@ fn account_page(app: &App, signed: Signed, form: Form) -> Result<AccountPage, Co
     });
     let sessions = sessions.collect();
     let page = Page::new(app, &signed, "/account", "account.title");
-    Ok(AccountPage { page, form, place, sessions, signed })
+    // As it is now: the session may be older than the last change.
+    let user = app.named_user(&signed.session.user.username)?;
+    let (tokens, password_hint) = (account_tokens::rows(app, &user)?, users::password_hint(app)?);
+    Ok(AccountPage { page, form, place, sessions, signed, tokens, user, password_hint })
 }
 
 async fn end_others(State(app): State<Arc<App>>, Posted { signed, .. }: Posted) -> Answer {

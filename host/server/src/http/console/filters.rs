@@ -111,6 +111,8 @@ words! {
     tianyin_domain::access::AccessKind => "access_kind",
     tianyin_domain::agency::AgencyKind => "agency_kind",
     tianyin_domain::Verdict => "verdict",
+    tianyin_domain::policy::PasswordPreset => "password_preset",
+    tianyin_domain::token::TokenGroup => "token_group",
     tianyin_domain::operator::OperatorKind => "operator_kind",
     tianyin_domain::operator::OperatorStatus => "operator_status",
     tianyin_domain::document::DocumentKind => "document_kind",

@@ -15,6 +15,8 @@ mod session;
 
 mod accesses;
 mod account;
+mod account_tokens;
+mod account_totp;
 mod activities;
 mod agencies;
 mod apply;
@@ -25,6 +27,7 @@ mod certificates;
 mod certifications;
 mod devices;
 mod documents;
+mod door;
 mod handbook;
 mod health;
 mod id_cards;
@@ -38,6 +41,7 @@ mod messages;
 mod meter;
 mod operator;
 mod operator_card;
+mod operator_contact;
 mod operator_edit;
 mod operator_history;
 mod operators;
@@ -54,6 +58,7 @@ mod sites;
 mod tests;
 mod today;
 mod typed_test;
+mod usage;
 mod user;
 mod users;
 
@@ -74,11 +79,13 @@ pub fn router() -> Router<Arc<App>> {
     Router::new()
         .merge(setup::router())
         .merge(sign_in::router())
+        .merge(door::router())
         .merge(today::router())
         .merge(operators::router())
         .merge(operator::router())
         .merge(operator_edit::router())
         .merge(operator_card::router())
+        .merge(operator_contact::router())
         .merge(operator_history::router())
         .merge(apply::router())
         .merge(import::router())
@@ -104,6 +111,9 @@ pub fn router() -> Router<Arc<App>> {
         .merge(certificates::router())
         .merge(print_jobs::router())
         .merge(account::router())
+        .merge(account_totp::router())
+        .merge(account_tokens::router())
+        .merge(usage::router())
         .merge(agencies::router())
         .merge(users::router())
         .merge(user::router())

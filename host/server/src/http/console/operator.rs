@@ -31,7 +31,8 @@ use super::operators::{area_name, township_choices};
 use super::page::{Page, html, refused};
 use super::read;
 use super::session::{Posted, Signed, done, not_done};
-use crate::app::accounts::NewUser;
+use super::users::{drawn_hint, handed_over, typed_or_drawn, was_drawn};
+use crate::app::passwords::NewUser;
 use crate::app::{App, AppError};
 use crate::edge::now;
 use crate::texts::t;
@@ -82,6 +83,7 @@ struct DetailPage {
     classes: Vec<Choice>,
     product_choices: Vec<Choice>,
     printers: Vec<Choice>,
+    password_hint: String,
 }
 
 impl DetailPage {
@@ -168,6 +170,7 @@ fn shown(
         classes: Choice::words(&ProductClass::ALL),
         product_choices,
         printers,
+        password_hint: drawn_hint(app)?,
         page,
         version,
         clash: None,
@@ -386,14 +389,16 @@ async fn add_user(
 ) -> Answer {
     signed.administrator_only()?;
     let (name, username) = (form.text_of("name"), form.text_of("username"));
-    let password = form.raw("password").to_owned();
-    form.text_of("password");
+    let password = typed_or_drawn(&form);
     if form.is_good() {
-        let operator = Some(id.clone());
-        let new =
-            NewUser { username, name, role: Role::Producer, operator, agency: None, password };
+        let (operator, role) = (Some(id.clone()), Role::Producer);
+        let drawn = was_drawn(&form).then(|| password.clone());
+        let new = NewUser { username, name, role, operator, agency: None, password, initial: true };
         match app.add_user(signed.actor(), new, form.once()).await {
-            Ok(_) => return Ok(done(&format!("/operators/{id}#users"), "users.added")),
+            Ok(outcome) => {
+                let back = format!("/operators/{id}#users");
+                return handed_over(&app, &signed, &outcome, drawn, &back);
+            }
             Err(error) => form.refused(error)?,
         }
     }

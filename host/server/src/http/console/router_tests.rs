@@ -7,6 +7,8 @@ mod applications;
 mod imports;
 mod operators;
 mod register;
+mod sign_in;
+mod tokens;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -20,10 +22,12 @@ use tower::ServiceExt as _;
 
 use super::session::encode;
 use crate::app::App;
-use crate::app::accounts::{NewUser, SetUp, new_setup_token};
+use crate::app::accounts::{Due, NewUser, SetUp, new_setup_token};
 use crate::config::Config;
 
 const PASSWORD: &str = "correct-horse-9";
+/// What an administrator gives to somebody, to be changed at the first sign-in.
+const INITIAL: &str = "first-horse-7";
 
 struct World {
     app: Arc<App>,
@@ -104,6 +108,16 @@ impl World {
         Browser { world: self, cookie, form_token: session.form_token }
     }
 
+    /// The first sign-in of somebody whom an administrator added.
+    async fn first_browser(&self, username: &str) -> Browser<'_> {
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let (door, session) = self.app.sign_in(username, INITIAL, address).await.unwrap();
+        assert_eq!(session.due, Some(Due::Password));
+        let changed = self.app.change_due_password(&door, PASSWORD.into()).await.unwrap();
+        assert_eq!(changed.1.due, None);
+        self.browser(username).await
+    }
+
     /// A browser without a session.
     fn stranger(&self) -> Browser<'_> {
         Browser { world: self, cookie: String::new(), form_token: String::new() }
@@ -117,6 +131,7 @@ impl World {
             operator,
             agency: None,
             password: PASSWORD.into(),
+            initial: false,
         };
         self.app.add_user(&Actor::system("test"), new, None).await.unwrap();
     }

@@ -5,20 +5,23 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tianyin_domain::command::Command;
 use tianyin_domain::county::{ConfigureCounty, County};
+use tianyin_domain::policy::{PasswordPreset, SetPolicy};
 
 use super::error::{Answer, ConsoleError};
-use super::filters;
-use super::form::Form;
+use super::filters::{self, Word as _};
+use super::form::{Choice, Form};
 use super::page::{Page, html, refused};
 use super::session::{Posted, Signed, done};
 use crate::app::{App, AppError};
 use crate::tls::TlsStatus;
 
 pub fn router() -> Router<Arc<App>> {
-    Router::new().route("/settings", get(page).post(save))
+    Router::new()
+        .route("/settings", get(page).post(save))
+        .route("/settings/accounts", post(set_policy))
 }
 
 #[derive(Template)]
@@ -27,6 +30,8 @@ struct SettingsPage {
     page: Page,
     county: County,
     form: Form,
+    policy: Form,
+    presets: Vec<Choice>,
     started_at: tianyin_domain::Time,
     version: &'static str,
     broker: String,
@@ -39,11 +44,13 @@ fn county_of(app: &App) -> Result<County, ConsoleError> {
     app.county()?.ok_or_else(|| AppError::refused("not_set_up").into())
 }
 
-fn shown(app: &App, signed: &Signed, county: County, form: Form) -> SettingsPage {
+fn shown(app: &App, signed: &Signed, county: County, form: Form, policy: Form) -> SettingsPage {
     SettingsPage {
         page: Page::new(app, signed, "/settings", "settings.title"),
         county,
         form,
+        policy,
+        presets: Choice::words(&PasswordPreset::ALL),
         started_at: app.started_at,
         version: env!("CARGO_PKG_VERSION"),
         broker: super::devices::broker_address(app),
@@ -58,8 +65,8 @@ fn shown(app: &App, signed: &Signed, county: County, form: Form) -> SettingsPage
 async fn page(State(app): State<Arc<App>>, signed: Signed) -> Answer {
     signed.administrator_only()?;
     let county = county_of(&app)?;
-    let form = Form::with("", &[("public_url", county.public_url.as_str())]);
-    html(&shown(&app, &signed, county, form))
+    let form = address_form(&county);
+    html(&shown(&app, &signed, county, form, policy_form(&app)?))
 }
 
 async fn save(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -> Answer {
@@ -76,5 +83,40 @@ async fn save(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) 
         }
     }
     form.summarise();
-    refused(&shown(&app, &signed, county, form))
+    refused(&shown(&app, &signed, county, form, policy_form(&app)?))
+}
+
+fn address_form(county: &County) -> Form {
+    Form::with("", &[("public_url", county.public_url.as_str())])
+}
+
+fn policy_form(app: &App) -> Result<Form, ConsoleError> {
+    let policy = app.policy()?;
+    let (preset, days) = (policy.passwords.api_word(), policy.initial_days.to_string());
+    let ticked = if policy.totp_for_administrators { "1" } else { "" };
+    let values = [
+        ("passwords", preset.as_str()),
+        ("initial_days", days.as_str()),
+        ("totp_for_administrators", ticked),
+    ];
+    Ok(Form::with("policy", &values))
+}
+
+async fn set_policy(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -> Answer {
+    signed.administrator_only()?;
+    let passwords: Option<PasswordPreset> = form.choice_of("passwords");
+    let initial_days = form.whole_of("initial_days");
+    let totp_for_administrators = form.ticked("totp_for_administrators");
+    if let (Some(passwords), Some(initial_days), true) = (passwords, initial_days, form.is_good()) {
+        let command = SetPolicy { passwords, initial_days, totp_for_administrators };
+        let command = Command::SetPolicy(command);
+        match app.submit_keyed(signed.actor(), command, form.once()).await {
+            Ok(_) => return Ok(done("/settings", "settings.saved")),
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    let county = county_of(&app)?;
+    let address = address_form(&county);
+    refused(&shown(&app, &signed, county, address, form.called("policy")))
 }

@@ -11,13 +11,12 @@ use axum::routing::{get, post};
 use axum_extra::extract::cookie::{Cookie, CookieJar};
 use serde::Deserialize;
 
+use super::door;
 use super::error::Answer;
 use super::filters;
 use super::form::Form;
 use super::page::{Page, html, refused};
-use super::session::{
-    Flash, Open, Posted, SESSION_COOKIE, Signed, done, flash_in, safe_path, session_cookie,
-};
+use super::session::{Flash, Open, Posted, SESSION_COOKIE, Signed, done, flash_in, safe_path};
 use crate::app::{App, AppError};
 use crate::http::ClientAddr;
 
@@ -67,11 +66,7 @@ async fn sign_in(
     }
     if form.is_good() {
         match app.sign_in(&username, &password, address).await {
-            Ok((token, _)) => {
-                let jar = CookieJar::new().add(session_cookie(token));
-                let to = safe_path(form.get("next")).to_owned();
-                return Ok((jar, Redirect::to(&to)).into_response());
-            }
+            Ok((token, session)) => return Ok(door::way_in(token, &session, form.get("next"))),
             Err(error @ AppError::Refused { .. }) => form.summary = Some(error.detail()),
             Err(error) => return Err(error.into()),
         }

@@ -10,12 +10,13 @@ use tianyin_domain::access::{self, Access};
 use tianyin_domain::user::User;
 use tianyin_domain::{Scope, Time};
 
+use super::account_tokens::{self, Row};
 use super::error::Answer;
 use super::filters;
 use super::page::{Page, html};
 use super::read;
-use super::session::{Posted, Signed, done};
-use super::users::account;
+use super::session::{Posted, Signed, done, not_done};
+use super::users::{account, own_account};
 use crate::app::conflict::Change;
 use crate::app::{App, AppError};
 
@@ -26,6 +27,7 @@ pub fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/users/{id}", get(show))
         .route("/users/{id}/sessions/end", post(end_sessions))
+        .route("/users/{id}/totp/remove", post(remove_totp))
 }
 
 /// A session as the page lists it.
@@ -44,6 +46,13 @@ struct DetailPage {
     sessions: Vec<Open>,
     accesses: Vec<Access>,
     changes: Vec<Change>,
+    tokens: Vec<Row>,
+}
+
+impl DetailPage {
+    fn tokens_path(&self) -> String {
+        format!("/users/{}/tokens", self.user.id)
+    }
 }
 
 async fn show(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
@@ -64,6 +73,7 @@ async fn show(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String
         place: read::place_of(&app, &user)?,
         sessions: sessions.collect(),
         accesses,
+        tokens: account_tokens::rows(&app, &user)?,
         changes: changes.await.map_err(AppError::internal)??,
         user,
     })
@@ -83,4 +93,23 @@ async fn end_sessions(
         app.end_sessions_of(&user.id);
     }
     Ok(done(&format!("/users/{id}"), "users.sessions_ended"))
+}
+
+async fn remove_totp(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Posted { signed, .. }: Posted,
+) -> Answer {
+    signed.allocators_only()?;
+    let user = account(&app, &signed, &id)?;
+    let to = format!("/users/{id}");
+    // One's own asks for the password, on one's own page.
+    if user.id == signed.session.user.id {
+        return Ok(own_account());
+    }
+    match app.remove_totp(signed.actor(), &user).await {
+        Ok(()) => Ok(done(&to, "users.totp_removed")),
+        Err(error @ AppError::Domain(_)) => Ok(not_done(&to, &error)),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -6,22 +6,25 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use tianyin_domain::access::{self, Access};
 use tianyin_domain::agency::{Agency, AgencyKind};
-use tianyin_domain::command::Command;
+use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::operator::{self, Operator};
+use tianyin_domain::policy::PasswordPreset;
 use tianyin_domain::user::{self, ActiveChanged, User};
 use tianyin_domain::{Role, Scope, Time};
 
+use super::account_totp::never_kept;
 use super::agencies;
 use super::error::{Answer, ConsoleError};
 use super::filters;
 use super::form::{Choice, Form};
 use super::page::{Page, Pager, html, refused};
 use super::read::{self, ListQuery};
-use super::session::{Posted, Signed, done, not_done};
-use crate::app::accounts::NewUser;
+use super::session::{Posted, Signed, done, not_done, told};
+use crate::app::passwords::{NewUser, drawn_password};
 use crate::app::{App, AppError};
 use crate::texts::t;
 
@@ -115,6 +118,7 @@ struct NewPage {
     roles: Vec<Choice>,
     agencies: Vec<Choice>,
     operators: Vec<Choice>,
+    hint: String,
 }
 
 async fn new(
@@ -158,6 +162,7 @@ fn new_page(app: &App, signed: &Signed, form: Form) -> Result<NewPage, ConsoleEr
         roles: Choice::words(roles),
         agencies,
         operators,
+        hint: drawn_hint(app)?,
     })
 }
 
@@ -165,15 +170,18 @@ async fn add(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -
     signed.allocators_only()?;
     let (name, username) = (form.text_of("name"), form.text_of("username"));
     let role: Option<Role> = form.choice_of("role");
-    let password = form.raw("password").to_owned();
-    form.text_of("password");
+    let password = typed_or_drawn(&form);
     if let (Some(role), true) = (role, form.is_good()) {
         let (operator, agency) = (form.optional("operator"), form.optional("agency"));
         // A producer works for no agency: what the list happened to show does not count.
         let agency = agency.filter(|_| role != Role::Producer);
-        let new = NewUser { username, name, role, operator, agency, password };
+        let shown = password.clone();
+        let new = NewUser { username, name, role, operator, agency, password, initial: true };
         match app.add_user(signed.actor(), new, form.once()).await {
-            Ok(_) => return Ok(done("/users", "users.added")),
+            Ok(outcome) => {
+                let drawn = was_drawn(&form).then_some(shown);
+                return handed_over(&app, &signed, &outcome, drawn, "/users");
+            }
             Err(error) => form.refused(error)?,
         }
     }
@@ -202,19 +210,83 @@ async fn set_active(
     }
 }
 
+/// One's own password is asked for before it is changed (ASVS 5.0 7.5.1).
+pub(super) fn own_account() -> Response {
+    Redirect::to("/account").into_response()
+}
+
+/// Without one typed in, the appliance makes one up.
+pub(super) fn was_drawn(form: &Form) -> bool {
+    form.raw("password").is_empty()
+}
+
+pub(super) fn typed_or_drawn(form: &Form) -> String {
+    if was_drawn(form) { drawn_password() } else { form.raw("password").to_owned() }
+}
+
+/// What the county's policy asks of a password, in words.
+pub(super) fn password_hint(app: &App) -> Result<String, ConsoleError> {
+    Ok(t(match app.policy()?.passwords {
+        PasswordPreset::Asvs5 => "users.password_hint",
+        PasswordPreset::Gb22239 => "users.password_hint_gb",
+    })
+    .to_owned())
+}
+
+/// The same where it may be left out.
+pub(super) fn drawn_hint(app: &App) -> Result<String, ConsoleError> {
+    Ok(format!("{}{}", t("users.drawn_hint"), password_hint(app)?))
+}
+
+#[derive(Template)]
+#[template(path = "users/initial.html")]
+struct InitialPage {
+    page: Page,
+    user: User,
+    /// The only time that it is seen; `None` when it was typed.
+    password: Option<String>,
+    back: String,
+}
+
+/// After a password was given to somebody: until when it works, and the drawn one, seen this once.
+pub(super) fn handed_over(
+    app: &App,
+    signed: &Signed,
+    outcome: &Outcome,
+    password: Option<String>,
+    back: &str,
+) -> Answer {
+    let id = outcome.id.as_str();
+    let user: User = app.store.get(id)?.ok_or_else(|| ConsoleError::not_found("user", id))?;
+    if !outcome.written {
+        // The button was pressed twice: the password of the first time is the one that works.
+        return Ok(told(back, false, t("users.given_before")));
+    }
+    if password.is_none() {
+        return Ok(done(back, "users.password_given"));
+    }
+    let page = Page::new(app, signed, "/users", "users.initial");
+    never_kept(html(&InitialPage { page, user, password, back: back.to_owned() }))
+}
+
 #[derive(Template)]
 #[template(path = "users/password.html")]
 struct PasswordPage {
     page: Page,
     user: User,
     form: Form,
+    hint: String,
 }
 
 async fn password(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
     signed.allocators_only()?;
     let user = account(&app, &signed, &id)?;
+    if user.id == signed.session.user.id {
+        return Ok(own_account());
+    }
     let page = Page::new(&app, &signed, "/users", "users.password");
-    html(&PasswordPage { page, user, form: Form::default() })
+    let hint = drawn_hint(&app)?;
+    html(&PasswordPage { page, user, form: Form::default(), hint })
 }
 
 async fn set_password(
@@ -224,18 +296,22 @@ async fn set_password(
 ) -> Answer {
     signed.allocators_only()?;
     let user = account(&app, &signed, &id)?;
-    let password = form.raw("password").to_owned();
-    form.text_of("password");
-    if password != form.raw("password_again") {
+    if user.id == signed.session.user.id {
+        return Ok(own_account());
+    }
+    let password = typed_or_drawn(&form);
+    if form.raw("password") != form.raw("password_again") {
         form.bad("password_again", "passwords_differ");
     }
     if form.is_good() {
-        match app.reset_password(signed.actor(), &user.username, password).await {
-            Ok(()) => return Ok(done("/users", "users.password_set")),
+        let drawn = was_drawn(&form).then(|| password.clone());
+        match app.reset_password(signed.actor(), &user.username, password, true).await {
+            Ok(outcome) => return handed_over(&app, &signed, &outcome, drawn, "/users"),
             Err(error) => form.refused(error)?,
         }
     }
     form.summarise();
     let page = Page::new(&app, &signed, "/users", "users.password");
-    refused(&PasswordPage { page, user, form })
+    let hint = drawn_hint(&app)?;
+    refused(&PasswordPage { page, user, form, hint })
 }

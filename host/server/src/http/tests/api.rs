@@ -123,11 +123,11 @@ async fn everybody_sees_their_own() {
     let [first, ..] = world.lot_of(cooperative()).await;
     let [second, site, product, lot] = world.lot_of(farmer()).await;
     let user = json!({
-        "username": "coop", "name": "示例代表", "role": "producer", "operator": first, "password": PASSWORD,
+        "username": "coop", "name": "示例代表", "role": "producer", "operator": first, "password": INITIAL,
     });
     let user = world.post("/users", user).await.expect(201);
     assert!(user.get("credential").is_none());
-    world.token = world.sign_in("coop", PASSWORD).await;
+    world.token = world.first_sign_in("coop").await;
     for path in [format!("/operators/{second}"), format!("/lots/{lot}"), format!("/sites/{site}")] {
         assert_eq!(world.get(&path).await.problem(), (404, "not_found".into()), "{path}");
     }

@@ -17,10 +17,10 @@ impl World {
     async fn as_producer_of(&self, operator: &str, username: &str) -> String {
         let user = json!({
             "username": username, "name": "示例生产者", "role": "producer", "operator": operator,
-            "password": PASSWORD,
+            "password": INITIAL,
         });
         self.make("/users", user).await;
-        self.sign_in(username, PASSWORD).await
+        self.first_sign_in(username).await
     }
 }
 

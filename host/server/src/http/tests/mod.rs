@@ -7,6 +7,7 @@ mod conflict;
 mod frame;
 mod scan;
 mod tls;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use crate::app::accounts::{SetUp, new_setup_token};
 use crate::config::Config;
 
 const PASSWORD: &str = "correct-horse-9";
+/// What an administrator gives to somebody, to be changed at the first sign-in.
+const INITIAL: &str = "first-horse-7";
 /// A public address, so that rate limits apply.
 const VISITOR: &str = "203.0.113.7:40000";
 
@@ -106,6 +109,16 @@ impl World {
         let session = self.post("/session", body).await.expect(200);
         assert!(session["expires_at"].is_string());
         session["token"].as_str().unwrap().to_owned()
+    }
+
+    /// The first sign-in of somebody whom an administrator added.
+    async fn first_sign_in(&self, username: &str) -> String {
+        let body = json!({ "username": username, "password": INITIAL });
+        let due = self.post("/session", body).await;
+        assert_eq!(due.problem(), (403, "password_change_due".into()));
+        let body = json!({ "username": username, "password": INITIAL, "password_new": PASSWORD });
+        self.post("/session/password", body).await.expect(204);
+        self.sign_in(username, PASSWORD).await
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {

@@ -5,7 +5,7 @@ use tianyin_domain::agency::{self, Agency};
 use tianyin_domain::state::{Entity, Index, State};
 use tianyin_domain::user::{self, User};
 
-use super::{Browser, PASSWORD, World, world};
+use super::{Browser, INITIAL, PASSWORD, World, world};
 
 fn find<E: Entity>(world: &World, index: Index, part: &str) -> E {
     let state: &dyn State = &world.app.store;
@@ -24,7 +24,7 @@ fn account<'a>(username: &'a str, role: &'a str, agency: &'a str) -> [(&'a str, 
         ("username", username),
         ("role", role),
         ("agency", agency),
-        ("password", PASSWORD),
+        ("password", INITIAL),
     ]
 }
 
@@ -48,7 +48,7 @@ async fn an_agency_s_administrator_allocates_its_own_accounts_and_no_others() {
     assert_eq!(second.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(second.text.contains("已有管理员"), "{}", second.text);
 
-    let own = world.browser("jiance").await;
+    let own = world.first_browser("jiance").await;
     let agencies = own.see("/agencies").await.text;
     assert!(agencies.contains("示例检测中心") && !agencies.contains("示例监管站"));
     assert!(!agencies.contains("/agencies/new"), "it adds no agencies");
@@ -79,7 +79,7 @@ async fn an_agency_s_administrator_allocates_its_own_accounts_and_no_others() {
     assert!(county.see("/operators").await.text.contains("href=\"/operators/new\""));
 
     // Its own people: a new password ends their sessions.
-    let person = world.browser("jianceyuan").await;
+    let person = world.first_browser("jianceyuan").await;
     assert_eq!(person.see("/tests").await.status, StatusCode::OK);
     assert_eq!(person.see("/users").await.status, StatusCode::FORBIDDEN);
     assert_eq!(own.done(&format!("/users/{}/password", clerk.id), &new).await, "/users");
@@ -92,7 +92,7 @@ async fn a_station_adds_service_points_of_its_township() {
     let county = world.browser("admin").await;
     let station = add_agency(&county, "station", "示例监管站", "430321103").await;
     county.done("/users", &account("zhan", "administrator", &station.id)).await;
-    let own = world.browser("zhan").await;
+    let own = world.first_browser("zhan").await;
 
     // Numbers, too, are of what one sees.
     let farmer = [

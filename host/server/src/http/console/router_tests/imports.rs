@@ -67,12 +67,12 @@ async fn no_search_file_or_history_leaves_the_sight() {
             ("username", username.as_str()),
             ("role", "administrator"),
             ("agency", agency.id.as_str()),
-            ("password", super::PASSWORD),
+            ("password", super::INITIAL),
         ];
         admin.done("/users", &account).await;
     }
     for (username, sees) in [("s430321103", true), ("s430321104", false)] {
-        let station = world.browser(username).await;
+        let station = world.first_browser(username).await;
         for path in [
             "/operators?q=示例",
             "/operators?q=slhzs",

@@ -1,0 +1,207 @@
+//! Who uses the system: accounts by class, and those that nobody has signed in with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use axum::routing::get;
+use serde::Deserialize;
+use tianyin_domain::Time;
+use tianyin_domain::access::AccessKind;
+use tianyin_domain::time::china_minute;
+use tianyin_domain::user::User;
+
+use super::agencies;
+use super::error::{Answer, ConsoleError};
+use super::filters::{self, Word as _};
+use super::import::{CSV, file};
+use super::page::{Chip, Page, html};
+use super::read;
+use super::session::Signed;
+use crate::app::usage::{Class, Used, WITHIN_DAYS, is_idle};
+use crate::app::{App, AppError};
+use crate::edge::now;
+use crate::http::ClientAddr;
+use crate::texts::{t, tf};
+
+/// Accounts listed on the page; the file has all of them.
+const LISTED_MAX: usize = 200;
+
+pub fn router() -> Router<Arc<App>> {
+    Router::new().route("/usage", get(page)).route("/usage/idle.csv", get(export))
+}
+
+/// Accounts not signed in with for so many days; never, with none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Idle {
+    Days(i64),
+    Never,
+}
+
+const IDLE: [Idle; 3] = [Idle::Days(WITHIN_DAYS[1]), Idle::Days(WITHIN_DAYS[2]), Idle::Never];
+
+impl Idle {
+    fn of(word: &str) -> Self {
+        IDLE.into_iter().find(|one| one.word() == word).unwrap_or(IDLE[0])
+    }
+
+    fn word(self) -> String {
+        match self {
+            Self::Days(days) => days.to_string(),
+            Self::Never => "never".to_owned(),
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::Days(days) => tf("usage.idle_days", [("days", days.to_string().as_str())]),
+            Self::Never => t("usage.idle_never").to_owned(),
+        }
+    }
+
+    fn fits(self, user: &User, now: Time) -> bool {
+        match self {
+            Self::Days(days) => is_idle(user, days, now),
+            Self::Never => user.login.seen_at.is_none(),
+        }
+    }
+}
+
+/// A class with its figures.
+struct Line {
+    class: String,
+    used: Used,
+}
+
+/// An account of the list.
+struct Row {
+    user: User,
+    place: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Filter {
+    idle: String,
+}
+
+#[derive(Template)]
+#[template(path = "users/usage.html")]
+struct UsagePage {
+    page: Page,
+    lines: Vec<Line>,
+    chips: Vec<Chip>,
+    rows: Vec<Row>,
+    idle: String,
+    /// How many there are beyond the list.
+    more: usize,
+}
+
+/// What was counted of the accounts that the person allocates.
+struct Counted {
+    used: Vec<(Class, Used)>,
+    idle: Vec<User>,
+}
+
+async fn counted(app: &Arc<App>, signed: &Signed, idle: Idle) -> Result<Counted, ConsoleError> {
+    signed.allocators_only()?;
+    let everybody = signed.is_administrator();
+    let agencies = agencies::allocated(app, signed)?.into_iter().map(|agency| agency.id);
+    let agencies: std::collections::HashSet<String> = agencies.collect();
+    let reading = app.clone();
+    let counting = tokio::task::spawn_blocking(move || {
+        let now = now();
+        let may_see =
+            |user: &User| everybody || user.agency.as_ref().is_some_and(|id| agencies.contains(id));
+        let mut used = Class::ALL.map(|class| (class, Used::default()));
+        let mut found = Vec::new();
+        reading.each_active_user(may_see, |user| {
+            let class = Class::of(&user);
+            if let Some((_, used)) = used.iter_mut().find(|(one, _)| *one == class) {
+                used.count(&user, now);
+            }
+            if idle.fits(&user, now) {
+                found.push(user);
+            }
+        })?;
+        Ok::<_, AppError>(Counted { used: used.to_vec(), idle: found })
+    });
+    Ok(counting.await.map_err(AppError::internal)??)
+}
+
+fn class_word(class: Class) -> String {
+    match class {
+        Class::Agency(kind) => kind.word(),
+        Class::Producer => tianyin_domain::Role::Producer.word(),
+    }
+}
+
+async fn page(State(app): State<Arc<App>>, signed: Signed, Query(filter): Query<Filter>) -> Answer {
+    let idle = Idle::of(&filter.idle);
+    let Counted { used, idle: mut found } = counted(&app, &signed, idle).await?;
+    let more = found.len().saturating_sub(LISTED_MAX);
+    found.truncate(LISTED_MAX);
+    let mut rows = Vec::with_capacity(found.len());
+    for user in found {
+        rows.push(Row { place: read::place_of(&app, &user)?, user });
+    }
+    let chip = |one: Idle| Chip {
+        href: format!("/usage?idle={}", one.word()),
+        text: one.text(),
+        count: None,
+        on: one == idle,
+    };
+    let line = |(class, used): (Class, Used)| Line { class: class_word(class), used };
+    html(&UsagePage {
+        page: Page::new(&app, &signed, "/users", "usage.title"),
+        lines: used.into_iter().map(line).filter(|line| line.used.accounts > 0).collect(),
+        chips: IDLE.map(chip).into(),
+        rows,
+        idle: idle.word(),
+        more,
+    })
+}
+
+async fn export(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    ClientAddr(address): ClientAddr,
+    Query(filter): Query<Filter>,
+) -> Answer {
+    let idle = Idle::of(&filter.idle);
+    let found = counted(&app, &signed, idle).await?.idle;
+    let reading = app.clone();
+    let user = signed.session.user;
+    let rows = tokio::task::spawn_blocking(move || cells(&reading, &found));
+    let rows = rows.await.map_err(AppError::internal)??;
+    let what = format!("idle-accounts.csv?idle={}", idle.word());
+    app.note_access(&user, AccessKind::Export, what, rows.len(), address).await?;
+    let header =
+        ["label.username", "label.person_name", "label.role", "th.place_of_work", "usage.seen"];
+    let bytes = tianyin_sheets::csv(&header.map(t), &rows, false);
+    Ok::<Response, ConsoleError>(file(bytes, CSV, "idle-accounts.csv"))
+}
+
+fn cells(app: &App, users: &[User]) -> Result<Vec<Vec<String>>, ConsoleError> {
+    let mut places = BTreeMap::<&str, String>::new();
+    let mut rows = Vec::with_capacity(users.len());
+    for user in users {
+        let key = user.agency.as_deref().or(user.operator.as_deref()).unwrap_or_default();
+        let place = match places.get(key) {
+            Some(place) => place.clone(),
+            None => places.entry(key).or_insert(read::place_of(app, user)?).clone(),
+        };
+        let seen = user.login.seen_at.map(china_minute);
+        rows.push(vec![
+            user.username.clone(),
+            user.name.clone(),
+            user.role.word(),
+            if place.is_empty() { t("users.county_itself").to_owned() } else { place },
+            seen.unwrap_or_else(|| t("accesses.never").to_owned()),
+        ]);
+    }
+    Ok(rows)
+}
