@@ -72,7 +72,7 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
     match command {
         ConfigureCounty | AddAgency | AddUser | SetUserActive | ApproveDevice | DisableDevice
         | ReplayMessage | LayBaseMap => &[Administrator],
-        RegisterOperator | AddInput => &[Administrator, Clerk, Officer],
+        RegisterOperator | AddInput | ReviseInput | CloseInput => &[Administrator, Clerk, Officer],
         ReviewOperator | AssignTest | GrantAuthorisation | RevokeAuthorisation | IssueCard => {
             &[Administrator, Clerk]
         }

@@ -21,7 +21,7 @@ use crate::{
     device::{ApproveDevice, DisableDevice, PairDevice, ScanLot},
     document::{CloseDocument, FileDocument},
     id_card::{PublishIdCard, ReviewIdCard, SaveIdCard, SubmitIdCard, WithdrawIdCard},
-    input::AddInput,
+    input::{AddInput, CloseInput, ReviseInput},
     lot::OpenLot,
     message::{ReceiveMessage, ReplayMessage, SettleMessage},
     operator::{ChangeOperator, RegisterOperator, ReviewOperator},
@@ -100,6 +100,8 @@ pub enum Command {
     PublishIdCard(PublishIdCard),
     WithdrawIdCard(WithdrawIdCard),
     LayBaseMap(LayBaseMap),
+    ReviseInput(ReviseInput),
+    CloseInput(CloseInput),
 }
 
 impl Command {

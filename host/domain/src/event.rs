@@ -159,6 +159,10 @@ pub enum Event {
     IdCardWithdrawn(WithdrawIdCard),
     #[serde(rename = "base_map.laid")]
     BaseMapLaid(LayBaseMap),
+    #[serde(rename = "input.revised")]
+    InputRevised(Input),
+    #[serde(rename = "input.closed")]
+    InputClosed(Input),
 }
 
 /// Events as they stand on a journal line.

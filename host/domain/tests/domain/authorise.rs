@@ -23,8 +23,9 @@ use tianyin_domain::{Actor, Command, DomainError, Role, Scope, Verdict};
 use crate::documents;
 use crate::farm::{
     Farm, OTHER_TOWNSHIP, TOWNSHIP, add_input, add_product, add_site, admin, approve, change,
-    clerk, clerk_of, county, device, grant, issue, judgement, measured, measurement, message,
-    open_lot, producer, record, register, request, review, system, typed, user,
+    clerk, clerk_of, close_input, county, device, grant, issue, judgement, measured, measurement,
+    message, open_lot, producer, record, register, request, review, revise_input, system, typed,
+    user,
 };
 
 /// The columns of the table.
@@ -67,7 +68,9 @@ fn expected(command: &Command) -> &'static str {
             "y fff ff ff y ffffy"
         }
 
-        Command::AddInput(_) => "y yff yy ff y yffff",
+        Command::AddInput(_) | Command::ReviseInput(_) | Command::CloseInput(_) => {
+            "y yff yy ff y yffff"
+        }
         Command::RegisterOperator(_) => "y yff yf ff y yffyy",
         Command::ChangeOperator(_) => "y yyf yf ff y yffyy",
         Command::WithdrawOperator(_) => "f fyh ff ff y fffff",
@@ -209,6 +212,8 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
             rows: 3,
             address: "192.0.2.7".into(),
         }),
+        revise_input(&farm.input, vec![]),
+        close_input(&farm.input, "2026-11-01"),
     ];
     samples.extend(of_register);
     samples

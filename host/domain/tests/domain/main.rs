@@ -9,6 +9,7 @@ mod devices;
 mod documents;
 mod farm;
 mod format;
+mod inputs;
 mod keys;
 mod lots;
 mod messages;

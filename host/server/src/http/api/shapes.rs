@@ -188,8 +188,19 @@ pub const USE: Schema = shape!(
     "A registered use of an input on one crop.",
     [
         opt("crop", Text, "Crop or species; empty for every one."),
-        req("interval_days", Integer, "Pre-harvest interval or withdrawal period, 0 to 730 days."),
+        opt(
+            "interval_days",
+            Integer,
+            "Pre-harvest interval or withdrawal period, 0 to 730 days; must be there unless \
+             `interval_degree_days` is."
+        ),
         opt("dose", Text, "Dose as on the label."),
+        opt(
+            "interval_degree_days",
+            Integer,
+            "Withdrawal period of aquatic species in degree-days (度·日), where the label tells no days."
+        ),
+        opt("max_uses", Integer, "Most uses in a season, 1 to 99."),
     ]
 );
 
@@ -203,6 +214,13 @@ pub const INPUT: Schema = shape!(
         opt("registration_no", Text, "Registration number."),
         req("substances", List(&Text), "Active substances by common Chinese name."),
         req("uses", List(&Object(&USE)), "Registered uses."),
+        opt("version", Integer, "Number of the version; 1 when absent."),
+        opt("valid_from", Date, "First day the version is good for; absent from ever."),
+        opt("source", Text, "Where it was taken from."),
+        opt("source_on", Date, "Day it was looked up there."),
+        opt("reason", Text, "Why there is this version."),
+        opt("reviewed_at", Time, "When the version was made."),
+        opt("ended", Boolean, "The registration has ended from `valid_from` on."),
     ]
 );
 
@@ -242,6 +260,9 @@ pub const INPUT_USE: Schema = shape!(
             "Interval for this crop; absent when the label has no such use."
         ),
         opt("dose", Text, "Dose as applied."),
+        opt("version", Integer, "Version of the input that held on the last day of use."),
+        opt("interval_degree_days", Integer, "Interval in degree-days, where the label tells one."),
+        opt("ended", Boolean, "The registration had ended by that day."),
     ]
 );
 

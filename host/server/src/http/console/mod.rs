@@ -19,6 +19,7 @@ mod activities;
 mod agencies;
 mod apply;
 mod base_map;
+mod bans;
 mod blobs;
 mod brands;
 mod certificates;
@@ -29,6 +30,8 @@ mod handbook;
 mod health;
 mod id_cards;
 mod import;
+mod input_edit;
+mod input_import;
 mod inputs;
 mod issue;
 mod live;
@@ -93,6 +96,9 @@ pub fn router() -> Router<Arc<App>> {
         .merge(certifications::router())
         .merge(id_cards::router())
         .merge(inputs::router())
+        .merge(input_edit::router())
+        .merge(input_import::router())
+        .merge(bans::router())
         .merge(lots::router())
         .merge(issue::router())
         .merge(typed_test::router())
