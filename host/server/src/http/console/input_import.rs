@@ -58,7 +58,10 @@ struct StagedPage {
     page: Page,
     id: String,
     staged: Arc<StagedInputs>,
-    counts: [usize; 4],
+    new: usize,
+    same: usize,
+    differ: usize,
+    bad: usize,
 }
 
 impl StagedPage {
@@ -68,7 +71,7 @@ impl StagedPage {
     }
 
     /// Bad rows shown; all of them are in the file.
-    fn bad(&self) -> &[BadRow] {
+    fn bad_rows(&self) -> &[BadRow] {
         &self.staged.bad[..self.staged.bad.len().min(SHOWN)]
     }
 }
@@ -129,7 +132,8 @@ async fn staged(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
     allowed(&signed)?;
     let staged = waiting(&app, &signed, &id)?;
     let page = Page::new(&app, &signed, "/inputs", "imports.checked");
-    html(&StagedPage { page, id, counts: staged.counts(), staged })
+    let [new, same, differ, bad] = staged.counts();
+    html(&StagedPage { page, id, staged, new, same, differ, bad })
 }
 
 async fn accept(

@@ -52,6 +52,7 @@ impl CatalogueQuery {
             text: &self.q,
             kind: serde_json::from_value(word(&self.kind)).ok(),
             state: serde_json::from_value(word(&self.state)).ok(),
+            registration_no: "",
         }
     }
 
