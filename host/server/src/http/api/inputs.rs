@@ -19,9 +19,9 @@ use super::Answer;
 use super::list;
 use super::request::{Body, Caller, IfMatch, Key, Parameter, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made_value, show};
-use super::schema::Kind::{self, Choice, List, Object, Text};
+use super::schema::Kind::{self, Boolean, Choice, Integer, List, Object, Text, Time};
 use super::schema::{Described, Schema, opt, req};
-use super::shapes::{INPUT_KIND, USE, shape};
+use super::shapes::{INPUT_KIND, shape};
 use crate::app::App;
 use crate::app::catalogue::Wanted;
 use crate::edge::now;
@@ -50,6 +50,47 @@ const LISTING: &[Parameter] = &[
 
 const ON: &[Parameter] =
     &[parameter("on", Kind::Date, "The version that holds on this day, instead of the newest.")];
+
+pub const USE: Schema = shape!(
+    "RegisteredUse",
+    "A registered use of an input on one crop.",
+    [
+        opt("crop", Text, "Crop or species; empty for every one."),
+        opt(
+            "interval_days",
+            Integer,
+            "Pre-harvest interval or withdrawal period, 0 to 730 days; must be there unless \
+             `interval_degree_days` is."
+        ),
+        opt("dose", Text, "Dose as on the label."),
+        opt(
+            "interval_degree_days",
+            Integer,
+            "Withdrawal period of aquatic species in degree-days (度·日), where the label tells no days."
+        ),
+        opt("max_uses", Integer, "Most uses in a season, 1 to 99."),
+    ]
+);
+
+pub const INPUT: Schema = shape!(
+    "Input",
+    "An agricultural input (投入品) of the catalogue.",
+    [
+        req("id", Text, "Id, `inp_…`."),
+        req("name", Text, "Trade name."),
+        req("kind", INPUT_KIND, "Kind."),
+        opt("registration_no", Text, "Registration number."),
+        req("substances", List(&Text), "Active substances by common Chinese name."),
+        req("uses", List(&Object(&USE)), "Registered uses."),
+        opt("version", Integer, "Number of the version; 1 when absent."),
+        opt("valid_from", Kind::Date, "First day the version is good for; absent from ever."),
+        opt("source", Text, "Where it was taken from."),
+        opt("source_on", Kind::Date, "Day it was looked up there."),
+        opt("reason", Text, "Why there is this version."),
+        opt("reviewed_at", Time, "When the version was made."),
+        opt("ended", Boolean, "The registration has ended from `valid_from` on."),
+    ]
+);
 
 impl Described for AddInput {
     const SCHEMA: Schema = ADD;

@@ -18,6 +18,7 @@ use tianyin_domain::site::Site;
 use tianyin_domain::test::Test;
 use tianyin_domain::user::User;
 
+use super::inputs::INPUT;
 use super::route::Shown;
 use super::schema::Kind::{Any, Boolean, Choice, Date, Decimal, Integer, List, Object, Text, Time};
 use super::schema::{Kind, Schema, opt, req};
@@ -180,47 +181,6 @@ pub const PRODUCT: Schema = shape!(
         req("method_unsuitable", Boolean, "Enzyme inhibition does not work on it."),
         req("area", Text, "Region code of the operator."),
         opt("closed", Text, "Why it is not made any more."),
-    ]
-);
-
-pub const USE: Schema = shape!(
-    "RegisteredUse",
-    "A registered use of an input on one crop.",
-    [
-        opt("crop", Text, "Crop or species; empty for every one."),
-        opt(
-            "interval_days",
-            Integer,
-            "Pre-harvest interval or withdrawal period, 0 to 730 days; must be there unless \
-             `interval_degree_days` is."
-        ),
-        opt("dose", Text, "Dose as on the label."),
-        opt(
-            "interval_degree_days",
-            Integer,
-            "Withdrawal period of aquatic species in degree-days (度·日), where the label tells no days."
-        ),
-        opt("max_uses", Integer, "Most uses in a season, 1 to 99."),
-    ]
-);
-
-pub const INPUT: Schema = shape!(
-    "Input",
-    "An agricultural input (投入品) of the catalogue.",
-    [
-        req("id", Text, "Id, `inp_…`."),
-        req("name", Text, "Trade name."),
-        req("kind", INPUT_KIND, "Kind."),
-        opt("registration_no", Text, "Registration number."),
-        req("substances", List(&Text), "Active substances by common Chinese name."),
-        req("uses", List(&Object(&USE)), "Registered uses."),
-        opt("version", Integer, "Number of the version; 1 when absent."),
-        opt("valid_from", Date, "First day the version is good for; absent from ever."),
-        opt("source", Text, "Where it was taken from."),
-        opt("source_on", Date, "Day it was looked up there."),
-        opt("reason", Text, "Why there is this version."),
-        opt("reviewed_at", Time, "When the version was made."),
-        opt("ended", Boolean, "The registration has ended from `valid_from` on."),
     ]
 );
 

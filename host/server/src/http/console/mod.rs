@@ -32,6 +32,7 @@ mod id_cards;
 mod import;
 mod input_edit;
 mod input_import;
+mod input_pick;
 mod inputs;
 mod issue;
 mod live;
@@ -98,6 +99,7 @@ pub fn router() -> Router<Arc<App>> {
         .merge(inputs::router())
         .merge(input_edit::router())
         .merge(input_import::router())
+        .merge(input_pick::router())
         .merge(bans::router())
         .merge(lots::router())
         .merge(issue::router())
