@@ -7,7 +7,7 @@ use crate::check::Check;
 use crate::decide::Context;
 use crate::error::DomainError;
 use crate::id::new_id;
-use crate::input::{Input, InputKind};
+use crate::input::{self, Input, InputKind};
 use crate::lot::Lot;
 use crate::product::Product;
 use crate::site::Site;
@@ -75,6 +75,50 @@ pub struct InputUse {
     pub interval_days: Option<u32>,
     /// Dose as applied, in words.
     pub dose: String,
+    /// Number of the catalogue's version that held on that day; 0 where none did, and on lines written
+    /// before there were versions.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub version: u32,
+    /// Interval in degree-days, where the label tells one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_degree_days: Option<u32>,
+    /// Whether the registration had ended by that day.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_zero(version: &u32) -> bool {
+    *version == 0
+}
+
+/// What an input is on a crop, by the version that held on the day of its last use. Where none had begun
+/// yet it is still known what is in it, but no interval.
+fn used(
+    ctx: &Context<'_>,
+    newest: Input,
+    crop: &str,
+    day: Date,
+    dose: String,
+) -> Result<InputUse, DomainError> {
+    let versions = input::versions(ctx.state, &newest.id)?;
+    let held = input::on_day(&versions, day);
+    let label = held.and_then(|one| one.use_on(crop));
+    let (version, ended) = held.map_or((0, false), |one| (one.version, one.ended));
+    let (interval_days, interval_degree_days) =
+        label.map_or((None, None), |one| (one.interval_days, one.interval_degree_days));
+    let told = held.or(versions.last()).cloned().unwrap_or(newest);
+    Ok(InputUse {
+        input: told.id,
+        name: told.name,
+        kind: told.kind,
+        substances: told.substances,
+        interval_days,
+        dose,
+        version,
+        interval_degree_days,
+        ended,
+    })
 }
 
 /// One production record.
@@ -201,14 +245,11 @@ pub(crate) fn record(ctx: &mut Context<'_>, c: RecordActivity) -> Result<Activit
     }
     attachment::check(&mut check, &c.attachments);
     check.done()?;
-    let input = input.map(|i| InputUse {
-        interval_days: i.interval_days(&product.crop),
-        input: i.id,
-        name: i.name,
-        kind: i.kind,
-        substances: i.substances,
-        dose: c.dose,
-    });
+    // The interval counts from the last use, so its day picks the label.
+    let input = match input {
+        Some(input) => Some(used(ctx, input, &product.crop, stop, c.dose)?),
+        None => None,
+    };
     Ok(Activity {
         id: new_id("act", ctx.time, ctx.random),
         operator: site.operator,

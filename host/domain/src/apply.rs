@@ -18,6 +18,7 @@ use crate::event::Event;
 use crate::history::remember;
 use crate::id_card::{self, IdCard, IdCardStatus};
 use crate::login::Totp;
+use crate::input::InputVersion;
 use crate::lot::{self, Lot, LotStatus};
 use crate::message::{Content, Message, MessageStatus};
 use crate::operator::{self, Operator};
@@ -157,7 +158,11 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         | Event::IdCardReviewed(_)
         | Event::IdCardPublished(_)
         | Event::IdCardWithdrawn(_) => apply_id_card(o, event, time),
-        Event::InputAdded(e) => o.put(e),
+        Event::InputAdded(e) | Event::InputRevised(e) | Event::InputClosed(e) => {
+            change(o, "input", &e.id)?;
+            o.put(&InputVersion::of(e))?;
+            o.put(e)
+        }
         Event::LotOpened(e) => {
             o.touch(root("lot", &e.id));
             if let Some(day) = lot::day_of(e) {

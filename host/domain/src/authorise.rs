@@ -78,7 +78,9 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
     match command {
         ConfigureCounty | AddAgency | AddUser | SetUserActive | ApproveDevice | DisableDevice
         | ReplayMessage | LayBaseMap | SetPolicy => &[Administrator],
-        RegisterOperator | AddInput | RevealContact => &[Administrator, Clerk, Officer],
+        RegisterOperator | AddInput | ReviseInput | CloseInput | RevealContact => {
+            &[Administrator, Clerk, Officer]
+        }
         ReviewOperator | AssignTest | GrantAuthorisation | RevokeAuthorisation | IssueCard => {
             &[Administrator, Clerk]
         }

@@ -21,8 +21,8 @@ use crate::{
     device::{ApproveDevice, DisableDevice, PairDevice, ScanLot},
     document::{CloseDocument, FileDocument},
     id_card::{PublishIdCard, ReviewIdCard, SaveIdCard, SubmitIdCard, WithdrawIdCard},
-    input::AddInput,
     login::{EnrolTotp, RemoveTotp, UseRecovery},
+    input::{AddInput, CloseInput, ReviseInput},
     lot::OpenLot,
     message::{ReceiveMessage, ReplayMessage, SettleMessage},
     operator::{ChangeOperator, RegisterOperator, ReviewOperator},
@@ -111,6 +111,8 @@ pub enum Command {
     RevokeToken(RevokeToken),
     NoteTokenUse(NoteTokenUse),
     RevealContact(RevealContact),
+    ReviseInput(ReviseInput),
+    CloseInput(CloseInput),
 }
 
 impl Command {

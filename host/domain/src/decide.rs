@@ -179,6 +179,8 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         Command::AddSite(c) => made(site::add(ctx, c)?, Event::SiteAdded),
         Command::AddProduct(c) => made(product::add(ctx, c)?, Event::ProductAdded),
         Command::AddInput(c) => made(input::add(ctx, c)?, Event::InputAdded),
+        Command::ReviseInput(c) => made(input::revise(ctx, c)?, Event::InputRevised),
+        Command::CloseInput(c) => made(input::close(ctx, c)?, Event::InputClosed),
         Command::OpenLot(c) => made(lot::open(ctx, c)?, Event::LotOpened),
         Command::RecordActivity(c) => made(activity::record(ctx, c)?, Event::ActivityRecorded),
         Command::PairDevice(c) => Ok(match device::pair(ctx, &c)? {

@@ -176,6 +176,10 @@ pub enum Event {
     TokenRevoked(RevokeToken),
     #[serde(rename = "token.used")]
     TokenUsed(NoteTokenUse),
+    #[serde(rename = "input.revised")]
+    InputRevised(Input),
+    #[serde(rename = "input.closed")]
+    InputClosed(Input),
 }
 
 /// Events as they stand on a journal line.

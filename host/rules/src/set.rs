@@ -147,6 +147,11 @@ impl RuleSet {
         self.tables.methods.as_ref()
     }
 
+    /// The table of banned substances that the rules look up, if the pack has one.
+    pub fn banned(&self) -> Option<&crate::tables::Banned> {
+        self.tables.banned.as_ref()
+    }
+
     pub(crate) fn case_files(&self) -> impl Iterator<Item = (&str, &[CaseFile])> {
         self.rules.iter().map(|(id, rule)| (id.as_str(), rule.cases.as_slice()))
     }

@@ -183,6 +183,26 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
 });
 
+// ---- one line more where a form lists several alike; without this the form has a few empty ones
+$$("[data-more]").forEach((button) => { button.hidden = false; });
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-more]");
+  if (!button) return;
+  const lines = $$(`.${button.dataset.more}`, button.closest("fieldset"));
+  const last = lines[lines.length - 1];
+  if (!last || lines.length >= Number(button.dataset.max)) return;
+  const line = last.cloneNode(true);
+  for (const element of $$("*", line)) {
+    for (const name of ["id", "name", "for"]) {
+      const value = element.getAttribute(name);
+      if (value) element.setAttribute(name, value.replace(/_\d+$/, `_${lines.length}`));
+    }
+    if (element.matches("input")) element.value = "";
+  }
+  last.after(line);
+  line.querySelector("input").focus();
+});
+
 // ---- parts of the device form that fit the kind chosen
 function fitDeviceForm() {
   for (const form of $$("[data-device-form]")) {

@@ -10,7 +10,8 @@ use crate::farm::{
 };
 
 fn registered(crop: &str, interval_days: u32) -> RegisteredUse {
-    RegisteredUse { crop: crop.into(), interval_days, dose: String::new() }
+    let interval_days = Some(interval_days);
+    RegisteredUse { crop: crop.into(), interval_days, ..RegisteredUse::default() }
 }
 
 #[test]

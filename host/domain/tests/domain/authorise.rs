@@ -27,8 +27,9 @@ use crate::accounts::{enrol, policy, reveal, token};
 use crate::documents;
 use crate::farm::{
     Farm, OTHER_TOWNSHIP, TOWNSHIP, add_input, add_product, add_site, admin, approve, change,
-    clerk, clerk_of, county, device, grant, issue, judgement, measured, measurement, message,
-    open_lot, producer, record, register, request, review, system, typed, user,
+    clerk, clerk_of, close_input, county, device, grant, issue, judgement, measured, measurement,
+    message, open_lot, producer, record, register, request, review, revise_input, system, typed,
+    user,
 };
 
 /// The columns of the table.
@@ -78,7 +79,9 @@ fn expected(command: &Command) -> &'static str {
         | Command::RemoveTotp(_)
         | Command::ChangeCredential(_) => "y fff ff ff y ffffy",
 
-        Command::AddInput(_) => "y yff yy ff y yffff",
+        Command::AddInput(_) | Command::ReviseInput(_) | Command::CloseInput(_) => {
+            "y yff yy ff y yffff"
+        }
         Command::RegisterOperator(_) => "y yff yf ff y yffyy",
         Command::ChangeOperator(_) => "y yyf yf ff y yffyy",
         Command::WithdrawOperator(_) => "f fyh ff ff y fffff",
@@ -228,6 +231,8 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         Command::RevokeToken(RevokeToken { token: "tok_1".into() }),
         Command::NoteTokenUse(NoteTokenUse { token: "tok_1".into() }),
         Command::RevealContact(reveal(&operator)),
+        revise_input(&farm.input, vec![]),
+        close_input(&farm.input, "2026-11-01"),
     ];
     samples.extend(of_register);
     samples

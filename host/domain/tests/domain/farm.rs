@@ -7,7 +7,7 @@ use tianyin_domain::certificate::{Basis, CertificateRequest, IssueCertificate, c
 use tianyin_domain::code;
 use tianyin_domain::county::ConfigureCounty;
 use tianyin_domain::device::{ApproveDevice, DeviceKind};
-use tianyin_domain::input::{AddInput, InputKind, RegisteredUse};
+use tianyin_domain::input::{AddInput, CloseInput, InputKind, RegisteredUse, ReviseInput};
 use tianyin_domain::lot::OpenLot;
 use tianyin_domain::measurement::Measurement;
 use tianyin_domain::message::{MessageKind, Payload, ReceiveMessage};
@@ -248,8 +248,8 @@ impl Farm {
         let product = world.ok(&clerk(), add_product(&operator, "湘潭湘莲", "莲"));
         let uses = [("莲", 14), ("水稻", 21)].map(|(crop, interval_days)| RegisteredUse {
             crop: crop.into(),
-            interval_days,
-            dose: String::new(),
+            interval_days: Some(interval_days),
+            ..RegisteredUse::default()
         });
         let input = world.ok(&clerk(), add_input("示例杀虫剂", uses.to_vec()));
         let lot = world.ok(&clerk(), open_lot(&product, &site, "500", "2026-11-19"));
@@ -294,14 +294,32 @@ pub fn county(name: &str) -> Command {
     })
 }
 
-pub fn add_input(name: &str, uses: Vec<RegisteredUse>) -> Command {
-    Command::AddInput(AddInput {
+/// Each name has a registration number of its own.
+pub fn input_data(name: &str, uses: Vec<RegisteredUse>) -> AddInput {
+    AddInput {
         name: name.into(),
         kind: InputKind::Pesticide,
-        registration_no: "PD20260001".into(),
+        registration_no: format!("PD2026{:04}", name.chars().map(u32::from).sum::<u32>() % 10_000),
         substances: vec!["示例成分".into()],
         uses,
-    })
+        valid_from: None,
+        source: String::new(),
+        source_on: None,
+    }
+}
+
+pub fn add_input(name: &str, uses: Vec<RegisteredUse>) -> Command {
+    Command::AddInput(input_data(name, uses))
+}
+
+pub fn revise_input(input: &str, uses: Vec<RegisteredUse>) -> Command {
+    let data = AddInput { source: "标签".into(), ..input_data("示例杀虫剂", uses) };
+    Command::ReviseInput(ReviseInput { input: input.into(), data, reason: "标签变更".into() })
+}
+
+pub fn close_input(input: &str, from: &str) -> Command {
+    let (input, ended_on) = (input.into(), day(from));
+    Command::CloseInput(CloseInput { input, ended_on, reason: "登记证到期未续".into() })
 }
 
 pub fn change(operator: &str, data: RegisterOperator) -> Command {

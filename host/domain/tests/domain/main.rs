@@ -10,6 +10,7 @@ mod devices;
 mod documents;
 mod farm;
 mod format;
+mod inputs;
 mod keys;
 mod lots;
 mod messages;

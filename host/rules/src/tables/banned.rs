@@ -71,25 +71,48 @@ pub struct Ban {
 }
 
 impl Ban {
-    fn covers(&self, day: Date, class: &str, crop: &str) -> bool {
-        let named = |words: &[String]| words.iter().any(|word| crop.contains(word.as_str()));
-        let everywhere = self.classes.is_empty() && self.crops.is_empty();
+    /// Whether it stands on a day.
+    pub fn stands(&self, day: Date) -> bool {
         in_force(self.from, self.to, day)
-            && (everywhere || self.classes.iter().any(|c| c == class) || named(&self.crops))
+    }
+
+    /// Whether it is only to come on a day.
+    pub fn is_to_come(&self, day: Date) -> bool {
+        self.from.is_some_and(|from| from > day)
+    }
+
+    /// Whether it is for every crop, without exception.
+    pub fn is_total(&self) -> bool {
+        self.is_for_all() && self.not_crops.is_empty()
+    }
+
+    fn is_for_all(&self) -> bool {
+        self.classes.is_empty() && self.crops.is_empty()
+    }
+
+    /// Whether it is for a product of this class and crop.
+    pub fn is_for(&self, class: &str, crop: &str) -> bool {
+        let named = |words: &[String]| words.iter().any(|word| crop.contains(word.as_str()));
+        (self.is_for_all() || self.classes.iter().any(|c| c == class) || named(&self.crops))
             && !named(&self.not_crops)
     }
 }
 
 impl Banned {
-    /// The gravest ban that stood against a use. `crop` holds the names of crop and product.
-    pub fn ban(&self, substance: &str, day: Date, class: &str, crop: &str) -> Option<&Ban> {
+    /// Every ban that names a substance, on whatever days and crops.
+    pub fn of(&self, substance: &str) -> Vec<&Ban> {
         let name = normalise(substance);
         let exact = self.by_name.get(&name).into_iter().flatten().copied();
         let parts = self.by_part.iter().filter(|(part, _)| name.contains(part)).map(|(_, at)| *at);
+        exact.chain(parts).filter_map(|at| self.bans.get(at)).collect()
+    }
+
+    /// The gravest ban that stood against a use. `crop` holds the names of crop and product.
+    pub fn ban(&self, substance: &str, day: Date, class: &str, crop: &str) -> Option<&Ban> {
         let mut found: Option<&Ban> = None;
-        for ban in exact.chain(parts).filter_map(|at| self.bans.get(at)) {
+        for ban in self.of(substance) {
             let graver = found.is_none_or(|before| ban.effect > before.effect);
-            if graver && ban.covers(day, class, crop) {
+            if graver && ban.stands(day) && ban.is_for(class, crop) {
                 found = Some(ban);
             }
         }

@@ -254,6 +254,8 @@ fn activity_input(a: &Activity) -> Value {
             "kind": i.kind,
             "substances": i.substances,
             "interval_days": i.interval_days,
+            "interval_degree_days": i.interval_degree_days,
+            "registration_ended": i.ended,
         })
     });
     json!({

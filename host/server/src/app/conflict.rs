@@ -68,7 +68,7 @@ fn note_of(event: &serde_json::Map<String, serde_json::Value>) -> Option<String>
         }
         "site.added" | "product.added" => text("name")?.to_owned(),
         "document.filed" => text("title")?.to_owned(),
-        "document.closed" => text("reason")?.to_owned(),
+        "document.closed" | "input.revised" | "input.closed" => text("reason")?.to_owned(),
         "user.added" => text("username")?.to_owned(),
         "authorisation.granted" => text("granted_by")?.to_owned(),
         _ => return None,

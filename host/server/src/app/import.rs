@@ -3,9 +3,7 @@
 //! accept it. A row that is on record already is not written again, so that the same sheet may come
 //! twice.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tianyin_domain::apply::apply;
@@ -16,40 +14,35 @@ use tianyin_domain::operator::{
     self, ChangeOperator, Operator, OperatorKind, OperatorStatus, RegisterOperator, ReviewOperator,
 };
 use tianyin_domain::{Actor, Overlay, State};
-use tianyin_sheets::{Cell, Row, Sheet};
+use tianyin_sheets::{Row, Sheet};
 use tianyin_store::Store;
 
 use super::App;
-use super::error::{AppError, field_text};
-use crate::edge::{OsRandom, new_token, now};
+use super::error::AppError;
+use super::sheet::{Columns, Layout, Waiting, at_once};
+use crate::edge::{OsRandom, now};
 use crate::regions::Region;
-use crate::texts::{t, tf};
+use crate::texts::t;
 
-/// A checked sheet waits this long.
-const STAGED: Duration = Duration::from_secs(1800);
-/// Checked sheets that wait; the oldest gives way.
-const STAGED_MAX: usize = 8;
-/// Rows written at once: that many share a sync of the journal.
-const AT_ONCE: usize = 16;
-
-/// A column of the sheet: its name in the API, which is also the key of its heading in words.
-pub const COLUMNS: [&str; 9] = [
-    "name",
-    "kind",
-    "uscc",
-    "area",
-    "address",
-    "contact_name",
-    "contact_phone",
-    "uscc_override",
-    "same_name_override",
-];
-/// Columns without which there is nothing to register.
-const REQUIRED: [&str; 4] = ["name", "kind", "area", "contact_phone"];
+/// A sheet of operators.
+pub const LAYOUT: Layout = Layout {
+    columns: &[
+        "name",
+        "kind",
+        "uscc",
+        "area",
+        "address",
+        "contact_name",
+        "contact_phone",
+        "uscc_override",
+        "same_name_override",
+    ],
+    required: &["name", "kind", "area", "contact_phone"],
+    table: "sheet",
+};
 
 /// Sheets that were checked.
-#[derive(Default)]
-pub struct Imports(Mutex<HashMap<String, (Instant, Arc<Staged>)>>);
+pub type Imports = Waiting<Staged>;
 
 /// A checked sheet.
 #[derive(Debug)]
@@ -127,7 +120,7 @@ impl App {
         file: &str,
         sheet: &Sheet,
     ) -> Result<String, AppError> {
-        let columns = Columns::of(sheet)?;
+        let columns = LAYOUT.find(sheet)?;
         let county = self.county()?.ok_or_else(|| AppError::refused("not_set_up"))?;
         let townships = crate::regions::townships(&county.area);
         let mut check = Check {
@@ -168,32 +161,22 @@ impl App {
         let staged = self.imports.take(id).filter(|staged| staged.user == user);
         let staged = staged.ok_or_else(|| AppError::refused("import_gone"))?;
         let runtime = tokio::runtime::Handle::current();
-        let rows = Mutex::new(staged.rows.iter());
         let done = Mutex::new(Imported::default());
-        let work = || {
-            loop {
-                let Some(row) = rows.lock().next() else { return };
-                let result = match &row.fate {
-                    Fate::New(data) => runtime.block_on(self.import_new(actor, data, approve)),
-                    Fate::Differs(operator, data) if with_changes => {
-                        let command =
-                            ChangeOperator { operator: operator.clone(), data: data.clone() };
-                        let change = self.change_operator(actor, command, None, &[]);
-                        runtime.block_on(change).map(|_| ())
-                    }
-                    _ => continue,
-                };
-                let mut done = done.lock();
-                match (result, &row.fate) {
-                    (Ok(()), Fate::New(_)) => done.added += 1,
-                    (Ok(()), _) => done.changed += 1,
-                    (Err(error), _) => done.failed.push((row.line, told(&error).join(" "))),
+        at_once(&staged.rows, |row| {
+            let result = match &row.fate {
+                Fate::New(data) => runtime.block_on(self.import_new(actor, data, approve)),
+                Fate::Differs(operator, data) if with_changes => {
+                    let command = ChangeOperator { operator: operator.clone(), data: data.clone() };
+                    let change = self.change_operator(actor, command, None, &[]);
+                    runtime.block_on(change).map(|_| ())
                 }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 0..AT_ONCE {
-                scope.spawn(work);
+                _ => return,
+            };
+            let mut done = done.lock();
+            match (result, &row.fate) {
+                (Ok(()), Fate::New(_)) => done.added += 1,
+                (Ok(()), _) => done.changed += 1,
+                (Err(error), _) => done.failed.push((row.line, LAYOUT.told(&error).join(" "))),
             }
         });
         let mut done = done.into_inner();
@@ -215,72 +198,6 @@ impl App {
         }
         Ok(())
     }
-}
-
-impl Imports {
-    fn keep(&self, staged: Staged) -> String {
-        let mut all = self.0.lock();
-        all.retain(|_, (since, _)| since.elapsed() < STAGED);
-        if all.len() >= STAGED_MAX {
-            let oldest = all.iter().min_by_key(|(_, (since, _))| *since).map(|(id, _)| id.clone());
-            oldest.map(|id| all.remove(&id));
-        }
-        let id = new_token();
-        all.insert(id.clone(), (Instant::now(), Arc::new(staged)));
-        id
-    }
-
-    fn get(&self, id: &str) -> Option<Arc<Staged>> {
-        let all = self.0.lock();
-        all.get(id).filter(|(since, _)| since.elapsed() < STAGED).map(|(_, one)| one.clone())
-    }
-
-    fn take(&self, id: &str) -> Option<Arc<Staged>> {
-        let staged = self.get(id);
-        self.0.lock().remove(id);
-        staged
-    }
-}
-
-/// Where each column stands.
-struct Columns {
-    places: HashMap<&'static str, usize>,
-    ignored: Vec<String>,
-}
-
-impl Columns {
-    fn of(sheet: &Sheet) -> Result<Self, AppError> {
-        let (mut places, mut ignored) = (HashMap::new(), Vec::new());
-        for (place, heading) in sheet.header.iter().enumerate() {
-            let known = COLUMNS.iter().find(|c| **c == heading || heading_of(c) == heading);
-            match known {
-                Some(column) => {
-                    places.entry(*column).or_insert(place);
-                }
-                None if heading.is_empty() => {}
-                None => ignored.push(heading.clone()),
-            }
-        }
-        let missing: Vec<&str> =
-            REQUIRED.iter().filter(|c| !places.contains_key(*c)).map(|c| heading_of(c)).collect();
-        if missing.is_empty() {
-            return Ok(Self { places, ignored });
-        }
-        Err(AppError::refused_with("import_columns", vec![("columns", missing.join("、"))]))
-    }
-
-    fn cell<'a>(&self, row: &'a Row, column: &str) -> Option<&'a Cell> {
-        row.cells.get(*self.places.get(column)?)
-    }
-
-    fn text<'a>(&self, row: &'a Row, column: &str) -> Option<&'a str> {
-        self.cell(row, column)?.text()
-    }
-}
-
-/// What a column is called in the sheet.
-pub fn heading_of(column: &str) -> &'static str {
-    crate::texts::t_static(&format!("sheet.{column}")).unwrap_or_default()
 }
 
 /// The checking of one sheet.
@@ -317,7 +234,7 @@ impl Check<'_> {
         };
         let decision = match decide(&self.seen, &envelope, &mut OsRandom) {
             Ok(decision) => decision,
-            Err(error) => return Ok(Fate::Bad(told(&error.into()))),
+            Err(error) => return Ok(Fate::Bad(LAYOUT.told(&error.into()))),
         };
         for event in &decision.events {
             apply(&mut self.seen, event, envelope.time)?;
@@ -327,24 +244,15 @@ impl Check<'_> {
 
     /// What the row says; or everything that cannot be read in it.
     fn data(&self, columns: &Columns, row: &Row) -> Result<RegisterOperator, Vec<String>> {
-        let mut faults = Vec::new();
-        for column in COLUMNS {
-            let code = match columns.cell(row, column) {
-                Some(Cell::SpoiltNumber) => "spoilt_number",
-                Some(Cell::TooLong) => "cell_too_long",
-                Some(Cell::Error) => "cell_error",
-                _ => continue,
-            };
-            faults.push(fault(column, code));
-        }
+        let mut faults = LAYOUT.unreadable(columns, row);
         let text = |column: &str| columns.text(row, column).unwrap_or_default().to_owned();
         let kind = kind_of(&text("kind"));
         if kind.is_none() && columns.text(row, "kind").is_some() {
-            faults.push(fault("kind", "unknown_kind"));
+            faults.push(LAYOUT.fault("kind", "unknown_kind"));
         }
         let township = self.township(&text("area"));
         if township.is_none() && columns.text(row, "area").is_some() {
-            faults.push(fault("area", "unknown_township"));
+            faults.push(LAYOUT.fault("area", "unknown_township"));
         }
         let (Some(kind), Some(township), true) = (kind, township, faults.is_empty()) else {
             return Err(faults);
@@ -401,22 +309,4 @@ fn is_same(known: &Operator, row: &RegisterOperator) -> bool {
         && known.address == row.address
         && known.contact_name == row.contact_name
         && known.contact_phone == row.contact_phone
-}
-
-fn fault(column: &str, code: &str) -> String {
-    format!("{} {}", heading_of(column), t(&format!("sheet_fault.{code}")))
-}
-
-/// Every reason of a refusal in words.
-fn told(error: &AppError) -> Vec<String> {
-    let fields = error.fields();
-    if fields.is_empty() {
-        return vec![error.detail()];
-    }
-    let text = |f: &tianyin_domain::FieldError| {
-        let column = COLUMNS.iter().find(|column| **column == f.field);
-        let heading = column.map_or(f.field.as_str(), |column| heading_of(column));
-        tf("sheet_fault.field", [("column", heading), ("text", field_text(f).as_str())])
-    };
-    fields.iter().map(text).collect()
 }

@@ -5,10 +5,14 @@ mod access;
 pub mod accounts;
 mod ahead;
 pub mod attachments;
+pub mod bans;
 pub mod base_map;
 mod behind;
 mod card_facts;
 pub mod cards;
+pub mod catalogue;
+pub mod catalogue_import;
+pub mod catalogue_rows;
 pub mod certificates;
 pub mod clock;
 mod committer;
@@ -21,6 +25,7 @@ pub mod health;
 pub mod id_cards;
 pub mod import;
 pub mod ingest;
+pub mod input_words;
 pub mod journal_care;
 pub mod live;
 pub mod lost;
@@ -35,6 +40,7 @@ pub mod printing;
 pub mod rebuild;
 pub mod replay;
 pub mod scans;
+pub mod sheet;
 pub mod space;
 pub mod start;
 pub mod tail;
@@ -112,6 +118,10 @@ pub struct App {
     pub names: names::Names,
     /// Places of sites, for maps.
     pub places: places::Places,
+    /// The catalogue of inputs, to search in.
+    pub catalogue: catalogue::Catalogue,
+    /// Sheets of inputs that were checked and wait to be accepted.
+    pub input_imports: catalogue_import::InputImports,
     /// Live pages.
     pub live: live::Live,
     /// Decoding and judging.

@@ -143,7 +143,7 @@ impl Asked {
 }
 
 /// `湘莲合作社2队` is `xlhzs2d`.
-fn initials(name: &str) -> String {
+pub(super) fn initials(name: &str) -> String {
     let letter = |c: char| match c.to_pinyin() {
         Some(pinyin) => pinyin.plain().chars().next(),
         None => Some(c.to_ascii_lowercase()).filter(char::is_ascii_alphanumeric),

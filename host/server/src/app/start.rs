@@ -18,8 +18,9 @@ use super::replay::{fill, replay};
 use super::space::Space;
 use super::writer::{AHEAD_COMMANDS_MIN, Files, Writer};
 use super::{
-    App, accounts, attachments, cure, devices, health, import, journal_care, live, lost, measures,
-    names, pipeline, places, plugins, printing, rebuild, scans, tail, watch,
+    App, accounts, attachments, catalogue, catalogue_import, cure, devices, health, import,
+    journal_care, live, lost, measures, names, pipeline, places, plugins, printing, rebuild, scans,
+    tail, watch,
 };
 use crate::blobs::Blobs;
 use crate::config::Config;
@@ -125,6 +126,8 @@ impl App {
             imports: import::Imports::default(),
             names: names::Names::default(),
             places: places::Places::default(),
+            catalogue: catalogue::Catalogue::default(),
+            input_imports: catalogue_import::InputImports::default(),
             live: live::Live::default(),
             pipeline: pipeline::Pipeline::default(),
             printing: printing::Printing::default(),

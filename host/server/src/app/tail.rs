@@ -94,6 +94,9 @@ fn dispatch(app: &App, event: &Event) {
         Event::SiteAdded(e) => app.note_place(&e.id),
         Event::SiteChanged(e) => app.note_place(&e.site),
         Event::SiteClosed(e) => app.note_place(&e.site),
+        Event::InputAdded(e) | Event::InputRevised(e) | Event::InputClosed(e) => {
+            app.catalogue.note(e);
+        }
         _ => {}
     }
 }
@@ -115,6 +118,9 @@ fn notice(event: &Event) -> Option<Notice> {
         }
         Event::OperatorRegistered(o) => of("operator", &o.id, &o.area, &o.id),
         Event::IdCardSaved(e) => of("id_card", &e.id_card, &e.area, &e.operator),
+        Event::InputAdded(i) | Event::InputRevised(i) | Event::InputClosed(i) => {
+            of("input", &i.id, "", "")
+        }
         _ => None,
     }
 }

@@ -161,10 +161,13 @@ impl Demo<'_> {
                         .iter()
                         .map(|(crop, interval_days)| RegisteredUse {
                             crop: (*crop).into(),
-                            interval_days: *interval_days,
-                            dose: String::new(),
+                            interval_days: Some(*interval_days),
+                            ..RegisteredUse::default()
                         })
                         .collect(),
+                    valid_from: None,
+                    source: String::new(),
+                    source_on: None,
                 }))
                 .await?;
             made.push((*name, id));

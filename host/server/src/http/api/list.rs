@@ -116,7 +116,8 @@ pub fn page_of<E: Shown>(
     Ok(Json(json!({ "items": items, "next": next })).into_response())
 }
 
-fn limit_of(values: &BTreeMap<String, String>) -> Result<usize, Problem> {
+/// Items on a page, as the query says.
+pub fn limit_of(values: &BTreeMap<String, String>) -> Result<usize, Problem> {
     let Some(text) = values.get("limit") else { return Ok(LIMIT) };
     match text.parse() {
         Ok(limit) if (1..=PAGE_ITEMS_MAX).contains(&limit) => Ok(limit),

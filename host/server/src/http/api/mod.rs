@@ -14,6 +14,7 @@ mod devices;
 mod docs;
 mod documents;
 mod id_cards;
+mod input_import;
 mod inputs;
 mod list;
 mod lots;
@@ -63,6 +64,7 @@ fn routes() -> Vec<Route> {
         shop_links::routes(),
         id_cards::routes(),
         inputs::routes(),
+        input_import::routes(),
         lots::routes(),
         activities::routes(),
         documents::routes(),

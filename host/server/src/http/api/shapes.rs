@@ -18,6 +18,7 @@ use tianyin_domain::site::Site;
 use tianyin_domain::test::Test;
 use tianyin_domain::user::User;
 
+use super::inputs::INPUT;
 use super::route::Shown;
 use super::schema::Kind::{Any, Boolean, Choice, Date, Decimal, Integer, List, Object, Text, Time};
 use super::schema::{Kind, Schema, opt, req};
@@ -183,29 +184,6 @@ pub const PRODUCT: Schema = shape!(
     ]
 );
 
-pub const USE: Schema = shape!(
-    "RegisteredUse",
-    "A registered use of an input on one crop.",
-    [
-        opt("crop", Text, "Crop or species; empty for every one."),
-        req("interval_days", Integer, "Pre-harvest interval or withdrawal period, 0 to 730 days."),
-        opt("dose", Text, "Dose as on the label."),
-    ]
-);
-
-pub const INPUT: Schema = shape!(
-    "Input",
-    "An agricultural input (投入品) of the catalogue.",
-    [
-        req("id", Text, "Id, `inp_…`."),
-        req("name", Text, "Trade name."),
-        req("kind", INPUT_KIND, "Kind."),
-        opt("registration_no", Text, "Registration number."),
-        req("substances", List(&Text), "Active substances by common Chinese name."),
-        req("uses", List(&Object(&USE)), "Registered uses."),
-    ]
-);
-
 pub const LOT: Schema = shape!(
     "Lot",
     "A lot (批次).",
@@ -242,6 +220,9 @@ pub const INPUT_USE: Schema = shape!(
             "Interval for this crop; absent when the label has no such use."
         ),
         opt("dose", Text, "Dose as applied."),
+        opt("version", Integer, "Version of the input that held on the last day of use."),
+        opt("interval_degree_days", Integer, "Interval in degree-days, where the label tells one."),
+        opt("ended", Boolean, "The registration had ended by that day."),
     ]
 );
 

@@ -7,9 +7,7 @@ use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::routing::get;
 use tianyin_domain::Date;
-use tianyin_domain::Scope;
 use tianyin_domain::activity::{self, Activity, ActivityKind, RecordActivity};
-use tianyin_domain::input::{self, Input};
 use tianyin_domain::lot::{self, Lot};
 use tianyin_domain::operator::Operator;
 use tianyin_domain::product::Product;
@@ -19,7 +17,8 @@ use tianyin_domain::time::china_date;
 use super::blobs::{self, Waiting};
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
-use super::form::{Choice, Form};
+use super::form::{Choice, Field, Form};
+use super::input_pick;
 use super::lots::{earliest_harvest, product_choices, site_choices};
 use super::page::{Page, Pager, html, refused};
 use super::pick;
@@ -110,7 +109,9 @@ struct NewPage {
     sites: Vec<Choice>,
     products: Vec<Choice>,
     lots: Vec<Choice>,
-    inputs: Vec<Choice>,
+    input: Field,
+    /// Where the list of inputs is fetched from as somebody types.
+    input_search: String,
     waiting: Vec<Waiting>,
 }
 
@@ -169,31 +170,23 @@ fn new_page(
     operator: Operator,
     form: Form,
 ) -> Result<NewPage, ConsoleError> {
-    let none = || vec![Choice::new("", t("forms.none"))];
     let recent: Vec<Lot> =
         read::newest(app, signed, (lot::BY_OPERATOR, &operator.id), LOTS_OFFERED)?;
     let mut lots = vec![Choice::new("", t("activities.whole_site"))];
     lots.extend(recent.iter().map(|l| Choice::new(&l.id, format!("{} {}", l.no, l.product_name))));
-    let catalogue: Vec<Input> = read::newest_in(
-        app,
-        &Scope::everything(),
-        (input::ALL, ""),
-        tianyin_store::PAGE_ITEMS_MAX,
-    )?;
-    let mut inputs = none();
-    inputs.extend(
-        catalogue.iter().map(|i| Choice::new(&i.id, format!("{} ({})", i.name, i.kind.word()))),
-    );
+    let form = form.of("activity");
+    let input = input_pick::field(app, signed, &operator.id, &form)?;
     Ok(NewPage {
         page: Page::new(app, signed, "/activities", "activities.new"),
         kinds: Choice::words(&ActivityKind::ALL),
         sites: site_choices(app, signed, &operator.id)?,
         products: product_choices(app, signed, &operator.id)?,
-        operator,
         waiting: blobs::waiting(&form),
-        form: form.of("activity"),
+        input_search: format!("/inputs/choices?operator={}", operator.id),
+        form,
         lots,
-        inputs,
+        input,
+        operator,
     })
 }
 

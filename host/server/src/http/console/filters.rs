@@ -85,9 +85,10 @@ pub trait Word: Serialize {
     /// CSS class of the tag: `ok`, `bad`, `wait`, `info` or nothing.
     fn tone(&self) -> &'static str {
         match self.api_word().as_str() {
-            "approved" | "pass" | "accepted" | "printed" | "valid" | "own" | "published" => "ok",
+            "approved" | "pass" | "accepted" | "printed" | "valid" | "own" | "published"
+            | "current" => "ok",
             "returned" | "suspended" | "fail" | "deny" | "dead" | "conflict" | "failed"
-            | "void" | "held" | "revoked" | "over" | "ended" => "bad",
+            | "void" | "held" | "revoked" | "over" | "ended" | "barred" => "bad",
             "submitted" | "pending" | "quarantined" | "suspect" | "hold" | "queued"
             | "expiring" => "wait",
             "received" | "duplicate" | "invalid" | "commissioned" => "info",
@@ -124,6 +125,7 @@ words! {
     tianyin_domain::id_card::IdCardStatus => "id_card_status",
     tianyin_rules::tables::ProductMark => "product_mark",
     tianyin_domain::input::InputKind => "input_kind",
+    crate::app::catalogue::InputState => "input_state",
     tianyin_domain::activity::ActivityKind => "activity_kind",
     tianyin_domain::lot::LotStatus => "lot_status",
     tianyin_domain::device::DeviceKind => "device_kind",

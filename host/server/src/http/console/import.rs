@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Multipart, Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -14,7 +15,7 @@ use tianyin_domain::code::grouped;
 use tianyin_domain::command::CommandKind;
 use tianyin_domain::operator::{self, Operator};
 use tianyin_domain::time::china_minute;
-use tianyin_sheets::{FILE_BYTES_MAX, SheetError};
+use tianyin_sheets::FILE_BYTES_MAX;
 
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
@@ -22,8 +23,8 @@ use super::form::Form;
 use super::page::{Page, html, refused};
 use super::read;
 use super::session::{Posted, Signed, done};
-use crate::app::import::{COLUMNS, Fate, Imported, Staged, heading_of};
-use crate::app::{App, AppError};
+use crate::app::import::{Fate, Imported, LAYOUT, Staged};
+use crate::app::{App, AppError, sheet};
 use crate::http::ClientAddr;
 use crate::texts::{t, t_static};
 
@@ -31,8 +32,10 @@ use crate::texts::{t, t_static};
 const BAD_SHOWN: usize = 100;
 /// Rows of one export.
 const EXPORT_ROWS_MAX: usize = 100_000;
+/// Media types of what goes out.
 pub(super) const CSV: &str = "text/csv; charset=utf-8";
-const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+pub(super) const CSV_GB18030: &str = "text/csv; charset=gb18030";
+pub(super) const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -98,32 +101,17 @@ fn import_page(app: &App, signed: &Signed, form: Form) -> ImportPage {
     ImportPage { page: Page::new(app, signed, "/operators", "imports.title"), form }
 }
 
-async fn check(State(app): State<Arc<App>>, signed: Signed, mut body: Multipart) -> Answer {
+async fn check(State(app): State<Arc<App>>, signed: Signed, body: Multipart) -> Answer {
     allowed(&signed)?;
-    let (mut token, mut file) = (String::new(), None);
-    while let Some(field) = body.next_field().await.map_err(cut)? {
-        match field.name() {
-            Some("form_token") => token = field.text().await.map_err(cut)?,
-            Some("file") => {
-                let name = field.file_name().unwrap_or_default().chars().take(128).collect();
-                file = Some((name, field.bytes().await.map_err(cut)?));
-            }
-            _ => {}
-        }
-    }
-    if token != signed.session.form_token {
-        return Err(AppError::refused("cross_site").into());
-    }
     let mut form = Form::default();
-    let Some((name, bytes)) = file.filter(|(_, bytes)| !bytes.is_empty()) else {
+    let Some((name, bytes)) = uploaded(&signed, body).await? else {
         form.bad("file", "required");
         form.summarise();
         return refused(&import_page(&app, &signed, form));
     };
     let (checking, by) = (app.clone(), signed.clone());
     let id = tokio::task::spawn_blocking(move || -> Result<String, AppError> {
-        let name: String = name;
-        let sheet = tianyin_sheets::read(&bytes).map_err(no_sheet)?;
+        let sheet = sheet::read(&bytes)?;
         checking.stage_import(by.actor(), &by.session.user.id, &name, &sheet)
     });
     match id.await.map_err(AppError::internal)? {
@@ -137,19 +125,32 @@ async fn check(State(app): State<Arc<App>>, signed: Signed, mut body: Multipart)
     }
 }
 
+/// The name and bytes of the file in a form that proves to come from our page; `None` without a file.
+pub(super) async fn uploaded(
+    signed: &Signed,
+    mut body: Multipart,
+) -> Result<Option<(String, Bytes)>, ConsoleError> {
+    let (mut token, mut file) = (String::new(), None);
+    while let Some(field) = body.next_field().await.map_err(cut)? {
+        match field.name() {
+            Some("form_token") => token = field.text().await.map_err(cut)?,
+            Some("file") => {
+                let name: String =
+                    field.file_name().unwrap_or_default().chars().take(128).collect();
+                file = Some((name, field.bytes().await.map_err(cut)?));
+            }
+            _ => {}
+        }
+    }
+    if token != signed.session.form_token {
+        return Err(AppError::refused("cross_site").into());
+    }
+    Ok(file.filter(|(_, bytes)| !bytes.is_empty()))
+}
+
 /// The sender is gone, or sent more than is taken.
 pub(super) fn cut(_: axum::extract::multipart::MultipartError) -> ConsoleError {
     AppError::refused("sheet_too_large").into()
-}
-
-fn no_sheet(error: SheetError) -> AppError {
-    AppError::refused(match error {
-        SheetError::FileTooLarge | SheetError::UnpacksTooLarge => "sheet_too_large",
-        SheetError::OldOrLocked => "sheet_old",
-        SheetError::NotASheet(_) => "sheet_kind",
-        SheetError::TooManyRows | SheetError::TooManyColumns => "sheet_too_long",
-        SheetError::Empty => "sheet_empty",
-    })
 }
 
 fn waiting(app: &App, signed: &Signed, id: &str) -> Result<Arc<Staged>, ConsoleError> {
@@ -197,14 +198,13 @@ async fn bad(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>
             _ => None,
         })
         .collect();
-    let header = [t("imports.line"), heading_of("name"), t("imports.why")];
+    let header = [t("imports.line"), LAYOUT.heading("name"), t("imports.why")];
     Ok(file(tianyin_sheets::csv(&header, &rows, false), CSV, "import-faults.csv"))
 }
 
 async fn blank(signed: Signed) -> Answer {
     allowed(&signed)?;
-    let header = COLUMNS.map(heading_of);
-    let bytes = tianyin_sheets::xlsx(t("operators.title"), &header, &[])
+    let bytes = tianyin_sheets::xlsx(t("operators.title"), &LAYOUT.headings(), &[])
         .map_err(|e| AppError::internal(anyhow::anyhow!(e)))?;
     Ok(file(bytes, XLSX, "operator-list.xlsx"))
 }
@@ -219,7 +219,7 @@ async fn export_csv(
     // Some programs of agencies read nothing else.
     let gb18030 = query.encoding == "gb18030";
     let bytes = tianyin_sheets::csv(&headings(), &rows, gb18030);
-    Ok(file(bytes, if gb18030 { "text/csv; charset=gb18030" } else { CSV }, "operator-list.csv"))
+    Ok(file(bytes, if gb18030 { CSV_GB18030 } else { CSV }, "operator-list.csv"))
 }
 
 async fn export_xlsx(
@@ -250,11 +250,8 @@ struct Filter {
 /// The columns of an import, so that a sheet that went out can come back, and three more.
 fn headings() -> Vec<&'static str> {
     let more = ["sheet.code", "sheet.status", "sheet.registered_at"];
-    COLUMNS
-        .iter()
-        .map(|c| heading_of(c))
-        .chain(more.map(|k| t_static(k).unwrap_or_default()))
-        .collect()
+    let more = more.map(|k| t_static(k).unwrap_or_default());
+    LAYOUT.headings().into_iter().chain(more).collect()
 }
 
 /// Everything of the list as it is filtered, as far as the person sees it. It goes on record first.
@@ -296,6 +293,7 @@ fn cells(one: &Operator) -> Vec<String> {
     ]
 }
 
+/// A file that is not kept by caches.
 pub(super) fn file(bytes: Vec<u8>, media: &'static str, name: &str) -> Response {
     let mut response = bytes.into_response();
     let headers = response.headers_mut();

@@ -20,6 +20,7 @@ mod account_totp;
 mod activities;
 mod agencies;
 mod apply;
+mod bans;
 mod base_map;
 mod blobs;
 mod brands;
@@ -32,6 +33,9 @@ mod handbook;
 mod health;
 mod id_cards;
 mod import;
+mod input_edit;
+mod input_import;
+mod input_pick;
 mod inputs;
 mod issue;
 mod live;
@@ -100,6 +104,10 @@ pub fn router() -> Router<Arc<App>> {
         .merge(certifications::router())
         .merge(id_cards::router())
         .merge(inputs::router())
+        .merge(input_edit::router())
+        .merge(input_import::router())
+        .merge(input_pick::router())
+        .merge(bans::router())
         .merge(lots::router())
         .merge(issue::router())
         .merge(typed_test::router())

@@ -5,6 +5,7 @@
 mod accounts;
 mod applications;
 mod imports;
+mod inputs;
 mod operators;
 mod register;
 mod sign_in;

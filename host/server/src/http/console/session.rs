@@ -26,7 +26,7 @@ const FLASH_COOKIE: &str = "tianyin_flash";
 /// Longest message kept in a cookie, in characters.
 const FLASH_CHARS_MAX: usize = 300;
 /// Fields of one form.
-const FIELDS_MAX: usize = 256;
+const FIELDS_MAX: usize = 512;
 
 /// A signed-in person. Without a session the browser is sent to sign in, before set-up to the page
 /// that says how to set up.

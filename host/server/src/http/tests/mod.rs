@@ -5,6 +5,7 @@ mod api;
 mod blobs;
 mod conflict;
 mod frame;
+mod inputs;
 mod scan;
 mod tls;
 mod tokens;
