@@ -14,10 +14,12 @@ use crate::{
     base_map::LayBaseMap,
     brand::{AddBrand, ChangeBrand, CloseBrand, EndBrandLicence, LicenseBrand},
     card::IssueCard,
+    cell::{CellData, ChangeCell, EndCell},
     certificate::{IssueCertificate, VoidCertificate},
     certification::{AddCertification, EndCertification},
     code::{CodeChecked, ScanCount},
     county::ConfigureCounty,
+    delegation::{DelegateOperators, EndDelegation},
     device::{ApproveDevice, DisableDevice, PairDevice, ScanLot},
     document::{CloseDocument, FileDocument},
     id_card::{PublishIdCard, ReviewIdCard, SaveIdCard, SubmitIdCard, WithdrawIdCard},
@@ -100,6 +102,11 @@ pub enum Command {
     PublishIdCard(PublishIdCard),
     WithdrawIdCard(WithdrawIdCard),
     LayBaseMap(LayBaseMap),
+    DelegateOperators(DelegateOperators),
+    EndDelegation(EndDelegation),
+    AddCell(CellData),
+    ChangeCell(ChangeCell),
+    EndCell(EndCell),
 }
 
 impl Command {

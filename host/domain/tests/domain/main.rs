@@ -4,7 +4,9 @@
 mod activities;
 mod authorisations;
 mod authorise;
+mod cells;
 mod certificates;
+mod delegations;
 mod devices;
 mod documents;
 mod farm;

@@ -52,6 +52,8 @@ pub struct Session {
     pub user: User,
     /// The user as actor.
     pub actor: Actor,
+    /// Version of what its sight was read from.
+    pub(super) sight: u64,
     /// Value of the hidden form field that proves a form came from our page.
     pub form_token: String,
     /// When it ends at the latest.
@@ -233,7 +235,8 @@ impl App {
         let Some(user) = self.user_with_password(&user.username, old, &keys).await? else {
             return Err(DomainError::field("password_now", "wrong_old_password").into());
         };
-        self.reset_password(&user.actor(), &user.username, new).await
+        let actor = user.actor(&self.store)?;
+        self.reset_password(&actor, &user.username, new).await
     }
 
     /// Sessions that have not ended.
@@ -258,7 +261,7 @@ impl App {
         };
         self.forget_failures(&keys[0]);
         self.note_sign_in(&user, AccessKind::SignIn, address).await;
-        Ok(self.start_session(user, address))
+        self.start_session(user, address)
     }
 
     /// The session of a token, when it is still good; counts as activity.
@@ -271,7 +274,14 @@ impl App {
             return None;
         }
         session.last_seen = Instant::now();
-        Some(session.clone())
+        let mut session = session.clone();
+        drop(sessions);
+        if self.renew_sight(&mut session)
+            && let Some(kept) = self.accounts.sessions.lock().get_mut(&key)
+        {
+            (kept.actor, kept.sight) = (session.actor.clone(), session.sight);
+        }
+        Some(session)
     }
 
     /// Ends a session.
@@ -333,13 +343,19 @@ impl App {
         }
     }
 
-    pub(super) fn start_session(&self, user: User, address: IpAddr) -> (String, Session) {
+    pub(super) fn start_session(
+        &self,
+        user: User,
+        address: IpAddr,
+    ) -> Result<(String, Session), AppError> {
         let token = new_token();
         let now = Instant::now();
         let session = Session {
             id: new_token(),
             address,
-            actor: user.actor(),
+            // Read before the sight itself: see there.
+            sight: self.sight_version(&user)?,
+            actor: user.actor(&self.store)?,
             user,
             form_token: new_token(),
             expires_in: SESSION_MAX,
@@ -354,7 +370,7 @@ impl App {
             sessions.remove(&oldest);
         }
         sessions.insert(sha256_hex(token.as_bytes()), session.clone());
-        (token, session)
+        Ok((token, session))
     }
 
     /// Puts the hash of a password, or PIN, into the vault; its token.

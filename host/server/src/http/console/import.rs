@@ -31,7 +31,7 @@ use crate::texts::{t, t_static};
 const BAD_SHOWN: usize = 100;
 /// Rows of one export.
 const EXPORT_ROWS_MAX: usize = 100_000;
-const CSV: &str = "text/csv; charset=utf-8";
+pub(super) const CSV: &str = "text/csv; charset=utf-8";
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
 pub fn router() -> Router<Arc<App>> {
@@ -296,7 +296,8 @@ fn cells(one: &Operator) -> Vec<String> {
     ]
 }
 
-fn file(bytes: Vec<u8>, media: &'static str, name: &str) -> Response {
+/// A file as an answer.
+pub(super) fn file(bytes: Vec<u8>, media: &'static str, name: &str) -> Response {
     let mut response = bytes.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));

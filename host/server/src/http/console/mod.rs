@@ -17,10 +17,14 @@ mod accesses;
 mod account;
 mod activities;
 mod agencies;
+mod agencies_start;
+mod agency;
 mod apply;
 mod base_map;
 mod blobs;
 mod brands;
+mod cell;
+mod cells;
 mod certificates;
 mod certifications;
 mod devices;
@@ -105,6 +109,10 @@ pub fn router() -> Router<Arc<App>> {
         .merge(print_jobs::router())
         .merge(account::router())
         .merge(agencies::router())
+        .merge(agencies_start::router())
+        .merge(agency::router())
+        .merge(cells::router())
+        .merge(cell::router())
         .merge(users::router())
         .merge(user::router())
         .merge(settings::router())

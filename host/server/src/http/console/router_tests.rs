@@ -7,6 +7,7 @@ mod applications;
 mod imports;
 mod operators;
 mod register;
+mod supervision;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
