@@ -64,6 +64,11 @@ fn set_up(person: &Person<'_>, appliance: &Appliance) {
     person.press(form, "完成设置", "设置完成");
     person.picture("start");
 
+    // Every body and station of the county at one press.
+    person.go("/agencies/start");
+    person.picture("agencies-start");
+    person.press("form[action='/agencies/start']", "建立勾选的机构", "机构已建立");
+
     // Out and in again.
     browser.click_css("details.who summary").unwrap();
     person.press("form[action='/sign-out']", "退出登录", "您已退出登录");
@@ -328,6 +333,10 @@ fn every_page_of_the_demo_county() {
         ("devices", "/devices".to_owned(), "花石站检测仪"),
         ("messages", "/messages".to_owned(), "死信"),
         ("agencies", "/agencies".to_owned(), "监管站"),
+        ("agency", format!("/agencies/{}", first("/agencies")), "变更记录"),
+        ("agencies-start", "/agencies/start".to_owned(), "都已建立"),
+        ("cells", "/cells".to_owned(), "没有网格的乡镇"),
+        ("cell-new", "/cells/new".to_owned(), "责任人姓名"),
         ("users", "/users".to_owned(), "示例业务员"),
         ("user", format!("/users/{}", first("/users")), "账号变更"),
         ("accesses", "/accesses".to_owned(), "示例管理员"),

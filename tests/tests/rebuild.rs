@@ -8,7 +8,7 @@ use tianyin_tests::appliance::Setting;
 use tianyin_tests::device::{Printer, Sample};
 use tianyin_tests::{Appliance, journey, until};
 
-const LISTS: [&str; 14] = [
+const LISTS: [&str; 15] = [
     "/operators",
     "/sites",
     "/products",
@@ -23,6 +23,7 @@ const LISTS: [&str; 14] = [
     "/authorisations",
     "/users",
     "/agencies",
+    "/cells",
 ];
 
 fn lists(appliance: &Appliance) -> Vec<(&'static str, Vec<Value>)> {

@@ -1,6 +1,9 @@
 //! Who gives a command, and how far that reaches.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::agency::AgencyKind;
 use crate::token::Via;
@@ -21,31 +24,66 @@ pub enum Role {
 }
 
 /// Which rows an actor may see and touch.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Scope {
     /// Region-code prefix (GB/T 2260 and township digits); `Some("")` is everything, `None` nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub area: Option<String>,
     /// Operators the actor acts for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub operators: Vec<String>,
+    #[serde(default)]
+    pub operators: BTreeSet<String>,
+    /// Service point that the operators are delegated to.
+    #[serde(default)]
+    pub through: Option<String>,
+}
+
+/// Operators seen through a service point are hundreds, and which they were is in the lines before: a
+/// line names the service point only. Other scopes are written as ever.
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let operators = Some(&self.operators).filter(|o| !o.is_empty() && self.through.is_none());
+        let mut out = serializer.serialize_struct("Scope", 3)?;
+        match &self.area {
+            Some(area) => out.serialize_field("area", area)?,
+            None => out.skip_field("area")?,
+        }
+        match operators {
+            Some(operators) => out.serialize_field("operators", operators)?,
+            None => out.skip_field("operators")?,
+        }
+        match &self.through {
+            Some(agency) => out.serialize_field("through", agency)?,
+            None => out.skip_field("through")?,
+        }
+        out.end()
+    }
 }
 
 impl Scope {
     /// Sees everything in the county.
     pub fn everything() -> Self {
-        Self { area: Some(String::new()), operators: Vec::new() }
+        Self::area("")
+    }
+
+    /// Sees the rows of an area.
+    pub fn area(prefix: impl Into<String>) -> Self {
+        Self { area: Some(prefix.into()), ..Self::default() }
+    }
+
+    /// Sees the rows of operators that are delegated to a service point.
+    pub fn delegated(agency: impl Into<String>, operators: BTreeSet<String>) -> Self {
+        Self { area: None, operators, through: Some(agency.into()) }
     }
 
     /// Sees one operator's rows only.
     pub fn operator(id: impl Into<String>) -> Self {
-        Self { area: None, operators: vec![id.into()] }
+        Self { operators: [id.into()].into(), ..Self::default() }
     }
 
     /// Whether a row of this area and owning operator is in sight.
     pub fn covers(&self, area: &str, owner: &str) -> bool {
         self.area.as_deref().is_some_and(|prefix| area.starts_with(prefix))
-            || (!owner.is_empty() && self.operators.iter().any(|o| o == owner))
+            || (!owner.is_empty() && self.operators.contains(owner))
     }
 }
 

@@ -50,6 +50,10 @@ pub struct Agency {
     pub kind: AgencyKind,
     /// Region code it is responsible for.
     pub area: String,
+    /// Its people see the operators delegated to it and no others. Service points of earlier
+    /// versions see their area until the first delegation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delegated_only: bool,
 }
 
 /// All agencies by area.
@@ -99,6 +103,7 @@ pub(crate) fn add(ctx: &mut Context<'_>, c: AddAgency) -> Result<Agency, DomainE
     let agency = Agency {
         id: new_id("agy", ctx.time, ctx.random),
         name: name.into(),
+        delegated_only: c.kind == AgencyKind::ServicePoint,
         kind: c.kind,
         area: c.area,
     };

@@ -9,9 +9,11 @@ use crate::application;
 use crate::authorisation::Authorisation;
 use crate::base_map;
 use crate::brand::{self, Brand, BrandLicence};
+use crate::cell::Cell;
 use crate::certificate::{Certificate, CertificateStatus};
 use crate::certification::Certification;
 use crate::code::{self, Code};
+use crate::delegation::{self, Delegation};
 use crate::device::{Bench, Device, DeviceStatus};
 use crate::document::Document;
 use crate::event::Event;
@@ -36,7 +38,10 @@ use crate::user::{self, User};
 pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), StateError> {
     match event {
         Event::CountyConfigured(e) => o.put(e),
-        Event::AgencyAdded(e) => o.put(e),
+        Event::AgencyAdded(e) => {
+            remember(o, root("agency", &e.id))?;
+            o.put(e)
+        }
         Event::AccessNoted(e) => apply_access(o, e),
         Event::UserAdded(e) => {
             if let Some(operator) = &e.operator {
@@ -238,6 +243,28 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         Event::ScansCounted(e) => code::apply_scans(o, e),
         Event::CodeChecked(e) => code::apply_check(o, e, time),
         Event::Answered(e) => o.put(e),
+        Event::OperatorDelegated(e) => {
+            change_delegations(o, &e.agency, &e.operator)?;
+            o.update::<Agency>(&e.agency, |agency| agency.delegated_only = true)?;
+            o.put(e)
+        }
+        Event::DelegationEnded(e) => {
+            change_delegations(o, &e.agency, &e.operator)?;
+            let id = delegation::key(&e.agency, &e.operator);
+            o.update::<Delegation>(&id, |one| one.ended = Some(e.reason.clone()))
+        }
+        Event::CellAdded(e) => {
+            change_cell(o, &e.id)?;
+            o.put(e)
+        }
+        Event::CellChanged(e) => {
+            change_cell(o, &e.cell.id)?;
+            o.put(&e.cell)
+        }
+        Event::CellEnded(e) => {
+            change_cell(o, &e.cell)?;
+            o.update::<Cell>(&e.cell, |cell| cell.ended = Some(e.reason.clone()))
+        }
     }
 }
 
@@ -411,6 +438,18 @@ fn apply_revocation(o: &mut Overlay<'_>, id: &str, time: Time) -> Result<(), Sta
         operator.clone_from(&a.operator);
     })?;
     change(o, "operator", &operator)
+}
+
+/// The sight of the service point's people is another one from this line on.
+fn change_delegations(o: &mut Overlay<'_>, agency: &str, operator: &str) -> Result<(), StateError> {
+    o.touch(root("agency", agency));
+    remember(o, root("agency", agency))?;
+    remember(o, root("operator", operator))
+}
+
+fn change_cell(o: &mut Overlay<'_>, id: &str) -> Result<(), StateError> {
+    o.touch(root("cell", id));
+    remember(o, root("cell", id))
 }
 
 fn apply_certificate(o: &mut Overlay<'_>, c: &Certificate) -> Result<(), StateError> {

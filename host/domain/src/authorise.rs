@@ -1,12 +1,14 @@
 //! Who may do what: role × agency × scope, in one function, deny by default.
 
 use crate::actor::{Actor, Role, Scope};
-use crate::agency::AgencyKind;
+use crate::agency::{Agency, AgencyKind};
 use crate::authorisation::Authorisation;
 use crate::brand::{Brand, BrandLicence};
+use crate::cell::Cell;
 use crate::certificate::Certificate;
 use crate::certification::Certification;
 use crate::command::{Command, CommandKind};
+use crate::delegation;
 use crate::document::Document;
 use crate::error::DomainError;
 use crate::id_card::IdCard;
@@ -36,8 +38,12 @@ pub fn authorise(actor: &Actor, command: &Command, state: &dyn State) -> Result<
             }
             may(*role, *office, command.kind())
                 && match command {
-                    Command::RegisterOperator(c) => scope.covers(&c.area, ""),
-                    Command::ChangeOperator(c) => scope.covers(&c.data.area, &c.operator),
+                    Command::RegisterOperator(c) => sight(scope, state).registers_in(&c.area)?,
+                    Command::ChangeOperator(c) => {
+                        sight(scope, state).covers(&c.data.area, &c.operator)?
+                    }
+                    Command::AddCell(c) => scope.covers(&c.area, ""),
+                    Command::ChangeCell(c) => scope.covers(&c.data.area, ""),
                     Command::RecordTest(c) => is_typed(c),
                     // A brand that no operator owns is the county's or the township's to keep.
                     Command::AddBrand(c) if c.owner.is_none() => scope.covers(&c.area, ""),
@@ -52,7 +58,7 @@ pub fn authorise(actor: &Actor, command: &Command, state: &dyn State) -> Result<
         return Err(DomainError::Forbidden { action: command.name() });
     }
     match actor {
-        Actor::User { scope, .. } => Sight { scope, state }.of(command),
+        Actor::User { scope, .. } => sight(scope, state).of(command),
         _ => Ok(()),
     }
 }
@@ -97,6 +103,9 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
             &[Administrator, Clerk, Officer, Producer]
         }
         IssueCertificate | VoidCertificate => &[Administrator, Clerk, Producer],
+        DelegateOperators | EndDelegation | AddCell | ChangeCell | EndCell => {
+            &[Administrator, Clerk]
+        }
         PairDevice | ScanLot | ReceiveMessage | SettleMessage | EndPrint | CountScans
         | CheckCode | ApplyOperator | NoteAccess | UseRecovery | NoteTokenUse => &[],
     }
@@ -113,7 +122,9 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
         | RevokeToken => &AgencyKind::ALL,
         // A service point works with growers that it knows; it needs no register of phones.
         RevealContact => &[Supervision, Testing, Enforcement, Station],
-        AddAgency => &[Supervision, Station],
+        AddAgency | DelegateOperators | EndDelegation | AddCell | ChangeCell | EndCell => {
+            &[Supervision, Station]
+        }
         AssignTest => &[Supervision, Testing, Station],
         RecordTest => &[Supervision, Testing, Station, ServicePoint],
         VoidCertificate => &[Supervision, Enforcement, Station],
@@ -160,7 +171,31 @@ struct Sight<'a> {
     state: &'a dyn State,
 }
 
+fn sight<'a>(scope: &'a Scope, state: &'a dyn State) -> Sight<'a> {
+    Sight { scope, state }
+}
+
 impl Sight<'_> {
+    /// Whether a row is in sight. What a service point may touch is asked of the record, not of the
+    /// actor: a session may be older than the end of a delegation.
+    fn covers(&self, area: &str, owner: &str) -> Result<bool, DomainError> {
+        match &self.scope.through {
+            Some(agency) => {
+                Ok(!owner.is_empty() && delegation::is_in_force(self.state, agency, owner)?)
+            }
+            None => Ok(self.scope.covers(area, owner)),
+        }
+    }
+
+    /// Whether new operators of an area are registered by such people; a service point has those of its
+    /// township, or of the township that its village is in.
+    fn registers_in(&self, area: &str) -> Result<bool, DomainError> {
+        let Some(agency) = &self.scope.through else { return Ok(self.scope.covers(area, "")) };
+        let agency: Option<Agency> = self.state.get(agency)?;
+        let fits = |own: &str| area.starts_with(own) || (area.len() >= 9 && own.starts_with(area));
+        Ok(agency.is_some_and(|agency| fits(&agency.area)))
+    }
+
     /// Every row that a command speaks of must be in sight; county-wide matters speak of none.
     fn of(&self, command: &Command) -> Result<(), DomainError> {
         match command {
@@ -211,6 +246,21 @@ impl Sight<'_> {
             Command::ReviewIdCard(c) => self.row::<IdCard>(&c.id_card),
             Command::PublishIdCard(c) => self.row::<IdCard>(&c.id_card),
             Command::WithdrawIdCard(c) => self.row::<IdCard>(&c.id_card),
+            Command::DelegateOperators(c) => {
+                self.row::<Agency>(&c.agency)?;
+                self.rows::<Operator>(&c.operators)
+            }
+            // Its operator may have moved away since.
+            Command::EndDelegation(c) => self.row::<Agency>(&c.agency),
+            Command::AddCell(c) => self.rows::<Operator>(&c.operators),
+            Command::ChangeCell(c) => {
+                self.row::<Cell>(&c.cell)?;
+                // Those named so far may stay, whoever named them.
+                let now: Option<Cell> = self.state.get(&c.cell)?;
+                let known = now.map(|cell| cell.data.operators).unwrap_or_default();
+                self.rows::<Operator>(c.data.operators.difference(&known))
+            }
+            Command::EndCell(c) => self.row::<Cell>(&c.cell),
             _ => Ok(()),
         }
     }
@@ -219,10 +269,17 @@ impl Sight<'_> {
     /// noun: nobody learns from the answer what others have.
     fn row<E: Entity>(&self, id: &str) -> Result<(), DomainError> {
         match self.state.get::<E>(id)? {
-            Some(row) if !self.scope.covers(row.area(), row.owner()) => {
+            Some(row) if !self.covers(row.area(), row.owner())? => {
                 Err(DomainError::NotFound { noun: E::TABLE.0, id: id.chars().take(64).collect() })
             }
             _ => Ok(()),
         }
+    }
+
+    fn rows<'i, E: Entity>(
+        &self,
+        ids: impl IntoIterator<Item = &'i String>,
+    ) -> Result<(), DomainError> {
+        ids.into_iter().try_for_each(|id| self.row::<E>(id))
     }
 }

@@ -14,10 +14,12 @@ use crate::{
     base_map::LayBaseMap,
     brand::{AddBrand, ChangeBrand, CloseBrand, EndBrandLicence, LicenseBrand},
     card::IssueCard,
+    cell::{CellData, ChangeCell, EndCell},
     certificate::{IssueCertificate, VoidCertificate},
     certification::{AddCertification, EndCertification},
     code::{CodeChecked, ScanCount},
     county::ConfigureCounty,
+    delegation::{DelegateOperators, EndDelegation},
     device::{ApproveDevice, DisableDevice, PairDevice, ScanLot},
     document::{CloseDocument, FileDocument},
     id_card::{PublishIdCard, ReviewIdCard, SaveIdCard, SubmitIdCard, WithdrawIdCard},
@@ -113,6 +115,11 @@ pub enum Command {
     RevealContact(RevealContact),
     ReviseInput(ReviseInput),
     CloseInput(CloseInput),
+    DelegateOperators(DelegateOperators),
+    EndDelegation(EndDelegation),
+    AddCell(CellData),
+    ChangeCell(ChangeCell),
+    EndCell(EndCell),
 }
 
 impl Command {

@@ -12,9 +12,9 @@ use crate::state::{Entity, Entry, State, Table};
 use crate::test::{Recorded, TestVerdict};
 use crate::time::Time;
 use crate::{
-    access, activity, agency, application, authorisation, base_map, brand, card, certificate,
-    certification, code, county, device, document, id_card, input, login, lot, message, operator,
-    policy, print_job, product, shop_link, site, test, token, user,
+    access, activity, agency, application, authorisation, base_map, brand, card, cell, certificate,
+    certification, code, county, delegation, device, document, id_card, input, login, lot, message,
+    operator, policy, print_job, product, shop_link, site, test, token, user,
 };
 
 /// What the noun files get to decide with.
@@ -121,7 +121,11 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
             Ok(Decision::one(c.user.clone(), Event::ActiveChanged(c)))
         }
         Command::RegisterOperator(c) => {
-            made(operator::register(ctx, c)?, Event::OperatorRegistered)
+            let operator = operator::register(ctx, c)?;
+            let delegated = delegation::of_registrar(ctx, &operator)?;
+            let mut decision = made(operator, Event::OperatorRegistered)?;
+            decision.events.extend(delegated.map(Event::OperatorDelegated));
+            Ok(decision)
         }
         Command::ChangeOperator(c) => {
             let c = operator::change(ctx, c)?;
@@ -242,6 +246,28 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
             let mut decision = Decision::one(id, Event::TestAssigned(assigned));
             decision.events.extend(hold);
             Ok(decision)
+        }
+        Command::DelegateOperators(c) => {
+            let begun = delegation::begin(ctx, &c)?;
+            if begun.is_empty() {
+                return Ok(Decision::nothing(c.agency, "known"));
+            }
+            let events = begun.into_iter().map(Event::OperatorDelegated).collect();
+            Ok(Decision { events, id: c.agency, note: "" })
+        }
+        Command::EndDelegation(c) => {
+            let c = delegation::end(ctx, c)?;
+            let id = delegation::key(&c.agency, &c.operator);
+            Ok(Decision::one(id, Event::DelegationEnded(c)))
+        }
+        Command::AddCell(c) => made(cell::add(ctx, c)?, Event::CellAdded),
+        Command::ChangeCell(c) => {
+            let changed = cell::change(ctx, c)?;
+            Ok(Decision::one(changed.cell.id.clone(), Event::CellChanged(changed)))
+        }
+        Command::EndCell(c) => {
+            let c = cell::end(ctx, c)?;
+            Ok(Decision::one(c.cell.clone(), Event::CellEnded(c)))
         }
         Command::ChangeSite(c) => {
             let c = site::change(ctx, c)?;

@@ -12,10 +12,12 @@ use crate::{
     base_map::LayBaseMap,
     brand::{Brand, BrandLicence, ChangeBrand, CloseBrand, EndBrandLicence},
     card::Card,
+    cell::{Cell, CellChanged, EndCell},
     certificate::{Certificate, VoidCertificate},
     certification::{Certification, EndCertification},
     code::{CodeChecked, ScansCounted},
     county::County,
+    delegation::{Delegation, EndDelegation},
     device::{Device, DisableDevice, ScanLot},
     document::{CloseDocument, Document},
     id_card::{IdCardPublished, IdCardSaved, IdCardSubmitted, ReviewIdCard, WithdrawIdCard},
@@ -180,6 +182,16 @@ pub enum Event {
     InputRevised(Input),
     #[serde(rename = "input.closed")]
     InputClosed(Input),
+    #[serde(rename = "operator.delegated")]
+    OperatorDelegated(Delegation),
+    #[serde(rename = "operator.delegation_ended")]
+    DelegationEnded(EndDelegation),
+    #[serde(rename = "cell.added")]
+    CellAdded(Cell),
+    #[serde(rename = "cell.changed")]
+    CellChanged(CellChanged),
+    #[serde(rename = "cell.ended")]
+    CellEnded(EndCell),
 }
 
 /// Events as they stand on a journal line.

@@ -8,11 +8,12 @@ use crate::agency::{self, Agency, AgencyKind, Allocation};
 use crate::check::Check;
 use crate::county::{COUNTY_ID, County};
 use crate::decide::Context;
+use crate::delegation;
 use crate::error::DomainError;
 use crate::id::new_id;
 use crate::login::{self, Login};
 use crate::policy::Policy;
-use crate::state::{Entity, Entry, Index, Table};
+use crate::state::{Entity, Entry, Index, State, StateError, Table};
 use crate::time::Time;
 
 /// A user.
@@ -47,15 +48,33 @@ pub struct User {
 }
 
 impl User {
-    /// The user as an actor.
-    pub fn actor(&self) -> Actor {
+    /// The user as an actor, with the sight it has now: that of a service point's people changes with
+    /// every delegation.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn actor(&self, state: &dyn State) -> Result<Actor, StateError> {
         let scope = match (&self.role, &self.operator) {
             (Role::Producer, Some(operator)) => Scope::operator(operator),
             (Role::Producer, None) => Scope::default(),
-            _ => Scope { area: Some(self.area.clone()), operators: Vec::new() },
+            _ => match self.service_point(state)? {
+                Some(agency) => {
+                    let operators = delegation::operators_of(state, &agency.id)?;
+                    Scope::delegated(agency.id, operators)
+                }
+                None => Scope::area(&self.area),
+            },
         };
         let (id, role, office) = (self.id.clone(), self.role, self.office);
-        Actor::User { id, role, scope, office, token: None }
+        Ok(Actor::User { id, role, scope, office, token: None })
+    }
+
+    /// The service point whose delegations are all that the user sees.
+    fn service_point(&self, state: &dyn State) -> Result<Option<Agency>, StateError> {
+        let (Some(id), Some(AgencyKind::ServicePoint)) = (&self.agency, self.office) else {
+            return Ok(None);
+        };
+        Ok(state.get::<Agency>(id)?.filter(|agency| agency.delegated_only))
     }
 
     /// Whether the user works for the county's supervision, which settings and devices belong to.

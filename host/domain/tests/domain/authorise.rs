@@ -1,16 +1,20 @@
 //! The whole table of who may give which command, and the property behind every sight.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use strum::IntoEnumIterator as _;
 use tianyin_domain::access::{AccessKind, NoteAccess};
-use tianyin_domain::agency::{AddAgency, AgencyKind};
+use tianyin_domain::agency::{self, AddAgency, Agency, AgencyKind};
 use tianyin_domain::application::{ApplyOperator, WithdrawOperator};
 use tianyin_domain::authorisation::RevokeAuthorisation;
 use tianyin_domain::authorise::{authorise, group_of, roles_of};
 use tianyin_domain::card::IssueCard;
+use tianyin_domain::cell::{CellData, ChangeCell, EndCell};
 use tianyin_domain::certificate::VoidCertificate;
 use tianyin_domain::code::CodeChecked;
 use tianyin_domain::command::CommandKind;
+use tianyin_domain::delegation::{DelegateOperators, EndDelegation};
 use tianyin_domain::device::{DeviceKind, DisableDevice, PairDevice, ScanLot};
 use tianyin_domain::document::CloseDocument;
 use tianyin_domain::login::{RemoveTotp, UseRecovery};
@@ -49,13 +53,35 @@ fn actors(farm: &Farm) -> Vec<(&'static str, Actor)> {
         ("clerk of the enforcement body", office(Role::Clerk, AgencyKind::Enforcement)),
         ("officer of the station", office(Role::Officer, AgencyKind::Station)),
         ("administrator of a service point", office(Role::Administrator, AgencyKind::ServicePoint)),
+        ("the same, delegated", delegated(POINT)),
+        ("the same, others delegated", delegated("agy_none")),
     ]
+}
+
+/// Service point of the samples, which has their operator.
+const POINT: &str = "示例服务站点";
+
+/// Somebody of a service point of this name that sees the operators delegated to it.
+fn delegated(point: &str) -> Actor {
+    let scope = Scope::delegated(point, BTreeSet::new());
+    let office = Some(AgencyKind::ServicePoint);
+    Actor::User { id: "usr_office".into(), role: Role::Administrator, scope, office }
+}
+
+/// The actor with the id of the service point in place of its name, as it is known after the samples.
+fn settled(actor: Actor, farm: &Farm) -> Actor {
+    let Actor::User { id, role, mut scope, office } = actor else { return actor };
+    if scope.through.as_deref() == Some(POINT) {
+        let point: Option<Agency> = farm.world.state().find(agency::BY_NAME, POINT).unwrap();
+        scope.through = point.map(|point| point.id);
+    }
+    Actor::User { id, role, scope, office }
 }
 
 /// Somebody of an agency.
 fn office(role: Role, kind: AgencyKind) -> Actor {
     let area = if kind.is_county_wide() { "" } else { TOWNSHIP };
-    let scope = Scope { area: Some(area.into()), operators: vec![] };
+    let scope = Scope::area(area);
     let (id, office) = ("usr_office".into(), Some(kind));
     Actor::User { id, role, scope, office, token: None }
 }
@@ -69,34 +95,40 @@ fn expected(command: &Command) -> &'static str {
         | Command::DisableDevice(_)
         | Command::LayBaseMap(_)
         | Command::SetPolicy(_)
-        | Command::ReplayMessage(_) => "y fff ff ff y fffff",
+        | Command::ReplayMessage(_) => "y fff ff ff y fffffff",
         // Nobody else has the phone: of the columns none is user `usr_1`.
-        Command::EnrolTotp(_) => "f fff ff ff y fffff",
-        Command::MakeToken(_) | Command::RevokeToken(_) => "y yyy yy ff y yyyyy",
-        Command::RevealContact(_) => "y yff yh ff y yyyyf",
+        Command::EnrolTotp(_) => "f fff ff ff y fffffff",
+        Command::MakeToken(_) | Command::RevokeToken(_) => "y yyy yy ff y yyyyyyy",
+        Command::RevealContact(_) => "y yff yh ff y yyyyfff",
         Command::AddUser(_)
         | Command::SetUserActive(_)
         | Command::RemoveTotp(_)
-        | Command::ChangeCredential(_) => "y fff ff ff y ffffy",
+        | Command::ChangeCredential(_) => "y fff ff ff y ffffyyy",
+
+        // Delegating and drawing cells is for those above the service points.
+        Command::DelegateOperators(_) | Command::EndDelegation(_) | Command::EndCell(_) => {
+            "y yff yh ff y fffffff"
+        }
+        Command::AddCell(_) | Command::ChangeCell(_) => "y yff yf ff y fffffff",
 
         Command::AddInput(_) | Command::ReviseInput(_) | Command::CloseInput(_) => {
-            "y yff yy ff y yffff"
+            "y yff yy ff y yffffff"
         }
-        Command::RegisterOperator(_) => "y yff yf ff y yffyy",
-        Command::ChangeOperator(_) => "y yyf yf ff y yffyy",
-        Command::WithdrawOperator(_) => "f fyh ff ff y fffff",
-        Command::IssueCard(_) => "y yff yh ff y ffffy",
-        Command::FileDocument(_) | Command::CloseDocument(_) => "y yyh yh ff y yffyy",
+        Command::RegisterOperator(_) => "y yff yf ff y yffyyyf",
+        Command::ChangeOperator(_) => "y yyf yf ff y yffyyyf",
+        Command::WithdrawOperator(_) => "f fyh ff ff y fffffff",
+        Command::IssueCard(_) => "y yff yh ff y ffffyyh",
+        Command::FileDocument(_) | Command::CloseDocument(_) => "y yyh yh ff y yffyyyh",
         Command::ReviewOperator(_)
         | Command::GrantAuthorisation(_)
-        | Command::RevokeAuthorisation(_) => "y yff yh ff y fffff",
-        Command::AssignTest(_) => "y yff yh ff y fyfff",
+        | Command::RevokeAuthorisation(_) => "y yff yh ff y fffffff",
+        Command::AssignTest(_) => "y yff yh ff y fyfffff",
 
         Command::AddSite(_)
         | Command::AddProduct(_)
         | Command::OpenLot(_)
         | Command::RecordActivity(_)
-        | Command::QueuePrint(_) => "y yyh yh ff y yffyy",
+        | Command::QueuePrint(_) => "y yyh yh ff y yffyyyh",
         Command::ChangeSite(_)
         | Command::CloseSite(_)
         | Command::ChangeProduct(_)
@@ -106,20 +138,20 @@ fn expected(command: &Command) -> &'static str {
         | Command::AddShopLink(_)
         | Command::CloseShopLink(_)
         | Command::SaveIdCard(_)
-        | Command::SubmitIdCard(_) => "y yyh yh ff y yffyy",
+        | Command::SubmitIdCard(_) => "y yyh yh ff y yffyyyh",
         Command::AddBrand(_) | Command::ChangeBrand(_) | Command::CloseBrand(_) => {
-            "y yyh yh ff y yffyf"
+            "y yyh yh ff y yffyfff"
         }
         Command::LicenseBrand(_)
         | Command::EndBrandLicence(_)
         | Command::ReviewIdCard(_)
         | Command::PublishIdCard(_)
-        | Command::WithdrawIdCard(_) => "y yff yh ff y fffff",
-        Command::RecordTest(_) => "y yyh yh ff y yyfyy",
-        Command::IssueCertificate(_) => "y yyh yh ff y ffffy",
-        Command::VoidCertificate(_) => "y yyh yh ff y ffyff",
+        | Command::WithdrawIdCard(_) => "y yff yh ff y fffffff",
+        Command::RecordTest(_) => "y yyh yh ff y yyfyyyh",
+        Command::IssueCertificate(_) => "y yyh yh ff y ffffyyh",
+        Command::VoidCertificate(_) => "y yyh yh ff y ffyffff",
 
-        Command::ReceiveMessage(_) | Command::PairDevice(_) => "f fff ff yf y fffff",
+        Command::ReceiveMessage(_) | Command::PairDevice(_) => "f fff ff yf y fffffff",
 
         Command::ScanLot(_)
         | Command::SettleMessage(_)
@@ -129,8 +161,13 @@ fn expected(command: &Command) -> &'static str {
         | Command::NoteAccess(_)
         | Command::UseRecovery(_)
         | Command::NoteTokenUse(_)
-        | Command::CheckCode(_) => "f fff ff ff y fffff",
+        | Command::CheckCode(_) => "f fff ff ff y fffffff",
     }
+}
+
+/// A cell that takes a township as a whole.
+fn cell_of(area: &str) -> CellData {
+    CellData { name: area.into(), area: area.into(), whole: true, ..CellData::default() }
 }
 
 /// One of every command, all about the farm's own rows.
@@ -143,6 +180,12 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
     let authorisation = farm.world.ok(&clerk(), Command::GrantAuthorisation(grant(&farm.operator)));
     let (operator, lot) = (farm.operator.clone(), farm.lot.clone());
     let user = "usr_1".to_owned();
+    let point =
+        AddAgency { name: POINT.into(), kind: AgencyKind::ServicePoint, area: TOWNSHIP.into() };
+    let point = farm.world.ok(&admin(), Command::AddAgency(point));
+    let begin = DelegateOperators { agency: point.clone(), operators: vec![operator.clone()] };
+    farm.world.ok(&admin(), Command::DelegateOperators(begin));
+    let cell = farm.world.ok(&admin(), Command::AddCell(cell_of(TOWNSHIP)));
     let paper = documents::paper(farm);
     let document = farm.world.ok(&clerk(), Command::FileDocument(paper.clone()));
     let of_register = crate::register::samples(farm);
@@ -233,6 +276,22 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         Command::RevealContact(reveal(&operator)),
         revise_input(&farm.input, vec![]),
         close_input(&farm.input, "2026-11-01"),
+        Command::DelegateOperators(DelegateOperators {
+            agency: point.clone(),
+            operators: vec![operator.clone()],
+        }),
+        Command::EndDelegation(EndDelegation {
+            agency: point,
+            operator: operator.clone(),
+            reason: "错".into(),
+        }),
+        Command::AddCell(cell_of(TOWNSHIP)),
+        Command::ChangeCell(ChangeCell {
+            cell: cell.clone(),
+            data: cell_of(TOWNSHIP),
+            reason: "换人".into(),
+        }),
+        Command::EndCell(EndCell { cell, reason: "合并".into() }),
     ];
     samples.extend(of_register);
     samples
@@ -247,6 +306,7 @@ fn every_command_and_every_actor() {
         let row: String = expected(command).split(' ').collect();
         assert_eq!(row.len(), actors.len());
         for ((who, actor), letter) in actors.iter().zip(row.chars()) {
+            let actor = &settled(actor.clone(), &farm);
             let answer = match authorise(actor, command, farm.world.state()) {
                 Ok(()) => 'y',
                 Err(DomainError::Forbidden { action }) => {
@@ -348,7 +408,8 @@ fn a_test_out_of_sight_is_not_to_be_assigned() {
 fn a_producer_may_act_for_several_growers() {
     // A village service point acts for the growers that delegated to it.
     let mut farm = Farm::new();
-    let scope = Scope { area: None, operators: vec!["opr_other".into(), farm.operator.clone()] };
+    let scope =
+        Scope { operators: ["opr_other".into(), farm.operator.clone()].into(), ..Scope::default() };
     let point = user("usr_point", Role::Producer, scope);
     let lot = farm.lot.clone();
     let command = issue(&mut farm.world, request(&lot, "1"));
@@ -363,7 +424,8 @@ proptest! {
         operators in proptest::collection::vec("(|opr_a|opr_b)", 0..3),
         owner in "(|opr_a|opr_b|opr_c)",
     ) {
-        let scope = Scope { area: prefix.clone(), operators: operators.clone() };
+        let operators: BTreeSet<String> = operators.into_iter().collect();
+        let scope = Scope { area: prefix.clone(), operators: operators.clone(), through: None };
         let covers = scope.covers(&area, &owner);
         let in_area = prefix.as_ref().is_some_and(|p| area.get(..p.len()) == Some(p.as_str()));
         let owned = owner.starts_with("opr") && operators.contains(&owner);
@@ -371,7 +433,8 @@ proptest! {
         // More sight never hides a row; no sight shows none; the county's shows all.
         prop_assert!(Scope::everything().covers(&area, &owner));
         prop_assert!(!Scope::default().covers(&area, &owner));
-        let wider = Scope { area: prefix.map(|p| p.chars().take(4).collect()), operators };
+        let area_only = prefix.map(|p| p.chars().take(4).collect());
+        let wider = Scope { area: area_only, operators, through: None };
         prop_assert!(!covers || wider.covers(&area, &owner));
     }
 
@@ -380,7 +443,7 @@ proptest! {
         let roles = [Role::Administrator, Role::Clerk, Role::Officer, Role::Producer];
         let role = roles[usize::from(seed)];
         let mut farm = Farm::new();
-        let scope = Scope { area: Some(area), operators: vec![farm.operator.clone()] };
+        let scope = Scope { operators: [farm.operator.clone()].into(), ..Scope::area(area) };
         let actor = user("usr_x", role, scope);
         for command in samples(&mut farm) {
             if !roles_of(command.kind()).contains(&role) {

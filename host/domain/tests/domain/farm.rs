@@ -37,7 +37,7 @@ pub fn clerk() -> Actor {
 }
 
 pub fn clerk_of(area: &str) -> Actor {
-    user("usr_station", Role::Clerk, Scope { area: Some(area.into()), operators: vec![] })
+    user("usr_station", Role::Clerk, Scope::area(area))
 }
 
 pub fn producer(operator: &str) -> Actor {

@@ -185,7 +185,7 @@ fn an_applicant_corrects_and_takes_back_its_own_application_only() {
     assert_eq!(code::parse_operator_code(&user.username), CodeText::Valid(operator.code));
 
     let other = world.ok(&system(), apply("乙社", "91110000600037341L"));
-    let me = user.actor();
+    let me = user.actor(world.state()).unwrap();
     assert_eq!(world.no(&me, withdraw(&other)), "no operator");
     assert_eq!(world.no(&me, change(&other, data.clone())), "forbidden");
     world.ok(&clerk(), review(&id, OperatorStatus::Returned, "地址不详"));

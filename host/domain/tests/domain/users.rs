@@ -71,7 +71,7 @@ fn a_user_acts_with_its_own_sight() {
     let operator = Some(farm.operator.clone());
     let grower = AddUser { role: Role::Producer, operator, ..add("grower") };
     let cases = [
-        (station, Scope { area: Some(TOWNSHIP.into()), operators: vec![] }),
+        (station, Scope::area(TOWNSHIP)),
         (AddUser { area: String::new(), ..add("county") }, Scope::everything()),
         // A producer's area gives it no sight of its neighbours.
         (grower, Scope::operator(&farm.operator)),
@@ -79,7 +79,9 @@ fn a_user_acts_with_its_own_sight() {
     for (command, expected) in cases {
         let id = farm.world.ok(&admin(), Command::AddUser(command));
         let user: User = farm.world.get(&id);
-        let Actor::User { scope, .. } = user.actor() else { panic!("a user is a user") };
+        let Ok(Actor::User { scope, .. }) = user.actor(farm.world.state()) else {
+            panic!("a user is a user")
+        };
         assert_eq!(scope, expected, "{}", user.username);
     }
 }
@@ -108,7 +110,7 @@ impl Office {
             let first = AddUser { role: Role::Administrator, ..of(&agency, "admin") };
             let first = AddUser { username: format!("{kind:?}").to_lowercase(), ..first };
             let id = world.ok(&admin(), Command::AddUser(first));
-            administrators.push(world.get::<User>(&id).actor());
+            administrators.push(actor_of(&world, &id));
             agencies.push((kind, agency));
         }
         Self { world, agencies, administrators }
@@ -122,6 +124,10 @@ impl Office {
         let place = self.agencies.iter().position(|(k, _)| *k == kind).unwrap();
         self.administrators[place].clone()
     }
+}
+
+fn actor_of(world: &World, user: &str) -> Actor {
+    world.get::<User>(user).actor(world.state()).unwrap()
 }
 
 fn of(agency: &str, username: &str) -> AddUser {
@@ -184,7 +190,7 @@ fn nobody_reaches_into_another_agency() {
     let enforcement = office.administrator(AgencyKind::Enforcement);
     let own = office.administrator(AgencyKind::Testing);
     let id = office.world.ok(&own, Command::AddUser(of(&testing, "tester")));
-    let clerk = office.world.get::<User>(&id).actor();
+    let clerk = actor_of(&office.world, &id);
     let off = Command::SetUserActive(ActiveChanged { user: id.clone(), active: false });
     let password =
         |user: &str| Command::ChangeCredential(CredentialChanged::new(user, "sec_new", false));
@@ -226,7 +232,7 @@ fn credentials_and_activity() {
 
     let boss =
         world.ok(&system(), Command::AddUser(AddUser { role: Role::Administrator, ..add("boss") }));
-    let boss_actor = world.get::<User>(&boss).actor();
+    let boss_actor = actor_of(&world, &boss);
     assert_eq!(world.no(&boss_actor, active(&boss, false)), "cannot_deactivate_self");
     assert_eq!(world.no(&admin(), active("usr_no", false)), "no user");
 }

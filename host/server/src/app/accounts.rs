@@ -55,6 +55,8 @@ pub struct Session {
     pub user: User,
     /// The user as actor.
     pub actor: Actor,
+    /// Version of what its sight was read from.
+    pub(super) sight: u64,
     /// Value of the hidden form field that proves a form came from our page.
     pub form_token: String,
     /// When it ends at the latest.
@@ -103,12 +105,13 @@ fn due_of(user: &User, policy: &Policy, now: Time, gave_code: bool) -> Option<Du
 
 impl Session {
     /// One that begins now.
-    pub(super) fn new(user: User, address: IpAddr) -> Self {
+    fn new(actor: Actor, sight: u64, user: User, address: IpAddr) -> Self {
         let now = Instant::now();
         Self {
             id: new_token(),
             address,
-            actor: user.actor(),
+            sight,
+            actor,
             user,
             form_token: new_token(),
             expires_in: SESSION_MAX,
@@ -280,7 +283,7 @@ impl App {
         if due.is_none() {
             self.note_sign_in(&user, AccessKind::SignIn, address).await;
         }
-        let new = Session { due, gave_code, ..Session::new(user, address) };
+        let new = Session { due, gave_code, ..self.new_session(user, address)? };
         Ok(self.keep_session(new))
     }
 
@@ -326,7 +329,14 @@ impl App {
             return None;
         }
         session.last_seen = Instant::now();
-        Some(session.clone())
+        let mut session = session.clone();
+        drop(sessions);
+        if self.renew_sight(&mut session)
+            && let Some(kept) = self.accounts.sessions.lock().get_mut(&key)
+        {
+            (kept.actor, kept.sight) = (session.actor.clone(), session.sight);
+        }
+        Some(session)
     }
 
     /// Ends a session.
@@ -389,8 +399,19 @@ impl App {
         }
     }
 
-    pub(super) fn start_session(&self, user: User, address: IpAddr) -> (String, Session) {
-        self.keep_session(Session::new(user, address))
+    pub(super) fn start_session(
+        &self,
+        user: User,
+        address: IpAddr,
+    ) -> Result<(String, Session), AppError> {
+        Ok(self.keep_session(self.new_session(user, address)?))
+    }
+
+    /// A session that begins now.
+    pub(super) fn new_session(&self, user: User, address: IpAddr) -> Result<Session, AppError> {
+        // Read before the sight itself: a change in between is taken over at the next look.
+        let sight = self.sight_version(&user)?;
+        Ok(Session::new(user.actor(&self.store)?, sight, user, address))
     }
 
     fn keep_session(&self, session: Session) -> (String, Session) {

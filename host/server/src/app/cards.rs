@@ -111,7 +111,7 @@ impl App {
         if self.verify_password(pin.trim().to_owned(), hash).await? {
             self.forget_failures(&keys[0]);
             self.note_sign_in(&user, AccessKind::Card, address).await;
-            return Ok(self.start_session(user, address));
+            return self.start_session(user, address);
         }
         self.count_failure(&keys);
         Err(AppError::refused("wrong_pin"))

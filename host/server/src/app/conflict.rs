@@ -4,9 +4,11 @@
 
 use serde::Serialize;
 use tianyin_domain::actor::Actor;
+use tianyin_domain::agency::Agency;
 use tianyin_domain::command::{Command, Envelope, Outcome};
 use tianyin_domain::error::DomainError;
 use tianyin_domain::history::History;
+use tianyin_domain::operator::Operator;
 use tianyin_domain::time::china_minute;
 use tianyin_domain::user::User;
 use tianyin_domain::{State, Time};
@@ -71,6 +73,7 @@ fn note_of(event: &serde_json::Map<String, serde_json::Value>) -> Option<String>
         "document.closed" | "input.revised" | "input.closed" => text("reason")?.to_owned(),
         "user.added" => text("username")?.to_owned(),
         "authorisation.granted" => text("granted_by")?.to_owned(),
+        "cell.changed" | "cell.ended" => text("reason")?.to_owned(),
         _ => return None,
     };
     Some(note)
@@ -157,13 +160,36 @@ impl App {
         let actor: Actor = serde_json::from_str(line.actor.get()).ok()?;
         let events: Vec<serde_json::Map<String, serde_json::Value>> =
             serde_json::from_str(line.events.get()).ok()?;
-        let note = events.iter().find_map(note_of).unwrap_or_default();
+        let note = events.iter().find_map(note_of);
+        let note = note.or_else(|| self.delegations_note(&events)).unwrap_or_default();
         let names = events.iter().filter_map(|event| event.keys().next().cloned());
         let events: Vec<String> = names.filter(|name| name != "command.answered").collect();
         let words: Vec<String> = events.iter().map(|name| event_words(name)).collect();
         let what = words.join(t("conflict.and"));
         let (at, by) = (line.time.parse().ok()?, self.actor_words(&actor));
         Some(Change { at, by, events, what, note })
+    }
+
+    /// Which operators were delegated to which service point, or are not any more and why.
+    fn delegations_note(
+        &self,
+        events: &[serde_json::Map<String, serde_json::Value>],
+    ) -> Option<String> {
+        let state: &dyn State = &self.store;
+        let payloads =
+            events.iter().flatten().filter(|(name, _)| name.starts_with("operator.dele"));
+        let payloads: Vec<_> = payloads.map(|(_, payload)| payload).collect();
+        let text = |payload: &serde_json::Value, field: &str| {
+            payload.get(field).and_then(|v| v.as_str()).unwrap_or_default().to_owned()
+        };
+        let agency = text(payloads.first()?, "agency");
+        let mut parts = vec![state.get::<Agency>(&agency).ok()??.name];
+        let operators = payloads.iter().map(|payload| text(payload, "operator"));
+        let names = operators.filter_map(|id| Some(state.get::<Operator>(&id).ok()??.name));
+        parts.push(names.collect::<Vec<_>>().join(t("conflict.and")));
+        parts.extend(payloads.iter().map(|payload| text(payload, "reason")));
+        parts.retain(|part| !part.is_empty());
+        Some(parts.join(" · "))
     }
 
     /// The changes of a record, the newest first, as far as the journal can be read.

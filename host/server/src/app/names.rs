@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use parking_lot::RwLock;
 use pinyin::ToPinyin as _;
-use tianyin_domain::operator::{self, Operator};
+use tianyin_domain::operator::{self, Operator, OperatorStatus};
 use tianyin_domain::{Entity as _, Scope, identity};
 use tianyin_store::{PAGE_ITEMS_MAX, PageQuery, Store, StoreError};
 
@@ -21,6 +21,8 @@ pub struct Names(RwLock<Option<HashMap<String, Name>>>);
 
 struct Name {
     area: String,
+    /// Approved, or suspended for a while.
+    on_register: bool,
     /// As registered, in lower case.
     text: String,
     /// First letters of the pinyin, digits and Latin letters as they are.
@@ -33,6 +35,10 @@ impl Name {
     fn of(operator: &Operator) -> Self {
         Self {
             area: operator.area().to_owned(),
+            on_register: matches!(
+                operator.status,
+                OperatorStatus::Approved | OperatorStatus::Suspended
+            ),
             text: operator.name.to_lowercase(),
             initials: initials(&operator.name),
             uscc: operator.uscc.clone(),
@@ -70,6 +76,26 @@ impl Names {
         // Ids rise with time.
         found.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(a.1)));
         Ok(found.into_iter().take(limit).map(|(_, id)| id.clone()).collect())
+    }
+
+    /// Calls for id and township of every operator in sight that is on the register, in no order.
+    ///
+    /// # Errors
+    /// When the store cannot be read, at the first use.
+    pub fn each_registered(
+        &self,
+        store: &Store,
+        scope: &Scope,
+        mut what: impl FnMut(&str, &str),
+    ) -> Result<(), StoreError> {
+        self.fill(store)?;
+        let all = self.0.read();
+        for (id, name) in all.iter().flatten() {
+            if name.on_register && scope.covers(&name.area, id) {
+                what(id, &name.area);
+            }
+        }
+        Ok(())
     }
 
     fn fill(&self, store: &Store) -> Result<(), StoreError> {
@@ -158,6 +184,7 @@ mod tests {
     fn name(text: &str) -> Name {
         Name {
             area: "430321103".into(),
+            on_register: true,
             text: text.to_lowercase(),
             initials: initials(text),
             uscc: "91350100M000100Y43".into(),

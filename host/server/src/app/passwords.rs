@@ -216,7 +216,7 @@ impl App {
                 return Err(DomainError::field("password", "password_used").into());
             }
         }
-        self.set_password(&user.actor(), user, new, false).await.map(drop)
+        self.set_password(&user.actor(&self.store)?, user, new, false).await.map(drop)
     }
 
     /// Puts the hash of a password, or PIN, into the vault; its token.

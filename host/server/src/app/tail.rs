@@ -5,6 +5,7 @@ use std::sync::Weak;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tianyin_domain::cell::Cell;
 use tianyin_domain::certificate::Certificate;
 use tianyin_domain::device::Device;
 use tianyin_domain::id_card::IdCard;
@@ -97,6 +98,8 @@ fn dispatch(app: &App, event: &Event) {
         Event::InputAdded(e) | Event::InputRevised(e) | Event::InputClosed(e) => {
             app.catalogue.note(e);
         }
+        Event::OperatorReviewed(e) => app.note_name(&e.operator),
+        Event::OperatorWithdrawn(e) => app.note_name(&e.operator),
         _ => {}
     }
 }
@@ -121,6 +124,9 @@ fn notice(event: &Event) -> Option<Notice> {
         Event::InputAdded(i) | Event::InputRevised(i) | Event::InputClosed(i) => {
             of("input", &i.id, "", "")
         }
+        Event::OperatorDelegated(e) => of("operator", &e.operator, &e.area, &e.operator),
+        Event::CellAdded(e) => of("cell", &e.id, &e.data.area, ""),
+        Event::CellChanged(e) => of("cell", &e.cell.id, &e.cell.data.area, ""),
         _ => None,
     }
 }
@@ -141,6 +147,8 @@ fn changed(app: &App, event: &Event) -> Option<Notice> {
         Event::IdCardReviewed(e) => row::<IdCard>(app, "id_card", &e.id_card),
         Event::IdCardPublished(e) => row::<IdCard>(app, "id_card", &e.id_card),
         Event::IdCardWithdrawn(e) => row::<IdCard>(app, "id_card", &e.id_card),
+        Event::DelegationEnded(e) => row::<Operator>(app, "operator", &e.operator),
+        Event::CellEnded(e) => row::<Cell>(app, "cell", &e.cell),
         _ => None,
     }
 }

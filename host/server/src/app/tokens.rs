@@ -50,7 +50,7 @@ impl App {
         let NewToken { name, groups, days } = new;
         let sha256 = sha256_hex(token.as_bytes());
         let command = Command::MakeToken(MakeToken { name, groups, days, sha256 });
-        let outcome = self.submit(&user.actor(), command).await?;
+        let outcome = self.submit(&user.actor(&self.store)?, command).await?;
         Ok((outcome.id, token))
     }
 
@@ -98,7 +98,7 @@ impl App {
         if !found.works(&user, now()) {
             return Ok(None);
         }
-        let mut session = Session::new(user, address);
+        let mut session = self.new_session(user, address)?;
         if let Actor::User { token, .. } = &mut session.actor {
             *token = Some(found.via());
         }

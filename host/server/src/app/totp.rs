@@ -171,7 +171,7 @@ impl App {
             secret: secret.clone(),
             recovery: codes.iter().map(|code| sha256_hex(code.as_bytes())).collect(),
         });
-        let outcome = self.submit(&user.actor(), command).await;
+        let outcome = self.submit(&user.actor(&self.store)?, command).await;
         self.erase_unless_written(&[secret], &outcome)?;
         outcome?;
         self.accounts.totp.drafts.lock().remove(&user.id);
@@ -230,7 +230,7 @@ impl App {
         address: IpAddr,
     ) -> Result<(), AppError> {
         let user = self.again(user, password, address).await?;
-        self.remove_totp(&user.actor(), &user).await
+        self.remove_totp(&user.actor(&self.store)?, &user).await
     }
 
     /// Takes a second factor away, for one's own account or one that the actor allocates.

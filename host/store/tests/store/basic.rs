@@ -98,7 +98,7 @@ fn what_would_take_long_to_count_is_not_counted() {
     let some = |n: u64, area: &str| put(&lot(&format!("l{n}"), area, "", "open", "1"));
     let most: Vec<_> = (0..COUNT_ROWS_MAX).map(|n| some(n, "430321100")).collect();
     store.commit(most, 1).unwrap();
-    let town = Scope { area: Some("430321100".into()), operators: vec![] };
+    let town = Scope::area("430321100");
     assert_eq!(store.count_in(BY_STATUS, "open", &town).unwrap(), Some(COUNT_ROWS_MAX));
     store.commit(vec![some(COUNT_ROWS_MAX, "430322100")], 2).unwrap();
     assert_eq!(store.count_in(BY_STATUS, "open", &town).unwrap(), None);
@@ -117,9 +117,9 @@ fn scope_cuts_lists_and_reads() {
         lot("d", "", "", "open", "3"),
     ];
     store.commit(lots.iter().map(put).collect(), 1).unwrap();
-    let area = |prefix: &str| Scope { area: Some(prefix.into()), operators: vec![] };
-    let both = Scope { area: Some("430322".into()), operators: vec!["op_2".into()] };
-    let nothing = Scope { area: None, operators: vec![] };
+    let area = |prefix: &str| Scope::area(prefix);
+    let both = Scope { operators: ["op_2".into()].into(), ..Scope::area("430322") };
+    let nothing = Scope::default();
     for (scope, ids) in [
         (Scope::everything(), &["a", "b", "c", "d"][..]),
         (area("430321"), &["a", "b"]),

@@ -46,8 +46,9 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn scope() -> impl Strategy<Value = Scope> {
-    (prop::option::of(area()), prop::collection::vec(text(), 0..2))
-        .prop_map(|(area, operators)| Scope { area, operators })
+    (prop::option::of(area()), prop::collection::vec(text(), 0..2)).prop_map(|(area, operators)| {
+        Scope { area, operators: operators.into_iter().collect(), through: None }
+    })
 }
 
 #[derive(Default)]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use tianyin_domain::agency::{self, AddAgency, Agency};
 use tianyin_domain::command::Command;
@@ -10,11 +12,12 @@ use tianyin_domain::command::Command;
 use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
-use super::route::{Good, Route, Shown, made, shown};
+use super::route::{Good, Route, Shown, made, show, shown};
 use super::schema::Kind::Text;
 use super::schema::{Described, Schema, req};
 use super::shapes::{AGENCY_KIND, shape};
 use crate::app::App;
+use crate::http::Problem;
 
 const LISTING: Listing = Listing {
     all: Some((agency::ALL, "")),
@@ -58,6 +61,11 @@ async fn list(State(app): State<Arc<App>>, caller: Caller, query: RawParameters)
 
 async fn one(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
     caller.staff_only()?;
+    // A service point's people see no area, but where they work.
+    if caller.session.user.agency.as_deref() == Some(&id) {
+        let own: Agency = app.store.get(&id)?.ok_or_else(Problem::not_found)?;
+        return Ok(Json(show(&own)?).into_response());
+    }
     shown::<Agency>(&app, &caller, &id)
 }
 

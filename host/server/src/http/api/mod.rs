@@ -6,10 +6,12 @@ mod agencies;
 mod authorisations;
 mod blobs;
 mod brands;
+mod cells;
 mod certificates;
 mod certifications;
 mod codes;
 mod county;
+mod delegations;
 mod devices;
 mod docs;
 mod documents;
@@ -77,6 +79,8 @@ fn routes() -> Vec<Route> {
         print_jobs::routes(),
         codes::routes(),
         agencies::routes(),
+        delegations::routes(),
+        cells::routes(),
         users::routes(),
         county::routes(),
         policy::routes(),
@@ -128,7 +132,9 @@ mod keeps_step {
     use tianyin_domain::activity::RecordActivity;
     use tianyin_domain::agency::AddAgency;
     use tianyin_domain::authorisation::GrantAuthorisation;
+    use tianyin_domain::cell::CellData;
     use tianyin_domain::certificate::CertificateRequest;
+    use tianyin_domain::delegation::DelegateOperators;
     use tianyin_domain::document::FileDocument;
     use tianyin_domain::input::AddInput;
     use tianyin_domain::lot::OpenLot;
@@ -181,6 +187,8 @@ mod keeps_step {
         fits::<AddSite>(&[]);
         fits::<AddAgency>(&[]);
         fits::<SetPolicy>(&[]);
+        fits::<DelegateOperators>(&[]);
+        fits::<CellData>(&[]);
         fits::<AddProduct>(&[]);
         fits::<AddInput>(&[]);
         fits::<OpenLot>(&[]);

@@ -166,7 +166,8 @@ async fn register(
     Body(command): Body<RegisterOperator>,
 ) -> Answer {
     let outcome = app.register_operator(caller.actor(), command, key).await?;
-    made::<Operator>(&app, &caller, &outcome)
+    // What a service point registers is delegated to it with that.
+    made::<Operator>(&app, &caller.renewed(&app), &outcome)
 }
 
 async fn change(

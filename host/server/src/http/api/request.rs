@@ -32,6 +32,14 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The same with the sight as it is after a write of its own.
+    pub fn renewed(mut self, app: &App) -> Self {
+        if let Some(session) = app.session(&self.token) {
+            self.session = session;
+        }
+        self
+    }
+
     /// Who acts.
     pub fn actor(&self) -> &Actor {
         &self.session.actor

@@ -125,6 +125,11 @@ pub const AGENCY: Schema = shape!(
         req("name", Text, "Full name."),
         req("kind", AGENCY_KIND, "Kind."),
         req("area", Text, "Region code it is responsible for."),
+        opt(
+            "delegated_only",
+            Boolean,
+            "Its people see the operators delegated to it and no others; absent is false."
+        ),
     ]
 );
 

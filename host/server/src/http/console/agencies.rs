@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use tianyin_domain::agency::{self, AddAgency, Agency, AgencyKind, Allocation};
-use tianyin_domain::command::Command;
+use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::user::{self, User};
 use tianyin_domain::{Role, Scope};
 
@@ -37,9 +37,15 @@ pub fn allocated(app: &App, signed: &Signed) -> Result<Vec<Agency>, ConsoleError
         Some(id) => app.store.get(id)?,
         None => None,
     };
+    let mut all = every(app)?;
+    all.retain(|one| agency::allocation(own.as_ref(), Some(one)) != Allocation::Nobody);
+    Ok(all)
+}
+
+/// All agencies, the county's own first.
+pub fn every(app: &App) -> Result<Vec<Agency>, ConsoleError> {
     let state: &dyn tianyin_domain::State = &app.store;
     let mut all = state.list::<Agency>(agency::ALL, "", AGENCIES_MAX)?;
-    all.retain(|one| agency::allocation(own.as_ref(), Some(one)) != Allocation::Nobody);
     all.sort_by_key(|one| (AgencyKind::ALL.iter().position(|k| *k == one.kind), one.area.clone()));
     Ok(all)
 }
@@ -50,6 +56,8 @@ struct ListPage {
     page: Page,
     rows: Vec<Row>,
     may_add: bool,
+    /// Whether the person allocates their accounts.
+    allocates: bool,
 }
 
 struct Row {
@@ -59,21 +67,49 @@ struct Row {
     people: u64,
 }
 
+/// Agencies that the person has to do with: it allocates their accounts, or delegates operators to them.
+fn concerned(app: &App, signed: &Signed) -> Result<Vec<Agency>, ConsoleError> {
+    if signed.allocates_accounts() {
+        return allocated(app, signed);
+    }
+    if !signed.may(CommandKind::DelegateOperators) {
+        return Err(ConsoleError::forbidden());
+    }
+    let scope = signed.scope();
+    let mut all = every(app)?;
+    all.retain(|one| scope.covers(&one.area, ""));
+    Ok(all)
+}
+
+/// An agency that the person may look at: its own, or one in its sight.
+pub fn one(app: &App, signed: &Signed, id: &str) -> Result<Agency, ConsoleError> {
+    signed.staff_only()?;
+    let missing = || ConsoleError::not_found("agency", id);
+    let agency: Agency = app.store.get(id)?.ok_or_else(missing)?;
+    let own = signed.session.user.agency.as_deref() == Some(id);
+    if own || signed.scope().covers(&agency.area, "") { Ok(agency) } else { Err(missing()) }
+}
+
+/// Who heads an agency, if somebody does.
+pub fn administrator(people: &[User]) -> Option<&User> {
+    people.iter().find(|user| user.role == Role::Administrator && user.active)
+}
+
 async fn list(State(app): State<Arc<App>>, signed: Signed) -> Answer {
-    signed.allocators_only()?;
     let mut rows = Vec::new();
-    for agency in allocated(&app, &signed)? {
+    for agency in concerned(&app, &signed)? {
         let part = (user::BY_AGENCY, agency.id.as_str());
         let people: Vec<User> = read::newest_in(&app, &Scope::everything(), part, PEOPLE_MAX)?;
         rows.push(Row {
             area: regions::name(&agency.area).unwrap_or(&agency.area).to_owned(),
-            administrator: people.into_iter().find(|u| u.role == Role::Administrator && u.active),
+            administrator: administrator(&people).cloned(),
             people: app.store.count(user::BY_AGENCY, &agency.id)?,
             agency,
         });
     }
     let page = Page::new(&app, &signed, "/agencies", "agencies.title");
-    html(&ListPage { page, rows, may_add: !kinds(&signed).is_empty() })
+    let may_add = signed.allocates_accounts() && !kinds(&signed).is_empty();
+    html(&ListPage { page, rows, may_add, allocates: signed.allocates_accounts() })
 }
 
 /// Kinds of agencies that the person may add.

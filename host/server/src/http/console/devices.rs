@@ -337,8 +337,16 @@ async fn disable(
 /// Approved printers that the person may print on: a producer's own, the county's for its clerks.
 pub fn printer_choices(app: &App, signed: &Signed) -> Result<Vec<Choice>, ConsoleError> {
     let part = (device::BY_STATUS, "approved");
-    let all: Vec<Device> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
-    let printers = all.into_iter().filter(|d| d.kind == DeviceKind::Printer);
+    let mut scope = signed.scope();
+    // A service point prints on what stands in its township, but for what others own there.
+    if scope.through.is_some() {
+        scope.area = Some(signed.session.user.area.clone());
+    }
+    let all: Vec<Device> = read::newest_in(app, &scope, part, read::ROWS_WITHIN)?;
+    let is_foreign = |owner: &String| scope.through.is_some() && !scope.operators.contains(owner);
+    let printers = all
+        .into_iter()
+        .filter(|d| d.kind == DeviceKind::Printer && !d.operator.as_ref().is_some_and(is_foreign));
     let label = |d: &Device| format!("{} {} {} dpi", d.name, d.place, d.dpi);
     Ok(printers.map(|d| Choice::new(&d.id, label(&d))).collect())
 }

@@ -293,7 +293,7 @@ fn cells(one: &Operator) -> Vec<String> {
     ]
 }
 
-/// A file that is not kept by caches.
+/// A file as an answer, not kept by caches.
 pub(super) fn file(bytes: Vec<u8>, media: &'static str, name: &str) -> Response {
     let mut response = bytes.into_response();
     let headers = response.headers_mut();

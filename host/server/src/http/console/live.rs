@@ -55,7 +55,7 @@ async fn live(
     let first = missed.then(|| Ok(Event::default().event("reload").data("")));
     let notices = BroadcastStream::new(listening).filter_map(move |notice| {
         let event = match notice {
-            Ok(notice) if notice.visible_to(&scope) => {
+            Ok(notice) if app.sees_notice(&scope, &notice) => {
                 let data = json!({ "topic": notice.topic, "id": notice.id });
                 Some(Event::default().event("change").data(data.to_string()))
             }

@@ -19,11 +19,15 @@ mod account_tokens;
 mod account_totp;
 mod activities;
 mod agencies;
+mod agencies_start;
+mod agency;
 mod apply;
 mod bans;
 mod base_map;
 mod blobs;
 mod brands;
+mod cell;
+mod cells;
 mod certificates;
 mod certifications;
 mod devices;
@@ -123,6 +127,10 @@ pub fn router() -> Router<Arc<App>> {
         .merge(account_tokens::router())
         .merge(usage::router())
         .merge(agencies::router())
+        .merge(agencies_start::router())
+        .merge(agency::router())
+        .merge(cells::router())
+        .merge(cell::router())
         .merge(users::router())
         .merge(user::router())
         .merge(settings::router())

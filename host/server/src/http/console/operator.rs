@@ -20,6 +20,8 @@ use tianyin_domain::time::china_date;
 use tianyin_domain::user::{self, User};
 use tianyin_domain::{Date, DomainError, Role};
 
+use super::agency;
+use super::cell;
 use super::certifications;
 use super::clash::{Clash, Side, clashed, seen};
 use super::devices::printer_choices;
@@ -78,6 +80,10 @@ struct DetailPage {
     documents: Vec<documents::Row>,
     certifications: Vec<certifications::Row>,
     card: Option<Card>,
+    /// Service points that work for it.
+    points: Vec<agency::Point>,
+    /// The cell of supervision that it is in.
+    cell: Option<cell::Shown>,
     forms: Forms,
     townships: Vec<Choice>,
     classes: Vec<Choice>,
@@ -166,6 +172,8 @@ fn shown(
         documents: documents::of_operator(app, signed, &operator)?,
         certifications: certifications::of_operator(app, signed, id)?,
         card: app.card(id)?,
+        points: agency::points_of(app, signed, id)?,
+        cell: cell::of_operator(app, signed, &operator)?,
         townships: township_choices(app)?,
         classes: Choice::words(&ProductClass::ALL),
         product_choices,

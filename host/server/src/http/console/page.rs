@@ -220,6 +220,9 @@ fn menu(app: &App, signed: &Signed, person: &Person, section: &str) -> Vec<Group
     register.push(entry("/brands", "nav.brands", "star", 0, false));
     register.push(entry("/certifications", "nav.certifications_of", "seal", 0, false));
     register.push(entry("/inputs", "nav.inputs", "drop", 0, false));
+    if person.staff && scope.area.is_some() {
+        register.push(entry("/cells", "nav.cells", "eye", 0, false));
+    }
     groups.push(Group { title: "nav.register", items: register });
     let unmatched = waiting(test::UNMATCHED, "");
     groups.push(Group {
@@ -245,8 +248,10 @@ fn menu(app: &App, signed: &Signed, person: &Person, section: &str) -> Vec<Group
         system.push(entry("/devices", "nav.devices", "device", pending, false));
         system.push(entry("/messages", "nav.messages", "inbox", dead, false));
     }
-    if person.allocates {
+    if person.allocates || signed.may(CommandKind::DelegateOperators) {
         system.push(entry("/agencies", "nav.agencies", "office", 0, false));
+    }
+    if person.allocates {
         system.push(entry("/users", "nav.users", "key", 0, false));
     }
     if person.administrator {

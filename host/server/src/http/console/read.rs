@@ -102,9 +102,7 @@ pub fn newest_in<E: Entity>(
 /// The scope cut down to a township, when the whole county is in sight.
 pub fn narrowed(scope: &Scope, area: &str) -> Scope {
     match &scope.area {
-        Some(prefix) if !area.is_empty() && area.starts_with(prefix.as_str()) => {
-            Scope { area: Some(area.into()), operators: Vec::new() }
-        }
+        Some(prefix) if !area.is_empty() && area.starts_with(prefix.as_str()) => Scope::area(area),
         _ => scope.clone(),
     }
 }

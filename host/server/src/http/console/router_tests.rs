@@ -10,6 +10,7 @@ mod operators;
 mod register;
 mod sign_in;
 mod tokens;
+mod supervision;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

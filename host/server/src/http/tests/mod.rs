@@ -4,6 +4,7 @@
 mod api;
 mod blobs;
 mod conflict;
+mod delegations;
 mod frame;
 mod inputs;
 mod scan;
