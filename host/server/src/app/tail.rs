@@ -94,6 +94,8 @@ fn dispatch(app: &App, event: &Event) {
         Event::SiteAdded(e) => app.note_place(&e.id),
         Event::SiteChanged(e) => app.note_place(&e.site),
         Event::SiteClosed(e) => app.note_place(&e.site),
+        Event::OperatorReviewed(e) => app.note_name(&e.operator),
+        Event::OperatorWithdrawn(e) => app.note_name(&e.operator),
         _ => {}
     }
 }

@@ -13,8 +13,8 @@ use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made_value, show};
-use super::schema::Kind::{List, Object, Text};
-use super::schema::{Described, Schema, opt, req};
+use super::schema::Kind::{Few, Object};
+use super::schema::{Described, Schema, filled, line, opt, req};
 use super::shapes::{INPUT_KIND, USE, shape};
 use crate::app::App;
 use crate::http::Problem;
@@ -37,11 +37,11 @@ impl Described for AddInput {
         "AddInput",
         "An input to add.",
         [
-            req("name", Text, "Trade name."),
+            req("name", filled(64), "Trade name."),
             req("kind", INPUT_KIND, "Kind."),
-            opt("registration_no", Text, "Registration number."),
-            opt("substances", List(&Text), "Active substances by common Chinese name."),
-            opt("uses", List(&Object(&USE)), "Registered uses."),
+            opt("registration_no", line(32), "Registration number."),
+            opt("substances", Few(&filled(32), 0, 8), "Active substances by common Chinese name."),
+            opt("uses", Few(&Object(&USE), 0, 64), "Registered uses."),
         ]
     );
 }

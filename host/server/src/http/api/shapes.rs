@@ -19,8 +19,10 @@ use tianyin_domain::test::Test;
 use tianyin_domain::user::User;
 
 use super::route::Shown;
-use super::schema::Kind::{Any, Boolean, Choice, Date, Decimal, Integer, List, Object, Text, Time};
-use super::schema::{Kind, Schema, opt, req};
+use super::schema::Kind::{
+    Any, Boolean, Choice, Date, Decimal, Formed, Integer, List, Object, Text, Time, Whole,
+};
+use super::schema::{Kind, Schema, line, opt, req};
 
 /// A shape, in short.
 macro_rules! shape {
@@ -187,9 +189,9 @@ pub const USE: Schema = shape!(
     "RegisteredUse",
     "A registered use of an input on one crop.",
     [
-        opt("crop", Text, "Crop or species; empty for every one."),
-        req("interval_days", Integer, "Pre-harvest interval or withdrawal period, 0 to 730 days."),
-        opt("dose", Text, "Dose as on the label."),
+        opt("crop", line(32), "Crop or species; empty for every one."),
+        req("interval_days", Whole(0, 730), "Pre-harvest interval or withdrawal period in days."),
+        opt("dose", line(64), "Dose as on the label."),
     ]
 );
 
@@ -259,10 +261,10 @@ pub const ATTACHMENT: Schema = shape!(
     "Attachment",
     "A photo or document of a record; `hash`, `kind` and `bytes` as the upload answered.",
     [
-        req("hash", Text, "Digest of the uploaded file."),
+        req("hash", Formed("^[0-9a-f]{64}$"), "Digest of the uploaded file."),
         req("kind", BLOB_KIND, "What it is."),
-        req("bytes", Integer, "Size."),
-        opt("name", Text, "Name of the file."),
+        req("bytes", Whole(1, 8_388_608), "Size."),
+        opt("name", line(128), "Name of the file."),
     ]
 );
 
@@ -374,10 +376,10 @@ pub const VALUE: Schema = shape!(
     [
         req(
             "num",
-            Text,
+            line(32),
             "Decimal string; `negative`, `positive` or `invalid` for qualitative values."
         ),
-        opt("unit", Text, "Unit, `%` or `mg/kg`."),
+        opt("unit", line(16), "Unit, `%` or `mg/kg`."),
         req("kind", VALUE_KIND, "Kind of number."),
         opt("op", QUALIFIER, "Qualifier; `=` when absent."),
     ]
@@ -388,7 +390,7 @@ pub const ITEM: Schema = shape!(
     "What was looked for.",
     [
         opt("code", Text, "Code, such as `pesticide_op_carb`."),
-        opt("name", Text, "Name in Chinese."),
+        opt("name", line(64), "Name in Chinese."),
     ]
 );
 

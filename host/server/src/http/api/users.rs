@@ -12,8 +12,8 @@ use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made};
-use super::schema::Kind::Text;
-use super::schema::{Described, Schema, opt, req};
+use super::schema::Kind::{Chars, Formed, Text};
+use super::schema::{Described, Schema, filled, opt, req};
 use super::shapes::{ROLE, shape};
 use crate::app::App;
 use crate::app::accounts::NewUser;
@@ -55,12 +55,12 @@ impl Described for Add {
         "AddUser",
         "A user to add.",
         [
-            req("username", Text, "2 to 32 of `a-z 0-9 . _ -`."),
-            req("name", Text, "Person's name."),
+            req("username", Formed("^[A-Za-z0-9._-]{2,32}$"), "Sign-in name; kept in lower case."),
+            req("name", filled(32), "Person's name."),
             req("role", ROLE, "Role."),
             opt("operator", Text, "Operator; for producers, and only for them."),
             opt("agency", Text, "Agency; the caller's own when absent, none for producers."),
-            req("password", Text, "At least 8 characters."),
+            req("password", Chars(8, 128), "Password; common ones are refused."),
         ]
     );
 }

@@ -13,6 +13,7 @@ use tianyin_domain::input::{self, AddInput, Input, InputKind, RegisteredUse};
 use super::error::Answer;
 use super::filters;
 use super::form::{Choice, Form};
+use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
 use super::read::{self, ListQuery};
 use super::session::{Posted, Signed, done};
@@ -31,6 +32,7 @@ struct ListPage {
     page: Page,
     rows: Vec<Input>,
     pager: Pager,
+    order: Order,
 }
 
 #[derive(Template)]
@@ -50,9 +52,10 @@ async fn list(
 ) -> Answer {
     let scope = Scope::everything();
     let part = (input::ALL, "");
-    let found = read::rows::<Input>(&app, &scope, part, "/inputs", query.after.as_deref())?;
+    let order = Order::of(order::BY_NAME, &query.sort, "/inputs");
+    let found = read::rows::<Input>(&app, &scope, part, &order, query.after.as_deref())?;
     let page = Page::new(&app, &signed, "/inputs", "inputs.title");
-    html(&ListPage { page, rows: found.items, pager: found.pager })
+    html(&ListPage { page, rows: found.items, pager: found.pager, order })
 }
 
 async fn new(State(app): State<Arc<App>>, signed: Signed) -> Answer {

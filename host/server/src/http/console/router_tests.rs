@@ -5,6 +5,7 @@
 mod accounts;
 mod applications;
 mod imports;
+mod lists;
 mod operators;
 mod register;
 

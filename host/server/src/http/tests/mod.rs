@@ -4,6 +4,7 @@
 mod api;
 mod blobs;
 mod conflict;
+mod documented;
 mod frame;
 mod scan;
 mod tls;
