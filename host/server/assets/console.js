@@ -296,6 +296,8 @@ for (const all of $$("[data-tick-all]")) {
   const tell = () => {
     const ticked = boxes.filter((one) => one.checked).length;
     box.checked = ticked === boxes.length;
+    // Stays in sight while there is something to decide.
+    note.closest(".bulk-bar").classList.toggle("on", ticked > 0);
     box.indeterminate = ticked > 0 && !box.checked;
     note.textContent = ticked ? `${note.dataset.tickCount} ${ticked}` : "";
   };

@@ -219,6 +219,9 @@ fn bad(route: &Route) -> Vec<&'static str> {
     }
     if route.body.is_some() || !route.raw.is_empty() {
         statuses.extend(["413", "415", "422"]);
+    } else if matches!(route.good, Good::Made(_)) {
+        // The key of another request.
+        statuses.push("422");
     }
     if route.open || !route.raw.is_empty() {
         // Sign-in waits after failures, uploads are counted.
@@ -239,7 +242,9 @@ fn problem(status: &str) -> Response {
         }
         "413" => "The body is too large.",
         "415" => "The body is of a kind that is not taken in.",
-        "422" => "Fields are missing or wrong, or a rule refused; every reason is listed.",
+        "422" => {
+            "Fields are missing or wrong, a rule refused, or the key is another request's; every reason is listed."
+        }
         "429" => "Too many attempts; see `Retry-After`.",
         "503" => "Read-only or overloaded.",
         _ => "A fault of the appliance; it is in the log under `request_id`.",

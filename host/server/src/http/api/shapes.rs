@@ -356,6 +356,12 @@ pub const FINDING: Schema = shape!(
         req("verdict", VERDICT, "What it alone would lead to."),
         req("text", Text, "A sentence in Chinese."),
         opt("evidence", List(&Text), "References such as `activity/act_…`."),
+        opt(
+            "points_tenths",
+            Integer,
+            "Points in tenths, negative for a deduction; absent without."
+        ),
+        opt("line", Integer, "Line of the rule's script; 0 when unknown."),
     ]
 );
 

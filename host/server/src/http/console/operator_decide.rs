@@ -11,7 +11,7 @@ use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::operator::{Operator, OperatorStatus, ReviewOperator};
 
 use super::error::{Answer, ConsoleError};
-use super::filters::{self, Word as _};
+use super::filters;
 use super::form::Form;
 use super::page::{Page, html, refused};
 use super::read::{ROWS, Rows};

@@ -93,7 +93,7 @@ impl Order {
     /// The list's address in this order.
     pub fn here(&self) -> String {
         match self.sort {
-            Some(sort) => self.href(sort),
+            Some(sort) => self.href(&sort),
             None => self.address.clone(),
         }
     }
@@ -127,16 +127,16 @@ impl Order {
             Some(sort) if sort == down => ("descending", Some(&up)),
             _ => ("", usual),
         };
-        Heading { text, state, href: usual.and(next).map(|sort| self.href(*sort)) }
+        Heading { text, state, href: usual.and(next).map(|sort| self.href(sort)) }
     }
 
-    fn href(&self, sort: Sort) -> String {
-        let is_usual = self.offered.first() == Some(&sort);
+    fn href(&self, sort: &Sort) -> String {
+        let is_usual = self.offered.first() == Some(sort);
         with_sort(&self.address, if is_usual { "" } else { sort.word() })
     }
 
-    fn is_on(&self, sort: Sort) -> bool {
-        self.sort == Some(sort)
+    fn is_on(&self, sort: &Sort) -> bool {
+        self.sort.as_ref() == Some(sort)
     }
 }
 
