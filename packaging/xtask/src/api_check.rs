@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use tianyin_tests::api::Api;
 use tianyin_tests::appliance::Setting;
 use tianyin_tests::device::Printer;
-use tianyin_tests::{Api, Appliance, journey, place};
+use tianyin_tests::{Appliance, journey, place};
 
 use crate::{build, deps};
 

@@ -32,15 +32,8 @@ pub fn router() -> Router<Arc<App>> {
 pub(super) struct Listed {
     /// The operator.
     pub operator: Operator,
-    /// Its version, where it waits for a decision of the person who looks at it.
-    pub version: Option<u64>,
-}
-
-impl Listed {
-    /// What a ticked box sends.
-    pub fn choice(&self, version: &u64) -> String {
-        format!("{}@{version}", self.operator.id)
-    }
+    /// What a ticked box sends, where it waits for a decision of the person who looks at it.
+    pub choice: Option<String>,
 }
 
 /// The rows of a list with what may be ticked among them.
@@ -58,9 +51,10 @@ pub(super) fn rows(
             let now: Option<Operator> = app.store.get(&operator.id)?;
             let operator = now.unwrap_or(operator);
             let waits = operator.status == OperatorStatus::Submitted;
-            Listed { operator, version: waits.then_some(version) }
+            let choice = waits.then(|| format!("{}@{version}", operator.id));
+            Listed { operator, choice }
         } else {
-            Listed { operator, version: None }
+            Listed { operator, choice: None }
         });
     }
     Ok(Rows { items, pager: found.pager })

@@ -50,7 +50,7 @@ struct ListPage {
 impl ListPage {
     /// Whether there is something to tick.
     fn decides(&self) -> bool {
-        self.rows.iter().any(|row| row.version.is_some())
+        self.rows.iter().any(|row| row.choice.is_some())
     }
 }
 

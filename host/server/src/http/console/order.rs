@@ -8,6 +8,7 @@ use askama::Template;
 use super::filters;
 use super::page::Chip;
 use super::session::encode;
+use crate::texts::t;
 
 /// An order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Order {
     /// The list's address in this order.
     pub fn here(&self) -> String {
         match self.sort {
-            Some(sort) => self.href(&sort),
+            Some(sort) => self.href(sort),
             None => self.address.clone(),
         }
     }
@@ -127,16 +128,18 @@ impl Order {
             Some(sort) if sort == down => ("descending", Some(&up)),
             _ => ("", usual),
         };
-        Heading { text, state, href: usual.and(next).map(|sort| self.href(sort)) }
+        Heading { text, state, href: usual.and(next).map(|sort| self.href(*sort)) }
     }
 
-    fn href(&self, sort: &Sort) -> String {
-        let is_usual = self.offered.first() == Some(sort);
+    fn href(&self, sort: Sort) -> String {
+        let is_usual = self.offered.first() == Some(&sort);
         with_sort(&self.address, if is_usual { "" } else { sort.word() })
     }
 
-    fn is_on(&self, sort: &Sort) -> bool {
-        self.sort.as_ref() == Some(sort)
+    /// Address, text and whether it is the one chosen, of every order there is.
+    fn choices(&self) -> Vec<(String, &'static str, bool)> {
+        let choice = |sort: &Sort| (self.href(*sort), t(sort.text()), self.sort == Some(*sort));
+        self.offered.iter().map(choice).collect()
     }
 }
 
