@@ -29,6 +29,11 @@ impl Api {
         Self { address, authorization: format!("Bearer {token}") }
     }
 
+    /// The token it sends.
+    pub fn token(&self) -> &str {
+        self.authorization.trim_start_matches("Bearer ")
+    }
+
     /// Sends a request below `/api/v1`.
     pub fn send(
         &self,

@@ -114,12 +114,17 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && location.hash === "#menu") location.hash = "#main";
   if (!box || event.ctrlKey || event.metaKey || event.altKey || event.key.length !== 1) return;
   if (inField(document.activeElement) || event.key === " ") return;
-  if (document.activeElement && document.activeElement.matches("summary, button, a") && event.key === "/") event.preventDefault();
+  // The key itself is no text to search for.
+  if (event.key === "/") event.preventDefault();
   box.value = "";
   box.focus();
 });
 
-// ---- a question before a grave act, and no second press
+// ---- a question before a grave act, and no second press; Chromium 80 does not tell which button was pressed
+let pressedLast = null;
+document.addEventListener("click", (event) => {
+  pressedLast = event.target.closest("button");
+}, true);
 document.addEventListener("submit", (event) => {
   const form = event.target;
   const sending = form.querySelector("[data-photos]");
@@ -131,8 +136,12 @@ document.addEventListener("submit", (event) => {
   const dialog = document.getElementById("ask");
   if (form.dataset.ask && !form.dataset.sure && dialog && dialog.showModal) {
     event.preventDefault();
-    const pressed = event.submitter;
+    const pressed = pressedLast && pressedLast.form === form ? pressedLast : null;
     dialog.querySelector("p").textContent = form.dataset.ask;
+    dialog.returnValue = "";
+    dialog.onclose = () => {
+      if (pressed && !form.dataset.sure) pressed.focus();
+    };
     dialog.showModal();
     dialog.onclick = (click) => {
       const answer = click.target.value;
@@ -297,6 +306,28 @@ document.addEventListener("click", (event) => {
   const remove = event.target.closest("[data-photos] .remove");
   if (remove) remove.closest("li").remove();
 });
+
+// ---- several rows at once
+for (const all of $$("[data-tick-all]")) {
+  const form = all.closest("form");
+  const box = all.querySelector("input");
+  const note = form.querySelector("[data-tick-count]");
+  const boxes = $$("input[name=operator]", form);
+  const tell = () => {
+    const ticked = boxes.filter((one) => one.checked).length;
+    box.checked = ticked === boxes.length;
+    // Stays in sight while there is something to decide.
+    note.closest(".bulk-bar").classList.toggle("on", ticked > 0);
+    box.indeterminate = ticked > 0 && !box.checked;
+    note.textContent = ticked ? `${note.dataset.tickCount} ${ticked}` : "";
+  };
+  all.hidden = false;
+  box.addEventListener("change", () => {
+    for (const one of boxes) one.checked = box.checked;
+  });
+  form.addEventListener("change", tell);
+  tell();
+}
 
 // ---- faults first
 const fault = document.querySelector("[data-focus]");

@@ -1,5 +1,6 @@
 //! `cargo xtask …`: what one does with the project, on a fresh machine too.
 
+mod api_check;
 mod bench;
 mod build;
 mod demo;
@@ -26,6 +27,8 @@ cargo xtask VERB
   bench [STEP] [--json FILE]   measure, print a table of what must hold; --json keeps the numbers
                                STEP    only idle, receipt, decode, label, page, mqtt, kernel, register, large, disk or
                                        edit
+  api-check [--examples N]     try the API against its own document with schemathesis, N requests an operation
+                               (default 100) beside the systematic ones; installs it from PyPI the first time
   plugins                      build the plugin packages into target/plugins
   lint                         formatting and clippy, as the tests of the project expect them
   help                         this text
@@ -76,6 +79,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
             let (step, file) = bench_options(rest)?;
             bench::run(file.as_deref(), step)?;
         }
+        "api-check" => api_check::run(examples(rest)?)?,
         "plugins" => {
             none(rest)?;
             let packages = wasm::build_plugins(&place::root())?;
@@ -120,6 +124,17 @@ fn minutes(arguments: &[String]) -> Result<Option<f64>, Failure> {
             _ => Err(Failure::Usage(format!("{number:?} is no number of minutes"))),
         },
         _ => Err(Failure::Usage("torture takes only --minutes N".into())),
+    }
+}
+
+fn examples(arguments: &[String]) -> Result<Option<u32>, Failure> {
+    match arguments {
+        [] => Ok(None),
+        [flag, number] if flag == "--examples" => match number.parse::<u32>() {
+            Ok(examples) if examples > 0 => Ok(Some(examples)),
+            _ => Err(Failure::Usage(format!("{number:?} is no number of requests"))),
+        },
+        _ => Err(Failure::Usage("api-check takes only --examples N".into())),
     }
 }
 

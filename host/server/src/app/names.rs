@@ -1,7 +1,8 @@
 //! Names of operators in memory, to search in as somebody types: by a part of the name, by the initials
-//! of its pinyin, by credit code and by operator code. Reading twenty thousand records for each search
+//! of its pinyin, by credit code and by operator code; and to list them by name. Reading twenty thousand records for each search
 //! would take ten times as long as a person waits for.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use parking_lot::RwLock;
@@ -21,8 +22,9 @@ pub struct Names(RwLock<Option<HashMap<String, Name>>>);
 
 struct Name {
     area: String,
-    /// Approved, or suspended for a while.
-    on_register: bool,
+    status: OperatorStatus,
+    /// Where it stands in the alphabet: its pinyin, syllable by syllable.
+    alphabet: String,
     /// As registered, in lower case.
     text: String,
     /// First letters of the pinyin, digits and Latin letters as they are.
@@ -35,16 +37,24 @@ impl Name {
     fn of(operator: &Operator) -> Self {
         Self {
             area: operator.area().to_owned(),
-            on_register: matches!(
-                operator.status,
-                OperatorStatus::Approved | OperatorStatus::Suspended
-            ),
+            status: operator.status,
+            alphabet: alphabet(&operator.name),
             text: operator.name.to_lowercase(),
             initials: initials(&operator.name),
             uscc: operator.uscc.clone(),
             code: operator.code.clone(),
         }
     }
+}
+
+/// Which names are listed, and from where.
+pub struct Walk<'a> {
+    /// Only operators of this status.
+    pub status: Option<OperatorStatus>,
+    /// After the operator with this id.
+    pub after: Option<&'a str>,
+    /// From Z to A.
+    pub down: bool,
 }
 
 impl Names {
@@ -91,11 +101,52 @@ impl Names {
         self.fill(store)?;
         let all = self.0.read();
         for (id, name) in all.iter().flatten() {
-            if name.on_register && scope.covers(&name.area, id) {
+            let on_register =
+                matches!(name.status, OperatorStatus::Approved | OperatorStatus::Suspended);
+            if on_register && scope.covers(&name.area, id) {
                 what(id, &name.area);
             }
         }
         Ok(())
+    }
+
+    /// Ids of operators in sight by name; at most `limit`.
+    ///
+    /// # Errors
+    /// When the store cannot be read, at the first search.
+    pub fn walk(
+        &self,
+        store: &Store,
+        scope: &Scope,
+        walk: &Walk<'_>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.fill(store)?;
+        let all = self.0.read();
+        let Some(all) = all.as_ref() else { return Ok(Vec::new()) };
+        let place = |id: &String, name: &Name| (name.alphabet.clone(), id.clone());
+        let begin = walk.after.and_then(|id| all.get_key_value(id)).map(|(id, one)| place(id, one));
+        let in_order = |a: (&str, &str), b: (&str, &str)| {
+            if walk.down { b.cmp(&a) } else { a.cmp(&b) }
+        };
+        let is_wanted = |id: &str, name: &Name| {
+            let later = begin.as_ref().is_none_or(|(alphabet, begin)| {
+                in_order((alphabet, begin), (&name.alphabet, id)) == Ordering::Less
+            });
+            later && walk.status.is_none_or(|s| s == name.status) && scope.covers(&name.area, id)
+        };
+        let mut found: Vec<(&str, &str)> = all
+            .iter()
+            .filter(|(id, name)| is_wanted(id, name))
+            .map(|(id, name)| (name.alphabet.as_str(), id.as_str()))
+            .collect();
+        // A page of them only is brought into order.
+        if found.len() > limit {
+            found.select_nth_unstable_by(limit, |a, b| in_order(*a, *b));
+            found.truncate(limit);
+        }
+        found.sort_unstable_by(|a, b| in_order(*a, *b));
+        Ok(found.into_iter().map(|(_, id)| id.to_owned()).collect())
     }
 
     fn fill(&self, store: &Store) -> Result<(), StoreError> {
@@ -177,14 +228,29 @@ pub(super) fn initials(name: &str) -> String {
     name.chars().filter_map(letter).collect()
 }
 
+/// `湘莲2` is `xiang lian 2`.
+fn alphabet(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() * 2);
+    for c in name.chars() {
+        match c.to_pinyin() {
+            Some(pinyin) => out.push_str(pinyin.plain()),
+            None => out.extend(c.to_lowercase()),
+        }
+        out.push(' ');
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn name(text: &str) -> Name {
         Name {
             area: "430321103".into(),
-            on_register: true,
+            status: OperatorStatus::Approved,
+            alphabet: alphabet(text),
             text: text.to_lowercase(),
             initials: initials(text),
             uscc: "91350100M000100Y43".into(),

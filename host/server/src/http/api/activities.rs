@@ -10,8 +10,8 @@ use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, shown};
-use super::schema::Kind::{Date, List, Object, Text};
-use super::schema::{Described, Schema, opt, req};
+use super::schema::Kind::{Date, Few, Object, Text};
+use super::schema::{Described, Schema, line, opt, req};
 use super::shapes::{ACTIVITY_KIND, ATTACHMENT, shape};
 use crate::app::App;
 
@@ -52,9 +52,13 @@ impl Described for RecordActivity {
             req("date", Date, "First day; not in the future."),
             opt("stopped_on", Date, "Last day."),
             opt("input", Text, "Input of the catalogue; must be given for a treatment."),
-            opt("dose", Text, "Dose as applied."),
-            opt("note", Text, "Remarks."),
-            opt("attachments", List(&Object(&ATTACHMENT)), "Files uploaded before, at most 9."),
+            opt("dose", line(64), "Dose as applied."),
+            opt("note", line(256), "Remarks."),
+            opt(
+                "attachments",
+                Few(&Object(&ATTACHMENT), 0, 9),
+                "Files uploaded before, at most 9."
+            ),
         ]
     );
 }

@@ -14,7 +14,7 @@ use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, show, shown};
 use super::schema::Kind::Text;
-use super::schema::{Described, Schema, req};
+use super::schema::{AREA, Described, Schema, filled, req};
 use super::shapes::{AGENCY_KIND, shape};
 use crate::app::App;
 use crate::http::Problem;
@@ -37,9 +37,9 @@ impl Described for AddAgency {
         "AddAgency",
         "An agency to add.",
         [
-            req("name", Text, "Full name."),
+            req("name", filled(64), "Full name."),
             req("kind", AGENCY_KIND, "Kind."),
-            req("area", Text, "The county's code for its own bodies, a township's for the others."),
+            req("area", AREA, "The county's code for its own bodies, a township's for the others."),
         ]
     );
 }

@@ -12,7 +12,7 @@ use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, shown};
 use super::schema::Kind::{Boolean, Date, Text};
-use super::schema::{Described, Schema, opt, req};
+use super::schema::{Described, Schema, filled, opt, req};
 use super::shapes::shape;
 use crate::app::App;
 
@@ -36,8 +36,8 @@ impl Described for GrantAuthorisation {
         [
             req("operator", Text, "Operator that grants it."),
             opt("product", Text, "Product; every product when absent."),
-            req("granted_by", Text, "Person who granted it."),
-            req("evidence", Text, "Evidence on paper."),
+            req("granted_by", filled(32), "Person who granted it."),
+            req("evidence", filled(128), "Evidence on paper."),
             opt("auto_issue", Boolean, "A passing test issues and prints at once."),
             opt("printer", Text, "Printer for automatic labels."),
             req("valid_from", Date, "First day."),

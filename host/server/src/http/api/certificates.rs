@@ -17,8 +17,8 @@ use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, IfMatch, Key, Parameter, RawParameters, bad_query, parameter};
 use super::route::{Good, Route, Shown, made, one, shown};
-use super::schema::Kind::{Choice, Date, Decimal, List, Text};
-use super::schema::{Described, Schema, opt, req};
+use super::schema::Kind::{Choice, Date, Few, Quantity, Text, Whole};
+use super::schema::{Described, Schema, filled, opt, req};
 use super::shapes::{BASIS, CERTIFICATE_STATUS, JUDGEMENT, shape};
 use crate::app::App;
 use crate::app::certificates::dpi_of;
@@ -56,7 +56,7 @@ const LISTING: Listing = Listing {
 };
 
 /// Resolution of a sheet, dots per inch.
-const SHEET_DPI: &[Parameter] = &[parameter("dpi", Text, "72 to 300; 150 when absent.")];
+const SHEET_DPI: &[Parameter] = &[parameter("dpi", Whole(72, 300), "150 when absent.")];
 /// Resolution of a label printer.
 const LABEL_DPI: &[Parameter] =
     &[parameter("dpi", Choice(&["203", "300"]), "203 or 300; 203 when absent.")];
@@ -67,8 +67,8 @@ impl Described for CertificateRequest {
         "What is to be certified.",
         [
             req("lot", Text, "Lot."),
-            req("quantity", Decimal, "Quantity, at most what the lot still has."),
-            req("basis", List(&BASIS), "Basis (承诺依据), at least one."),
+            req("quantity", Quantity, "Quantity, at most what the lot still has."),
+            req("basis", Few(&BASIS, 1, 3), "Basis (承诺依据), at least one."),
             opt("replaces", Text, "Void certificate of the same lot that this one replaces."),
         ]
     );
@@ -84,7 +84,7 @@ impl Described for Void {
     const SCHEMA: Schema = shape!(
         "VoidCertificate",
         "Why a certificate is voided.",
-        [req("reason", Text, "Reason; shown to everybody.")]
+        [req("reason", filled(128), "Reason; shown to everybody.")]
     );
 }
 

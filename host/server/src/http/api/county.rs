@@ -14,7 +14,7 @@ use tianyin_domain::county::{ConfigureCounty, County};
 use super::Answer;
 use super::request::{Body, Caller, Key};
 use super::route::{Good, Route, Shown, show};
-use super::schema::Kind::Text;
+use super::schema::Kind::Formed;
 use super::schema::{Described, Schema, req};
 use super::shapes::shape;
 use crate::app::App;
@@ -30,7 +30,11 @@ impl Described for Settings {
     const SCHEMA: Schema = shape!(
         "ConfigureCounty",
         "What may change after set-up.",
-        [req("public_url", Text, "Address in QR codes of labels printed from now on."),]
+        [req(
+            "public_url",
+            Formed("^https?://[A-Za-z0-9._:/-]*[A-Za-z0-9._:-]$"),
+            "Address in QR codes of labels printed from now on."
+        ),]
     );
 }
 

@@ -16,8 +16,8 @@ use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made_value, one, show};
-use super::schema::Kind::{Boolean, Integer, Object, Text, Time};
-use super::schema::{Described, Schema, opt, req};
+use super::schema::Kind::{Boolean, Object, Text, Time, Whole};
+use super::schema::{AREA_OR_NONE, Described, Schema, filled, line, opt, req};
 use super::shapes::{DEVICE, DEVICE_KIND, DEVICE_STATUS, shape};
 use crate::app::App;
 use crate::http::Problem;
@@ -72,16 +72,16 @@ impl Described for Approval {
         "ApproveDevice",
         "Describes a device and lets it work.",
         [
-            req("name", Text, "Name."),
+            req("name", filled(64), "Name."),
             req("kind", DEVICE_KIND, "Kind."),
-            opt("model", Text, "Model."),
-            opt("place", Text, "Where it stands; shown with results."),
-            opt("area", Text, "Region code."),
+            opt("model", line(64), "Model."),
+            opt("place", line(64), "Where it stands; shown with results."),
+            opt("area", AREA_OR_NONE, "Region code."),
             opt("operator", Text, "Operator that owns it."),
-            opt("bench", Text, "Bench it belongs to."),
-            opt("decoder", Text, "Plugin for `up/raw`."),
-            opt("address", Text, "Network address of a printer, `host:port`."),
-            opt("dpi", Integer, "Resolution of a printer, 203 or 300."),
+            opt("bench", line(32), "Bench it belongs to."),
+            opt("decoder", line(64), "Plugin for `up/raw`."),
+            opt("address", line(128), "Network address of a printer, `host:port`."),
+            opt("dpi", Whole(0, 65535), "Resolution of a printer, 203 or 300."),
             opt("new_token", Boolean, "Give out a new token; the old one stops working."),
         ]
     );

@@ -115,11 +115,7 @@ fn collect(schema: &Schema, models: &mut Vec<Model>) {
     let fields = schema.fields.iter().map(|f| (*f, kind_text(f.kind))).collect();
     models.push(Model { name: schema.name, about: schema.about, fields });
     for field in schema.fields {
-        let mut kind = field.kind;
-        while let Kind::List(inner) = kind {
-            kind = *inner;
-        }
-        if let Kind::Object(inner) = kind {
+        if let Kind::Object(inner) = field.kind.innermost() {
             collect(inner, models);
         }
     }
@@ -128,13 +124,17 @@ fn collect(schema: &Schema, models: &mut Vec<Model>) {
 fn kind_text(kind: Kind) -> String {
     match kind {
         Kind::Text => "string".into(),
+        Kind::Chars(min, max) => format!("string, {min} – {max}"),
+        Kind::Formed(pattern) => format!("string, {pattern}"),
         Kind::Integer => "integer".into(),
+        Kind::Whole(min, max) => format!("integer, {min} – {max}"),
         Kind::Boolean => "boolean".into(),
-        Kind::Decimal => "decimal string".into(),
+        Kind::Decimal | Kind::Quantity => "decimal string".into(),
         Kind::Date => "date".into(),
         Kind::Time => "date-time".into(),
         Kind::Choice(words) => words.join(" | "),
         Kind::List(inner) => format!("{}[]", kind_text(*inner)),
+        Kind::Few(inner, min, max) => format!("{}[], {min} – {max}", kind_text(*inner)),
         Kind::Object(schema) => schema.name.into(),
         Kind::Any => "any".into(),
     }

@@ -12,8 +12,8 @@ use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, shown};
-use super::schema::Kind::{Date, List, Object, Text};
-use super::schema::{Described, Schema, opt, req};
+use super::schema::Kind::{Date, Few, Object, Text};
+use super::schema::{Described, Schema, filled, line, opt, req};
 use super::shapes::{ATTACHMENT, DOCUMENT_KIND, shape};
 use crate::app::App;
 
@@ -46,11 +46,11 @@ impl Described for FileDocument {
             opt("site", Text, "Site of the operator."),
             opt("product", Text, "Product of the operator."),
             req("kind", DOCUMENT_KIND, "Kind."),
-            req("title", Text, "Title, at most 64 characters."),
-            opt("number", Text, "Number on the paper."),
-            opt("issuer", Text, "Who issued it."),
+            req("title", filled(64), "Title."),
+            opt("number", line(64), "Number on the paper."),
+            opt("issuer", line(64), "Who issued it."),
             opt("valid_to", Date, "Last day it is good for."),
-            req("attachments", List(&Object(&ATTACHMENT)), "Files uploaded before, 1 to 9."),
+            req("attachments", Few(&Object(&ATTACHMENT), 1, 9), "Files uploaded before, 1 to 9."),
         ]
     );
 }
@@ -65,7 +65,7 @@ impl Described for Close {
     const SCHEMA: Schema = shape!(
         "CloseDocument",
         "Why a document does not count any more.",
-        [req("reason", Text, "Reason.")]
+        [req("reason", filled(128), "Reason.")]
     );
 }
 

@@ -12,14 +12,14 @@ use tianyin_store::{PAGE_ITEMS_MAX, PageQuery};
 use super::Answer;
 use super::request::{Caller, Parameter, RawParameters, bad_query, parameter};
 use super::route::{Shown, show};
-use super::schema::Kind::{Integer, Text};
+use super::schema::Kind::{Text, Whole};
 use crate::app::App;
 use crate::http::Problem;
 use crate::http::problem::FieldProblem;
 
 /// Parameters of every list.
 pub const PAGING: &[Parameter] = &[
-    parameter("limit", Integer, "Items per page, 1 to 200; 50 when absent."),
+    parameter("limit", Whole(1, 200), "Items per page, 1 to 200; 50 when absent."),
     parameter("cursor", Text, "`next` of the page before."),
     parameter("q", Text, "Only items in which a name, number or code contains this."),
     parameter("area", Text, "Only items of this region code or below it."),

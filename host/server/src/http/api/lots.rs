@@ -11,7 +11,7 @@ use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, shown_version};
-use super::schema::Kind::{Date, Decimal, Text};
+use super::schema::Kind::{Date, Quantity, Text};
 use super::schema::{Described, Schema, req};
 use super::shapes::{LOT_STATUS, shape};
 use crate::app::App;
@@ -48,7 +48,7 @@ impl Described for OpenLot {
         [
             req("product", Text, "Product."),
             req("site", Text, "Site of the same operator."),
-            req("quantity", Decimal, "Quantity in the product's unit, at most 3 decimal places."),
+            req("quantity", Quantity, "Quantity in the product's unit."),
             req("harvested_on", Date, "Day of harvest, slaughter or catch; not in the future."),
         ]
     );

@@ -148,14 +148,15 @@ mod keeps_step {
 
     fn example(kind: Kind) -> Value {
         match kind {
-            Kind::Text => json!("x"),
+            Kind::Text | Kind::Chars(..) | Kind::Formed(_) => json!("x"),
             Kind::Integer => json!(1),
+            Kind::Whole(min, _) => json!(min),
             Kind::Boolean => json!(true),
-            Kind::Decimal => json!("1.5"),
+            Kind::Decimal | Kind::Quantity => json!("1.5"),
             Kind::Date => json!("2026-11-20"),
             Kind::Time => json!("2026-11-20T08:41:00Z"),
             Kind::Choice(words) => json!(words[0]),
-            Kind::List(inner) => json!([example(*inner)]),
+            Kind::List(inner) | Kind::Few(inner, ..) => json!([example(*inner)]),
             Kind::Object(schema) => example_of(schema),
             Kind::Any => Value::Null,
         }

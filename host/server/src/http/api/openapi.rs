@@ -11,7 +11,7 @@ use utoipa::openapi::schema::{
 };
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Components, ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApi,
+    Components, ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OneOfBuilder, OpenApi,
     OpenApiBuilder, PathItem, PathsBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
     Schema as Shape,
 };
@@ -26,23 +26,33 @@ const JSON: &str = "application/json";
 const TOKEN: &str = "token";
 const PROBLEM: &str = "Problem";
 
+/// No control characters but line feeds.
+const VISIBLE: &str = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$";
+/// The same, not blank.
+const FILLED: &str =
+    r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x09\x0b-\x1f\x7f-\x9f]*$";
+/// Above zero, below 10^12, at most three places.
+const QUANTITY: &str =
+    "^([1-9][0-9]{0,11}([.][0-9]{1,3})?|0[.](00[1-9]|0[1-9][0-9]?|[1-9][0-9]{0,2}))$";
+
 /// The whole document.
 pub fn document() -> OpenApi {
     let mut components = ComponentsBuilder::new()
         .security_scheme(TOKEN, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     let mut known = Vec::new();
     components = components.schema(PROBLEM, problem_schema());
-    add(&FINDING, &mut components, &mut known);
+    add(&FINDING, Nulls::No, &mut components, &mut known);
     let mut paths = PathsBuilder::new();
+    // Bodies first: a shape that is both read and shown may hold `null`, as the shape of a body.
+    for body in routes().iter().filter_map(|route| route.body.as_ref()) {
+        add(body, Nulls::Taken, &mut components, &mut known);
+    }
     for route in routes() {
         match route.good {
             Good::Object(schema) | Good::Made(schema) | Good::Page(schema) => {
-                add(schema, &mut components, &mut known);
+                add(schema, Nulls::No, &mut components, &mut known);
             }
             Good::File(_) | Good::Nothing => {}
-        }
-        if let Some(body) = &route.body {
-            add(body, &mut components, &mut known);
         }
         let item = PathItem::new(method(route.verb), operation(&route));
         paths = paths.path(format!("{BASE}{}", route.path), item);
@@ -93,18 +103,15 @@ fn operation(route: &Route) -> Operation {
     if matches!(route.good, Good::Made(_)) {
         let about =
             "1 to 64 visible characters. The same request with the same key is carried out once.";
-        operation = operation.parameter(optional(
-            "Idempotency-Key",
-            ParameterIn::Header,
-            Kind::Text,
-            about,
-        ));
+        let kind = Kind::Formed("^[!-~]{1,64}$");
+        operation =
+            operation.parameter(optional("Idempotency-Key", ParameterIn::Header, kind, about));
     }
     if route.versioned && route.verb != Verb::Get {
         let about = "`ETag` of the record (of the lot, for a certificate) the request is based on; \
             409 `version_conflict` when it changed meanwhile.";
-        operation =
-            operation.parameter(optional("If-Match", ParameterIn::Header, Kind::Text, about));
+        let kind = Kind::Formed("^(W/)?\"[0-9]{1,18}\"$");
+        operation = operation.parameter(optional("If-Match", ParameterIn::Header, kind, about));
     }
     if let Some(body) = &route.body {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(body.name))).build();
@@ -200,15 +207,13 @@ fn page_of(item: RefOr<Shape>) -> RefOr<Shape> {
 /// Statuses of what can go wrong with a route.
 fn bad(route: &Route) -> Vec<&'static str> {
     let writes = route.verb != Verb::Get;
+    let has_path = route.path_parameters().next().is_some();
     let mut statuses = Vec::new();
-    if writes || !route.query.is_empty() {
+    if writes || has_path || !route.query.is_empty() {
         statuses.push("400");
     }
-    statuses.push("401");
-    if !route.open {
-        statuses.push("403");
-    }
-    if !route.open && (route.path_parameters().next().is_some() || route.body.is_some()) {
+    statuses.extend(["401", "403"]);
+    if !route.open && (has_path || route.body.is_some()) {
         statuses.push("404");
     }
     if writes && !route.open {
@@ -216,6 +221,9 @@ fn bad(route: &Route) -> Vec<&'static str> {
     }
     if route.body.is_some() || !route.raw.is_empty() {
         statuses.extend(["413", "415", "422"]);
+    } else if matches!(route.good, Good::Made(_)) {
+        // The key of another request.
+        statuses.push("422");
     }
     if route.open || !route.raw.is_empty() {
         // Sign-in waits after failures, uploads are counted.
@@ -227,16 +235,18 @@ fn bad(route: &Route) -> Vec<&'static str> {
 
 fn problem(status: &str) -> Response {
     let about = match status {
-        "400" => "The query, the JSON or a header is malformed.",
+        "400" => "The address, the query, the JSON or a header is malformed.",
         "401" => "No token, a token that ended, or a wrong password.",
-        "403" => "The role does not allow it, or the API token does not (`outside_token_scope`).",
+        "403" => "The role or the API token does not allow it (`outside_token_scope`), or another site's page sent it.",
         "404" => "No such record, or it is out of sight.",
         "409" => {
             "The record's state does not allow it, or it changed meanwhile (`version_conflict`)."
         }
         "413" => "The body is too large.",
         "415" => "The body is of a kind that is not taken in.",
-        "422" => "Fields are missing or wrong, or a rule refused; every reason is listed.",
+        "422" => {
+            "Fields are missing or wrong, a rule refused, or the key is another request's; every reason is listed."
+        }
         "429" => "Too many attempts; see `Retry-After`.",
         "503" => "Read-only or overloaded.",
         _ => "A fault of the appliance; it is in the log under `request_id`.",
@@ -287,8 +297,20 @@ fn problem_schema() -> Object {
         .build()
 }
 
+/// Whether optional fields of a shape may be `null`: taken in bodies, never there in answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Nulls {
+    Taken,
+    No,
+}
+
 /// Adds a shape and every shape inside.
-fn add(schema: &Schema, components: &mut ComponentsBuilder, known: &mut Vec<&'static str>) {
+fn add(
+    schema: &Schema,
+    nulls: Nulls,
+    components: &mut ComponentsBuilder,
+    known: &mut Vec<&'static str>,
+) {
     if known.contains(&schema.name) {
         return;
     }
@@ -297,19 +319,45 @@ fn add(schema: &Schema, components: &mut ComponentsBuilder, known: &mut Vec<&'st
         .description(Some(schema.about))
         .additional_properties(Some(AdditionalProperties::FreeForm(false)));
     for field in schema.fields {
-        object = object.property(field.name, described(field.kind, field.about));
+        let shape = described(field.kind, field.about);
         if field.required {
-            object = object.required(field.name);
+            object = object.property(field.name, shape).required(field.name);
+        } else if nulls == Nulls::Taken {
+            object = object.property(field.name, or_null(shape, field.about));
+        } else {
+            object = object.property(field.name, shape);
         }
-        let mut kind = field.kind;
-        while let Kind::List(inner) = kind {
-            kind = *inner;
-        }
-        if let Kind::Object(inner) = kind {
-            add(inner, components, known);
+        if let Kind::Object(inner) = field.kind.innermost() {
+            add(inner, nulls, components, known);
         }
     }
     *components = std::mem::take(components).schema(schema.name, object.build());
+}
+
+/// The shape, or `null`, which is the same as absent.
+fn or_null(shape: RefOr<Shape>, about: &str) -> RefOr<Shape> {
+    let null = |known: SchemaType| match known {
+        SchemaType::Type(known) => [known, Type::Null].into_iter().collect(),
+        several => several,
+    };
+    match shape {
+        RefOr::T(Shape::Object(mut object)) => {
+            object.schema_type = null(object.schema_type);
+            if let Some(words) = &mut object.enum_values {
+                words.push(serde_json::Value::Null);
+            }
+            object.into()
+        }
+        RefOr::T(Shape::Array(mut array)) => {
+            array.schema_type = null(array.schema_type);
+            array.into()
+        }
+        other => {
+            let none = ObjectBuilder::new().schema_type(Type::Null);
+            let about = (!about.is_empty()).then_some(about);
+            OneOfBuilder::new().item(other).item(none).description(about).into()
+        }
+    }
 }
 
 fn text() -> RefOr<Shape> {
@@ -326,15 +374,31 @@ fn described(kind: Kind, about: &str) -> RefOr<Shape> {
     let known = |format| Some(SchemaFormat::KnownFormat(format));
     match kind {
         Kind::Text => of(Type::String).into(),
+        Kind::Chars(min, max) => {
+            let (pattern, least) = if min == 0 { (VISIBLE, None) } else { (FILLED, Some(min)) };
+            let text = of(Type::String).min_length(least).max_length(Some(max));
+            text.pattern(Some(pattern)).into()
+        }
+        Kind::Formed(pattern) => of(Type::String).pattern(Some(pattern)).into(),
         Kind::Integer => of(Type::Integer).into(),
+        Kind::Whole(min, max) => of(Type::Integer).minimum(Some(min)).maximum(Some(max)).into(),
         Kind::Boolean => of(Type::Boolean).into(),
         Kind::Decimal => {
-            of(Type::String).format(Some(SchemaFormat::Custom("decimal".into()))).into()
+            let decimal = of(Type::String).format(Some(SchemaFormat::Custom("decimal".into())));
+            decimal.pattern(Some("^-?[0-9]{1,28}([.][0-9]{1,28})?$")).into()
+        }
+        Kind::Quantity => {
+            let decimal = of(Type::String).format(Some(SchemaFormat::Custom("decimal".into())));
+            decimal.pattern(Some(QUANTITY)).into()
         }
         Kind::Date => of(Type::String).format(known(KnownFormat::Date)).into(),
         Kind::Time => of(Type::String).format(known(KnownFormat::DateTime)).into(),
         Kind::Choice(words) => of(Type::String).enum_values(Some(words.iter().copied())).into(),
         Kind::List(inner) => ArrayBuilder::new().items(shape_of(*inner)).description(about).into(),
+        Kind::Few(inner, min, max) => {
+            let list = ArrayBuilder::new().items(shape_of(*inner)).description(about);
+            list.min_items(Some(min)).max_items(Some(max)).into()
+        }
         Kind::Object(schema) => {
             Ref::builder().ref_location_from_schema_name(schema.name).description(about).into()
         }

@@ -19,7 +19,7 @@ use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, IfMatch, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, shown_version};
 use super::schema::Kind::{Choice, Text};
-use super::schema::{Described, Schema, opt, req};
+use super::schema::{AREA, Described, Schema, filled, line, opt, req};
 use super::shapes::{OPERATOR_KIND, OPERATOR_STATUS, shape};
 use crate::app::App;
 use crate::http::ClientAddr;
@@ -54,22 +54,22 @@ impl Described for RegisterOperator {
         "RegisterOperator",
         "An operator to register; it waits for review.",
         [
-            req("name", Text, "Registered name."),
+            req("name", filled(64), "Registered name."),
             req("kind", OPERATOR_KIND, "Kind."),
-            opt("uscc", Text, "Unified social credit code; farmers have none."),
-            opt("uscc_override", Text, "Reason to accept a wrong check character."),
+            opt("uscc", line(64), "Unified social credit code; farmers have none."),
+            opt("uscc_override", line(128), "Reason to accept a wrong check character."),
             opt(
                 "same_name_override",
-                Text,
+                line(128),
                 "Reason why it is another one than that of the same name in the township."
             ),
-            req("area", Text, "Region code of the township."),
-            req("area_name", Text, "Region in words, as printed for the origin."),
-            opt("address", Text, "Address below the township."),
-            opt("contact_name", Text, "Contact person."),
+            req("area", AREA, "Region code of the township."),
+            req("area_name", filled(64), "Region in words, as printed for the origin."),
+            opt("address", line(128), "Address below the township."),
+            opt("contact_name", line(32), "Contact person."),
             req(
                 "contact_phone",
-                Text,
+                filled(32),
                 "Contact phone in full; a natural person's is kept in the vault."
             ),
         ]
@@ -90,7 +90,7 @@ impl Described for Review {
         "The county's review.",
         [
             req("status", Choice(&["approved", "returned", "suspended", "exited"]), "New status."),
-            opt("reason", Text, "Reason; required unless approved."),
+            opt("reason", line(256), "Reason; required unless approved."),
         ]
     );
 }

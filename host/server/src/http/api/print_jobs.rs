@@ -11,7 +11,7 @@ use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, shown};
-use super::schema::Kind::{Integer, Text};
+use super::schema::Kind::{Text, Whole};
 use super::schema::{Described, Schema, req};
 use super::shapes::{PRINT_STATUS, shape};
 use crate::app::App;
@@ -48,7 +48,7 @@ impl Described for QueuePrint {
         [
             req("certificate", Text, "Certificate."),
             req("printer", Text, "Printer."),
-            req("copies", Integer, "1 to 1000."),
+            req("copies", Whole(1, 1000), "Copies."),
         ]
     );
 }

@@ -13,7 +13,7 @@ use super::reason::Reason;
 use super::request::{Body, Caller, IfMatch, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, shown_version};
 use super::schema::Kind::{Boolean, Text};
-use super::schema::{Described, Schema, opt, req};
+use super::schema::{Described, Schema, filled, line, opt, req};
 use super::shapes::{PRODUCT_CLASS, shape};
 use crate::app::App;
 
@@ -43,11 +43,11 @@ impl Described for AddProduct {
         "A product to add.",
         [
             req("operator", Text, "Operator."),
-            req("name", Text, "Name as sold."),
+            req("name", filled(64), "Name as sold."),
             req("class", PRODUCT_CLASS, "Class."),
-            opt("crop", Text, "Crop or species."),
-            opt("variety", Text, "Variety."),
-            req("unit", Text, "Unit of quantity."),
+            opt("crop", line(32), "Crop or species."),
+            opt("variety", line(32), "Variety."),
+            req("unit", filled(8), "Unit of quantity."),
             opt("method_unsuitable", Boolean, "Enzyme inhibition does not work on it."),
         ]
     );

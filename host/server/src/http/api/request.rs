@@ -159,9 +159,10 @@ fn unread(rejection: BytesRejection) -> Problem {
 }
 
 fn read_json<T: Described>(bytes: &[u8]) -> Result<T, Problem> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|e| {
+    let mut value: Value = serde_json::from_slice(bytes).map_err(|e| {
         Problem::with(StatusCode::BAD_REQUEST, "bad_json", &[("detail", &e.to_string())])
     })?;
+    T::SCHEMA.without_nulls(&mut value);
     let mut faults = Vec::new();
     T::SCHEMA.check(&value, &mut faults);
     if !faults.is_empty() {
@@ -278,7 +279,7 @@ impl Kind {
     /// Checks a value given as text.
     fn check_text(&self, name: &str, text: &str, faults: &mut Vec<FieldProblem>) {
         let value = match self {
-            Self::Integer => {
+            Self::Integer | Self::Whole(..) => {
                 text.parse::<i64>().map_or_else(|_| Value::String(text.into()), Value::from)
             }
             Self::Boolean => {

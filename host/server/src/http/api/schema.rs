@@ -13,12 +13,20 @@ use crate::texts::{t, tf};
 pub enum Kind {
     /// Text.
     Text,
+    /// Text of so many characters, without control characters but line feeds; see [`line`] and [`filled`].
+    Chars(usize, usize),
+    /// Text that this regular expression (ECMA-262) fits; the domain refuses other text in its own words.
+    Formed(&'static str),
     /// Whole number.
     Integer,
+    /// Whole number from the first to the second; who takes it refuses others in its own words.
+    Whole(i64, i64),
     /// `true` or `false`.
     Boolean,
     /// Decimal number as a string: binary floats would change it.
     Decimal,
+    /// Decimal above zero, below 10^12, with at most three places.
+    Quantity,
     /// `2026-11-20`.
     Date,
     /// `2026-11-20T08:41:00Z`.
@@ -27,11 +35,28 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A list.
     List(&'static Kind),
+    /// A list of so many items; the domain refuses others in its own words.
+    Few(&'static Kind, usize, usize),
     /// Another shape.
     Object(&'static Schema),
     /// Any JSON.
     Any,
 }
+
+/// Text that may be empty.
+pub const fn line(max: usize) -> Kind {
+    Kind::Chars(0, max)
+}
+
+/// Text that is not blank.
+pub const fn filled(max: usize) -> Kind {
+    Kind::Chars(1, max)
+}
+
+/// A region code.
+pub const AREA: Kind = Kind::Formed("^[0-9]{2,12}$");
+/// A region code, or nothing.
+pub const AREA_OR_NONE: Kind = Kind::Formed("^([0-9]{2,12})?$");
 
 /// A field of a shape.
 #[derive(Debug, Clone, Copy)]
@@ -103,6 +128,18 @@ impl Schema {
         }
     }
 
+    /// Takes out the fields that are `null`: the same as absent.
+    pub fn without_nulls(&self, value: &mut Value) {
+        let Value::Object(given) = value else { return };
+        for field in self.fields {
+            match given.get_mut(field.name) {
+                Some(Value::Null) => drop(given.remove(field.name)),
+                Some(value) => field.kind.without_nulls(value),
+                None => {}
+            }
+        }
+    }
+
     /// The fields of `record` that this shape has.
     pub fn show(&self, record: &Value) -> Value {
         let mut shown = Map::new();
@@ -119,15 +156,42 @@ impl Schema {
 }
 
 impl Kind {
+    /// The kind of the items of a list, of lists' too; of anything else, itself.
+    pub fn innermost(self) -> Self {
+        match self {
+            Self::List(inner) | Self::Few(inner, ..) => inner.innermost(),
+            other => other,
+        }
+    }
+
+    fn without_nulls(&self, value: &mut Value) {
+        match (self, value) {
+            (Self::Object(schema), value) => schema.without_nulls(value),
+            (Self::List(kind) | Self::Few(kind, ..), Value::Array(items)) => {
+                items.iter_mut().for_each(|item| kind.without_nulls(item));
+            }
+            _ => {}
+        }
+    }
+
     /// Adds every fault of `value` to `faults`, named by `path`.
     pub(super) fn check_value(&self, path: &str, value: &Value, faults: &mut Vec<FieldProblem>) {
         let text = value.as_str();
         let (good, word) = match self {
-            Self::Text => (text.is_some(), "text"),
-            Self::Integer => (value.is_i64() || value.is_u64(), "integer"),
+            Self::Chars(min, max) if text.is_some() => {
+                faults.extend(fault_of_text(path, text.unwrap_or_default(), *min, *max));
+                return;
+            }
+            Self::Text | Self::Chars(..) | Self::Formed(_) => (text.is_some(), "text"),
+            Self::Integer | Self::Whole(..) => (value.is_i64() || value.is_u64(), "integer"),
             Self::Boolean => (value.is_boolean(), "boolean"),
-            Self::Decimal => (text.is_some_and(|t| t.parse::<Decimal>().is_ok()), "decimal"),
-            Self::Date => (text.is_some_and(|t| t.parse::<Date>().is_ok()), "date"),
+            Self::Decimal | Self::Quantity => {
+                (text.is_some_and(|t| t.parse::<Decimal>().is_ok()), "decimal")
+            }
+            // The parser would take a time for its day.
+            Self::Date => {
+                (text.is_some_and(|t| t.len() == 10 && t.parse::<Date>().is_ok()), "date")
+            }
             Self::Time => (text.is_some_and(|t| t.parse::<Time>().is_ok()), "time"),
             Self::Any => return,
             Self::Object(schema) => return schema.check_at(path, value, faults),
@@ -138,7 +202,7 @@ impl Kind {
                 }
                 return;
             }
-            Self::List(kind) => {
+            Self::List(kind) | Self::Few(kind, ..) => {
                 let Value::Array(items) = value else {
                     return faults.push(wrong_type(path, t("json_type.list")));
                 };
@@ -156,12 +220,24 @@ impl Kind {
     fn show(&self, value: &Value) -> Value {
         match (self, value) {
             (Self::Object(schema), Value::Object(_)) => schema.show(value),
-            (Self::List(kind), Value::Array(items)) => {
+            (Self::List(kind) | Self::Few(kind, ..), Value::Array(items)) => {
                 Value::Array(items.iter().map(|item| kind.show(item)).collect())
             }
             _ => value.clone(),
         }
     }
+}
+
+/// What the domain says about texts, said of all of them before it is asked.
+fn fault_of_text(path: &str, text: &str, min: usize, max: usize) -> Option<FieldProblem> {
+    if min > 0 && text.trim().is_empty() {
+        return Some(FieldProblem::new(path, "required", &[]));
+    }
+    if text.chars().count() > max {
+        return Some(FieldProblem::new(path, "too_long", &[("max", &max.to_string())]));
+    }
+    let hidden = text.chars().any(|c| c.is_control() && c != '\n');
+    hidden.then(|| FieldProblem::new(path, "control_characters", &[]))
 }
 
 fn wrong_type(path: &str, expected: &str) -> FieldProblem {
@@ -183,6 +259,8 @@ mod tests {
             opt("on", Kind::Date, ""),
             opt("kind", Kind::Choice(&["a", "b"]), ""),
             opt("parts", Kind::List(&Kind::Object(&INNER)), ""),
+            opt("note", line(3), ""),
+            opt("why", filled(3), ""),
         ],
     };
 
@@ -212,6 +290,27 @@ mod tests {
             ]
         );
         assert_eq!(faults(json!([1])), [fault("body", "wrong_type")]);
+        assert_eq!(
+            faults(json!({"name": "", "note": "", "why": "一二三", "on": "2026-02-28"})),
+            []
+        );
+        let bad = json!({"name": "x", "note": "a\tb", "why": " ", "on": "2026-02-28T00:00:00"});
+        assert_eq!(
+            faults(bad),
+            [
+                fault("on", "wrong_type"),
+                fault("note", "control_characters"),
+                fault("why", "required"),
+            ]
+        );
+        assert_eq!(faults(json!({"name": "x", "note": "一二三四"})), [fault("note", "too_long")]);
+    }
+
+    #[test]
+    fn null_is_absent_at_every_depth() {
+        let mut value = json!({"name": "x", "on": null, "z": null, "parts": [{"num": null}, null]});
+        OUTER.without_nulls(&mut value);
+        assert_eq!(value, json!({"name": "x", "z": null, "parts": [{}, null]}));
     }
 
     #[test]

@@ -20,8 +20,10 @@ use tianyin_domain::user::User;
 
 use super::inputs::INPUT;
 use super::route::Shown;
-use super::schema::Kind::{Any, Boolean, Choice, Date, Decimal, Integer, List, Object, Text, Time};
-use super::schema::{Kind, Schema, opt, req};
+use super::schema::Kind::{
+    Any, Boolean, Choice, Date, Decimal, Formed, Integer, List, Object, Text, Time, Whole,
+};
+use super::schema::{Kind, Schema, line, opt, req};
 
 /// A shape, in short.
 macro_rules! shape {
@@ -245,10 +247,10 @@ pub const ATTACHMENT: Schema = shape!(
     "Attachment",
     "A photo or document of a record; `hash`, `kind` and `bytes` as the upload answered.",
     [
-        req("hash", Text, "Digest of the uploaded file."),
+        req("hash", Formed("^[0-9a-f]{64}$"), "Digest of the uploaded file."),
         req("kind", BLOB_KIND, "What it is."),
-        req("bytes", Integer, "Size."),
-        opt("name", Text, "Name of the file."),
+        req("bytes", Whole(1, 8_388_608), "Size."),
+        opt("name", line(128), "Name of the file."),
     ]
 );
 
@@ -340,6 +342,12 @@ pub const FINDING: Schema = shape!(
         req("verdict", VERDICT, "What it alone would lead to."),
         req("text", Text, "A sentence in Chinese."),
         opt("evidence", List(&Text), "References such as `activity/act_…`."),
+        opt(
+            "points_tenths",
+            Integer,
+            "Points in tenths, negative for a deduction; absent without."
+        ),
+        opt("line", Integer, "Line of the rule's script; 0 when unknown."),
     ]
 );
 
@@ -360,10 +368,10 @@ pub const VALUE: Schema = shape!(
     [
         req(
             "num",
-            Text,
+            line(32),
             "Decimal string; `negative`, `positive` or `invalid` for qualitative values."
         ),
-        opt("unit", Text, "Unit, `%` or `mg/kg`."),
+        opt("unit", line(16), "Unit, `%` or `mg/kg`."),
         req("kind", VALUE_KIND, "Kind of number."),
         opt("op", QUALIFIER, "Qualifier; `=` when absent."),
     ]
@@ -374,7 +382,7 @@ pub const ITEM: Schema = shape!(
     "What was looked for.",
     [
         opt("code", Text, "Code, such as `pesticide_op_carb`."),
-        opt("name", Text, "Name in Chinese."),
+        opt("name", line(64), "Name in Chinese."),
     ]
 );
 

@@ -12,8 +12,8 @@ use super::list::{self, Filter, Listing};
 use super::reason::Reason;
 use super::request::{Body, Caller, IfMatch, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, shown_version};
-use super::schema::Kind::{Decimal, List, Text};
-use super::schema::{Described, Schema, opt, req};
+use super::schema::Kind::{Few, Quantity, Text};
+use super::schema::{AREA_OR_NONE, Described, Schema, filled, line, opt, req};
 use super::shapes::{SITE_KIND, shape};
 use crate::app::App;
 
@@ -43,17 +43,21 @@ impl Described for AddSite {
         "A site to add.",
         [
             req("operator", Text, "Operator."),
-            req("name", Text, "Name."),
+            req("name", filled(64), "Name."),
             opt("kind", SITE_KIND, "Kind; `other` when absent."),
-            opt("area", Text, "Region code; the operator's when empty."),
-            opt("area_name", Text, "Region in words; the operator's when empty."),
-            req("size_mu", Decimal, "Size in 亩."),
+            opt("area", AREA_OR_NONE, "Region code; the operator's when empty."),
+            opt("area_name", line(64), "Region in words; the operator's when empty."),
+            req("size_mu", Quantity, "Size in 亩."),
             opt(
                 "position",
                 Text,
                 "A point on it: `longitude,latitude` in degrees, CGCS2000 or WGS 84."
             ),
-            opt("outline", List(&Text), "Its corners in order, 3 to 100, each like `position`."),
+            opt(
+                "outline",
+                Few(&Text, 0, 100),
+                "Its corners in order, 3 to 100, each like `position`."
+            ),
         ]
     );
 }

@@ -17,7 +17,7 @@ use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, shown};
 use super::schema::Kind::{Boolean, Object, Text, Time};
-use super::schema::{Described, Schema, opt, req};
+use super::schema::{Described, Schema, line, opt, req};
 use super::shapes::{ITEM, METHOD, TEST_VERDICT, VALUE, shape};
 use crate::app::App;
 use crate::http::Problem;
@@ -90,7 +90,7 @@ impl Described for EnterTest {
             opt("item", Object(&ITEM), "What was looked for."),
             req("value", Object(&VALUE), "Value."),
             opt("standard", Text, "Standard the run followed; the county's default when empty."),
-            opt("sample_no", Text, "Sample number."),
+            opt("sample_no", line(64), "Sample number."),
             opt("device_model", Text, "Model of the device."),
             opt("tester", Text, "Who measured."),
             req("tested_at", Time, "When it was measured; not in the future."),

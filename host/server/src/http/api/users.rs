@@ -12,8 +12,8 @@ use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made_value, one};
-use super::schema::Kind::{Boolean, Text};
-use super::schema::{Described, Schema, opt, req};
+use super::schema::Kind::{Boolean, Chars, Formed, Text};
+use super::schema::{Described, Schema, filled, opt, req};
 use super::shapes::{ROLE, shape};
 use crate::app::App;
 use crate::app::passwords::{NewUser, drawn_password};
@@ -57,14 +57,14 @@ impl Described for Add {
         "AddUser",
         "A user to add.",
         [
-            req("username", Text, "2 to 32 of `a-z 0-9 . _ -`."),
-            req("name", Text, "Person's name."),
+            req("username", Formed("^[A-Za-z0-9._-]{2,32}$"), "Sign-in name; kept in lower case."),
+            req("name", filled(32), "Person's name."),
             req("role", ROLE, "Role."),
             opt("operator", Text, "Operator; for producers, and only for them."),
             opt("agency", Text, "Agency; the caller's own when absent, none for producers."),
             opt(
                 "password",
-                Text,
+                Chars(8, 128),
                 "Initial password, to be changed at the first sign-in; drawn when absent."
             ),
         ]

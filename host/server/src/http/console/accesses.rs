@@ -11,6 +11,7 @@ use tianyin_domain::user::User;
 
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
+use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html};
 use super::read::{self, ListQuery};
 use super::session::Signed;
@@ -33,6 +34,7 @@ struct ListPage {
     rows: Vec<Line>,
     chips: Vec<Chip>,
     pager: Pager,
+    order: Order,
 }
 
 async fn list(
@@ -42,9 +44,9 @@ async fn list(
 ) -> Answer {
     signed.allocators_only()?;
     let scope = signed.scope();
-    let address = address(&query.status);
+    let order = Order::of(order::BY_TIME, &query.sort, address(&query.status));
     let part = (access::BY_KIND, query.status.as_str());
-    let found = read::rows::<Access>(&app, &scope, part, &address, query.after.as_deref())?;
+    let found = read::rows::<Access>(&app, &scope, part, &order, query.after.as_deref())?;
     let named = |access: Access| -> Result<Line, ConsoleError> {
         let user: Option<User> = app.store.get(&access.user)?;
         Ok(Line { user: user.map(|user| user.name).unwrap_or_default(), access })
@@ -59,8 +61,9 @@ async fn list(
     for kind in AccessKind::ALL {
         chips.push(chip(kind.as_str(), kind.word())?);
     }
+    order.keep(&mut chips);
     let page = Page::new(&app, &signed, "/users", "accesses.title");
-    html(&ListPage { page, rows, chips, pager: found.pager })
+    html(&ListPage { page, rows, chips, pager: found.pager, order })
 }
 
 fn address(status: &str) -> String {

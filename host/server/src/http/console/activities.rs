@@ -20,6 +20,7 @@ use super::filters::{self, Word as _};
 use super::form::{Choice, Field, Form};
 use super::input_pick;
 use super::lots::{earliest_harvest, product_choices, site_choices};
+use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery};
@@ -44,6 +45,7 @@ struct ListPage {
     page: Page,
     rows: Vec<Row>,
     pager: Pager,
+    order: Order,
 }
 
 /// A record with the names of what it refers to.
@@ -73,11 +75,12 @@ async fn list(
     Query(query): Query<ListQuery>,
 ) -> Answer {
     let part = (activity::BY_OPERATOR, signed.operator().unwrap_or_default());
+    let order = Order::of(order::BY_TIME, &query.sort, "/activities");
     let found =
-        read::rows::<Activity>(&app, &signed.scope(), part, "/activities", query.after.as_deref())?;
+        read::rows::<Activity>(&app, &signed.scope(), part, &order, query.after.as_deref())?;
     let rows: Result<_, _> = found.items.into_iter().map(|a| named(&app, a)).collect();
     let page = Page::new(&app, &signed, "/activities", "activities.title");
-    html(&ListPage { page, rows: rows?, pager: found.pager })
+    html(&ListPage { page, rows: rows?, pager: found.pager, order })
 }
 
 #[derive(Template)]

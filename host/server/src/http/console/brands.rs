@@ -23,6 +23,7 @@ use super::clash::{Clash, Side, clashed, seen};
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
+use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery};
@@ -47,6 +48,7 @@ struct ListPage {
     page: Page,
     rows: Vec<Brand>,
     pager: Pager,
+    order: Order,
 }
 
 /// Brands are for everybody to know.
@@ -56,9 +58,10 @@ async fn list(
     Query(query): Query<ListQuery>,
 ) -> Answer {
     let (part, after) = ((brand::ALL, ""), query.after.as_deref());
-    let found = read::rows::<Brand>(&app, &Scope::everything(), part, "/brands", after)?;
+    let order = Order::of(order::BY_TIME, &query.sort, "/brands");
+    let found = read::rows::<Brand>(&app, &Scope::everything(), part, &order, after)?;
     let page = Page::new(&app, &signed, "/brands", "brands.title");
-    html(&ListPage { page, rows: found.items, pager: found.pager })
+    html(&ListPage { page, rows: found.items, pager: found.pager, order })
 }
 
 struct Licensed {

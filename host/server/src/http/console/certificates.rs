@@ -19,6 +19,7 @@ use super::devices::printer_choices;
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
+use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html, refused};
 use super::print_jobs;
 use super::read::{self, ListQuery, Rows};
@@ -54,6 +55,7 @@ struct ListPage {
     rows: Vec<Certificate>,
     pager: Pager,
     chips: Vec<Chip>,
+    order: Order,
 }
 
 async fn list(
@@ -64,28 +66,32 @@ async fn list(
     let after = query.after.as_deref();
     let scope = signed.scope();
     let own = signed.operator().unwrap_or(&query.operator);
-    let found: Rows<Certificate> = match (query.status.as_str(), query.day.as_str()) {
+    let (part, address) = match (query.status.as_str(), query.day.as_str()) {
         (_, day) if !day.is_empty() => {
             let address = format!("/certificates?day={}", super::session::encode(day));
-            read::rows(&app, &scope, (certificate::BY_DAY, day), &address, after)?
+            ((certificate::BY_DAY, day), address)
         }
         (status @ ("valid" | "void"), _) => {
-            let address = format!("/certificates?status={status}");
-            read::rows(&app, &scope, (certificate::BY_STATUS, status), &address, after)?
+            ((certificate::BY_STATUS, status), format!("/certificates?status={status}"))
         }
         _ => {
             let address = match query.operator.as_str() {
                 "" => "/certificates".to_owned(),
                 one => format!("/certificates?operator={}", super::session::encode(one)),
             };
-            read::rows(&app, &scope, (certificate::BY_OPERATOR, own), &address, after)?
+            ((certificate::BY_OPERATOR, own), address)
         }
     };
+    let order = Order::of(order::BY_TIME, &query.sort, address);
+    let found: Rows<Certificate> = read::rows(&app, &scope, part, &order, after)?;
+    let mut chips = chips(&app, &signed, &query)?;
+    order.keep(&mut chips);
     html(&ListPage {
         page: Page::new(&app, &signed, "/certificates", "certificates.title"),
-        chips: chips(&app, &signed, &query)?,
+        chips,
         rows: found.items,
         pager: found.pager,
+        order,
     })
 }
 

@@ -20,6 +20,7 @@ use super::blobs::{self, Waiting};
 use super::error::{Answer, ConsoleError};
 use super::filters;
 use super::form::{Choice, Form};
+use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery};
@@ -82,6 +83,7 @@ struct ListPage {
     rows: Vec<Row>,
     pager: Pager,
     chips: Vec<Chip>,
+    order: Order,
 }
 
 async fn list(
@@ -91,10 +93,10 @@ async fn list(
 ) -> Answer {
     let today = china_date(now());
     let ending = ending(&app, &signed, today)?;
-    let chips = chips(&app, &signed, &query, ending.len());
-    let (items, pager) = if query.status == ENDING {
+    let mut chips = chips(&app, &signed, &query, ending.len());
+    let (items, pager, order) = if query.status == ENDING {
         let pager = Pager::new("/certifications", None, ending.len(), None);
-        (ending, pager)
+        (ending, pager, Order::fixed("/certifications?status=ending"))
     } else {
         let (index, part) = match (signed.operator(), query.status.as_str()) {
             (Some(own), _) => (certification::BY_OPERATOR, own),
@@ -106,12 +108,14 @@ async fn list(
             kind => format!("/certifications?status={}", encode(kind)),
         };
         let after = query.after.as_deref();
-        let found = read::rows(&app, &signed.scope(), (index, part), &address, after)?;
-        (found.items, found.pager)
+        let order = Order::of(order::BY_TIME, &query.sort, address);
+        let found = read::rows(&app, &signed.scope(), (index, part), &order, after)?;
+        (found.items, found.pager, order)
     };
     let rows = items.into_iter().map(|one| row(&app, one, today)).collect::<Result<_, _>>()?;
     let page = Page::new(&app, &signed, "/certifications", "certifications.title");
-    html(&ListPage { page, rows, pager, chips })
+    order.keep(&mut chips);
+    html(&ListPage { page, rows, pager, chips, order })
 }
 
 /// The filter for those that end soon.

@@ -14,6 +14,7 @@ use super::error::{Answer, ConsoleError};
 use super::filters;
 use super::form::{Choice, Form};
 use super::operators::township_choices;
+use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
 use super::read::{self, ListQuery};
 use super::session::{Posted, Signed, done, not_done};
@@ -43,6 +44,7 @@ struct ListPage {
     pending: Vec<Device>,
     rows: Vec<Row>,
     pager: Pager,
+    order: Order,
 }
 
 struct Row {
@@ -94,7 +96,9 @@ async fn list(
     signed.staff_only()?;
     let after = query.after.as_deref();
     let part = (device::BY_STATUS, "");
-    let found = read::rows::<Device>(&app, &signed.scope(), part, "/devices", after)?;
+    // Ids of devices are words of their own; that is their order.
+    let order = Order::of(order::BY_NAME, &query.sort, "/devices");
+    let found = read::rows::<Device>(&app, &signed.scope(), part, &order, after)?;
     let mut rows = Vec::new();
     for device in found.items.into_iter().filter(|d| d.status != DeviceStatus::Pending) {
         let owner = match &device.operator {
@@ -111,6 +115,7 @@ async fn list(
         pending: read::newest(&app, &signed, (device::BY_STATUS, "pending"), read::ROWS)?,
         rows,
         pager: found.pager,
+        order,
     })
 }
 

@@ -18,6 +18,7 @@ use super::blobs::{self, Waiting};
 use super::error::{Answer, ConsoleError};
 use super::filters;
 use super::form::{Choice, Form};
+use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery};
@@ -66,6 +67,7 @@ struct ListPage {
     page: Page,
     rows: Vec<Row>,
     pager: Pager,
+    order: Order,
 }
 
 async fn list(
@@ -78,8 +80,9 @@ async fn list(
         "" => "/documents".to_owned(),
         operator => format!("/documents?operator={}", super::session::encode(operator)),
     };
+    let order = Order::of(order::BY_TIME, &query.sort, address);
     let found =
-        read::rows::<Document>(&app, &signed.scope(), part, &address, query.after.as_deref())?;
+        read::rows::<Document>(&app, &signed.scope(), part, &order, query.after.as_deref())?;
     let today = china_date(now());
     let named = |one: Document| -> Result<Row, ConsoleError> {
         let operator: Option<Operator> = app.store.get(&one.operator)?;
@@ -87,7 +90,7 @@ async fn list(
     };
     let rows = found.items.into_iter().map(named).collect::<Result<_, _>>()?;
     let page = Page::new(&app, &signed, "/documents", "documents.title");
-    html(&ListPage { page, rows, pager: found.pager })
+    html(&ListPage { page, rows, pager: found.pager, order })
 }
 
 #[derive(Template)]

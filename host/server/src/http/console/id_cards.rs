@@ -19,6 +19,7 @@ use super::clash::seen;
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Field, Form};
+use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html, refused};
 use super::read::{self, ListQuery};
 use super::session::{Posted, Signed, done, not_done};
@@ -53,6 +54,7 @@ struct ListPage {
     rows: Vec<Row>,
     pager: Pager,
     chips: Vec<Chip>,
+    order: Order,
 }
 
 async fn list(
@@ -73,7 +75,8 @@ async fn list(
         (None, None) => ((id_card::BY_STATUS, ""), "/id-cards".to_owned()),
     };
     let after = query.after.as_deref();
-    let found = read::rows::<IdCard>(&app, &signed.scope(), part, &address, after)?;
+    let order = Order::of(order::BY_TIME, &query.sort, address);
+    let found = read::rows::<IdCard>(&app, &signed.scope(), part, &order, after)?;
     let mut rows = Vec::with_capacity(found.items.len());
     for card in found.items {
         let product = app.store.get::<Product>(&card.product)?;
@@ -81,9 +84,10 @@ async fn list(
         let operator = read::operator_name(&app, &card.operator)?;
         rows.push(Row { card, product, operator });
     }
-    let chips = chips(&app, &signed, status, industry)?;
+    let mut chips = chips(&app, &signed, status, industry)?;
+    order.keep(&mut chips);
     let page = Page::new(&app, &signed, "/id-cards", "id_cards.title");
-    html(&ListPage { page, rows, pager: found.pager, chips })
+    html(&ListPage { page, rows, pager: found.pager, chips, order })
 }
 
 fn chips(

@@ -21,6 +21,7 @@ use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
 use super::meter::Meter;
+use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery, Rows};
@@ -47,6 +48,7 @@ struct ListPage {
     rows: Vec<Row>,
     pager: Pager,
     chips: Vec<Chip>,
+    order: Order,
 }
 
 /// A lot as a list shows it.
@@ -65,21 +67,24 @@ async fn list(
     let scope = signed.scope();
     let own = signed.operator().unwrap_or(&query.operator);
     let after = query.after.as_deref();
-    let found: Rows<Lot> = match query.status.as_str() {
+    let timed = |address: String| Order::of(order::BY_TIME, &query.sort, address);
+    let (found, order): (Rows<Lot>, Order) = match query.status.as_str() {
         "ready" => {
-            let items = ready(&app, &scope)?;
-            Rows { pager: Pager::new("/lots?status=ready", None, items.len(), None), items }
+            let (items, address) = (ready(&app, &scope)?, "/lots?status=ready");
+            let pager = Pager::new(address, None, items.len(), None);
+            (Rows { pager, items }, Order::fixed(address))
         }
         status @ ("held" | "open") => {
-            let address = format!("/lots?status={status}");
-            read::rows(&app, &scope, (lot::BY_STATUS, status), &address, after)?
+            let order = timed(format!("/lots?status={status}"));
+            (read::rows(&app, &scope, (lot::BY_STATUS, status), &order, after)?, order)
         }
         _ => {
             let address = match query.operator.as_str() {
                 "" => "/lots".to_owned(),
                 operator => format!("/lots?operator={}", super::session::encode(operator)),
             };
-            read::rows(&app, &scope, (lot::BY_OPERATOR, own), &address, after)?
+            let order = timed(address);
+            (read::rows(&app, &scope, (lot::BY_OPERATOR, own), &order, after)?, order)
         }
     };
     let mut rows = Vec::with_capacity(found.items.len());
@@ -87,9 +92,10 @@ async fn list(
         let operator = read::operator_name(&app, &lot.operator)?;
         rows.push(Row { lot, operator });
     }
-    let chips = chips(&app, &signed, &query)?;
+    let mut chips = chips(&app, &signed, &query)?;
+    order.keep(&mut chips);
     let page = Page::new(&app, &signed, "/lots", "lots.title");
-    html(&ListPage { page, rows, pager: found.pager, chips })
+    html(&ListPage { page, rows, pager: found.pager, chips, order })
 }
 
 fn chips(app: &App, signed: &Signed, query: &ListQuery) -> Result<Vec<Chip>, ConsoleError> {

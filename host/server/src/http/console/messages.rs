@@ -11,6 +11,7 @@ use tianyin_domain::message::{self, Message, MessageStatus, Payload, ReplayMessa
 
 use super::error::Answer;
 use super::filters::{self, Word as _};
+use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html};
 use super::read::{self, ListQuery};
 use super::session::{Posted, Signed, done, not_done};
@@ -38,6 +39,7 @@ struct ListPage {
     pager: Pager,
     chips: Vec<Chip>,
     status: String,
+    order: Order,
 }
 
 struct Row {
@@ -85,12 +87,15 @@ async fn list(
         "" => (message::ALL, ""),
         status => (message::BY_STATUS, status),
     };
-    let found = read::rows::<Message>(&app, &signed.scope(), part, &here, query.after.as_deref())?;
+    let order = Order::of(order::BY_TIME, &query.sort, here);
+    order.keep(&mut chips);
+    let found = read::rows::<Message>(&app, &signed.scope(), part, &order, query.after.as_deref())?;
     html(&ListPage {
         page: Page::new(&app, &signed, "/messages", "messages.title"),
         rows: found.items.into_iter().map(row).collect(),
         pager: found.pager,
         chips,
+        order,
         status: query.status,
     })
 }

@@ -9,6 +9,7 @@ mod error;
 mod field;
 mod filters;
 mod form;
+mod order;
 mod page;
 mod read;
 mod session;
@@ -50,6 +51,7 @@ mod meter;
 mod operator;
 mod operator_card;
 mod operator_contact;
+mod operator_decide;
 mod operator_edit;
 mod operator_history;
 mod operators;
@@ -94,6 +96,7 @@ pub fn router() -> Router<Arc<App>> {
         .merge(operator_edit::router())
         .merge(operator_card::router())
         .merge(operator_contact::router())
+        .merge(operator_decide::router())
         .merge(operator_history::router())
         .merge(apply::router())
         .merge(import::router())

@@ -7,12 +7,15 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect};
 use axum::routing::get;
+use tianyin_domain::Scope;
 use tianyin_domain::identity::{UsccCheck, check_uscc, normalise};
 use tianyin_domain::operator::{self, Operator, OperatorKind, OperatorStatus, RegisterOperator};
 
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
+use super::operator_decide::Listed;
+use super::order::{self, Order, Sort};
 use super::page::{Chip, Page, Pager, html, refused};
 use super::read::{self, ListQuery, Rows};
 use super::session::{Posted, Signed, done, encode};
@@ -34,11 +37,21 @@ pub fn router() -> Router<Arc<App>> {
 #[template(path = "operators/list.html")]
 struct ListPage {
     page: Page,
-    rows: Vec<Operator>,
+    rows: Vec<Listed>,
     pager: Pager,
     chips: Vec<Chip>,
+    order: Order,
     townships: Vec<Choice>,
+    /// The decision on those that are ticked.
+    form: Form,
     query: ListQuery,
+}
+
+impl ListPage {
+    /// Whether there is something to tick.
+    fn decides(&self) -> bool {
+        self.rows.iter().any(|row| row.choice.is_some())
+    }
 }
 
 async fn list(
@@ -50,20 +63,42 @@ async fn list(
         return Ok(Redirect::to(&format!("/operators/{own}")).into_response());
     }
     let scope = read::narrowed(&signed.scope(), &query.area);
-    let rows = if query.q.trim().is_empty() {
-        let address = address(&query.status, &query.area);
-        let part = (operator::BY_STATUS, query.status.as_str());
-        read::rows(&app, &scope, part, &address, query.after.as_deref())?
-    } else {
-        let mut items = read::search_operators(&app, &scope, &query.q, HITS_MAX)?;
-        items.retain(|o| query.status.is_empty() || o.status.as_str() == query.status);
-        Rows { pager: Pager::new("/operators", None, items.len(), None), items }
-    };
+    let (rows, order) = found(&app, &scope, &query)?;
     let page = Page::new(&app, &signed, "/operators", "operators.title");
     let mut townships = township_choices(&app)?;
     townships.insert(0, Choice::new("", t("operators.every_township")));
-    let chips = chips(&app, &signed, &query)?;
-    html(&ListPage { page, rows: rows.items, pager: rows.pager, chips, townships, query })
+    let mut chips = chips(&app, &signed, &query)?;
+    order.keep(&mut chips);
+    let rows = super::operator_decide::rows(&app, &signed, rows)?;
+    let (rows, pager, form) = (rows.items, rows.pager, Form::named("decide"));
+    html(&ListPage { page, rows, pager, chips, order, townships, form, query })
+}
+
+/// Hits of a search, the best first; else a page of the list in its order.
+fn found(
+    app: &App,
+    scope: &Scope,
+    query: &ListQuery,
+) -> Result<(Rows<Operator>, Order), ConsoleError> {
+    if !query.q.trim().is_empty() {
+        let mut items = read::search_operators(app, scope, &query.q, HITS_MAX)?;
+        items.retain(|o| query.status.is_empty() || o.status.as_str() == query.status);
+        let pager = Pager::new("/operators", None, items.len(), None);
+        return Ok((Rows { pager, items }, Order::fixed("/operators")));
+    }
+    let order = Order::of(order::BY_BOTH, &query.sort, address(&query.status, &query.area));
+    let after = query.after.as_deref();
+    let rows = match order.sort() {
+        Some(Sort::Name | Sort::NameDown) => {
+            let status = OperatorStatus::ALL.into_iter().find(|s| s.as_str() == query.status);
+            read::operators_by_name(app, scope, status, &order, after)?
+        }
+        _ => {
+            let part = (operator::BY_STATUS, query.status.as_str());
+            read::rows(app, scope, part, &order, after)?
+        }
+    };
+    Ok((rows, order))
 }
 
 fn address(status: &str, area: &str) -> String {

@@ -12,6 +12,7 @@ use tianyin_domain::print_job::{self, PrintJob, PrintStatus, QueuePrint};
 
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
+use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html};
 use super::read::{self, ListQuery};
 use super::session::{Posted, Signed, done, not_done};
@@ -68,6 +69,7 @@ struct ListPage {
     rows: Vec<Row>,
     pager: Pager,
     chips: Vec<Chip>,
+    order: Order,
 }
 
 async fn list(
@@ -81,8 +83,9 @@ async fn list(
         status => format!("/print-jobs?status={}", super::session::encode(status)),
     };
     let part = (print_job::BY_STATUS, chosen);
+    let order = Order::of(order::BY_TIME, &query.sort, address);
     let found =
-        read::rows::<PrintJob>(&app, &signed.scope(), part, &address, query.after.as_deref())?;
+        read::rows::<PrintJob>(&app, &signed.scope(), part, &order, query.after.as_deref())?;
     let every = t("lists.all").to_owned();
     let mut chips =
         vec![Chip { href: "/print-jobs".into(), text: every, count: None, on: chosen.is_empty() }];
@@ -95,9 +98,10 @@ async fn list(
         let href = format!("/print-jobs?status={word}");
         chips.push(Chip { href, text: status.word(), count, on: chosen == word });
     }
+    order.keep(&mut chips);
     let rows: Result<_, _> = found.items.into_iter().map(|j| row(&app, j)).collect();
     let page = Page::new(&app, &signed, "/print-jobs", "print_jobs.title");
-    html(&ListPage { page, rows: rows?, pager: found.pager, chips })
+    html(&ListPage { page, rows: rows?, pager: found.pager, chips, order })
 }
 
 /// A failed job is never repeated by itself; this makes a new one with the same wish.

@@ -11,6 +11,7 @@ use tianyin_domain::product::{self, Product, ProductClass};
 
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
+use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html};
 use super::read::{self, ListQuery};
 use super::session::Signed;
@@ -28,6 +29,7 @@ struct ListPage {
     rows: Vec<Row>,
     pager: Pager,
     chips: Vec<Chip>,
+    order: Order,
 }
 
 struct Row {
@@ -49,8 +51,8 @@ async fn list(
         }
         (None, None) => ((product::BY_OPERATOR, ""), "/products".to_owned()),
     };
-    let found =
-        read::rows::<Product>(&app, &signed.scope(), part, &address, query.after.as_deref())?;
+    let order = Order::of(order::BY_TIME, &query.sort, address);
+    let found = read::rows::<Product>(&app, &signed.scope(), part, &order, query.after.as_deref())?;
     let state: &dyn tianyin_domain::State = &app.store;
     let mut rows = Vec::with_capacity(found.items.len());
     for product in found.items {
@@ -58,9 +60,10 @@ async fn list(
         let card = state.find::<IdCard>(id_card::BY_PRODUCT, &product.id)?;
         rows.push(Row { product, operator, card });
     }
-    let chips = chips(&app, &signed, class)?;
+    let mut chips = chips(&app, &signed, class)?;
+    order.keep(&mut chips);
     let page = Page::new(&app, &signed, "/products", "products.title");
-    html(&ListPage { page, rows, pager: found.pager, chips })
+    html(&ListPage { page, rows, pager: found.pager, chips, order })
 }
 
 /// A producer has few products: there is nothing to choose from.

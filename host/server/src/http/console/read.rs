@@ -3,14 +3,16 @@
 use serde::Deserialize;
 use tianyin_domain::Scope;
 use tianyin_domain::agency::Agency;
-use tianyin_domain::operator::Operator;
+use tianyin_domain::operator::{Operator, OperatorStatus};
 use tianyin_domain::state::{Entity, Index};
 use tianyin_domain::user::User;
 use tianyin_store::PageQuery;
 
 use super::error::ConsoleError;
+use super::order::Order;
 use super::page::Pager;
 use super::session::Signed;
+use crate::app::names::Walk;
 use crate::app::{App, AppError};
 
 /// Rows on a page of a list.
@@ -38,6 +40,8 @@ pub struct ListQuery {
     pub role: String,
     /// A day.
     pub day: String,
+    /// An order.
+    pub sort: String,
 }
 
 /// Rows of a list with its foot.
@@ -59,21 +63,44 @@ pub fn one<E: Entity>(
     app.store.get_scoped(id, &signed.scope())?.ok_or_else(|| ConsoleError::not_found(noun, id))
 }
 
-/// A page of a list, newest first. `address` is the list's own, filters included.
+/// A page of a list in its order.
 pub fn rows<E: Entity>(
     app: &App,
     scope: &Scope,
     (index, part): (Index, &str),
-    address: &str,
+    order: &Order,
     after: Option<&str>,
 ) -> Result<Rows<E>, ConsoleError> {
     let mut query = PageQuery::new(index, part);
     query.after = after;
     query.limit = ROWS;
-    query.newest_first = true;
+    query.newest_first = order.is_down();
     let page = app.store.page(&query, scope)?;
-    let pager = Pager::new(address, after, page.items.len(), page.next.as_deref());
+    let pager = Pager::new(&order.here(), after, page.items.len(), page.next.as_deref());
     Ok(Rows { items: page.items, pager })
+}
+
+/// A page of operators by name; it goes on after the operator with the id `after`.
+pub fn operators_by_name(
+    app: &App,
+    scope: &Scope,
+    status: Option<OperatorStatus>,
+    order: &Order,
+    after: Option<&str>,
+) -> Result<Rows<Operator>, ConsoleError> {
+    let wanted = Walk { status, after, down: order.is_down() };
+    let mut ids = app.names.walk(&app.store, scope, &wanted, ROWS + 1)?;
+    let has_more = ids.len() > ROWS;
+    ids.truncate(ROWS);
+    let next = ids.last().filter(|_| has_more).cloned();
+    let mut items = Vec::with_capacity(ids.len());
+    for id in ids {
+        items.extend(app.store.get_scoped::<Operator>(&id, scope)?);
+    }
+    // Names are told of a change a moment after the store.
+    items.retain(|one| status.is_none_or(|status| one.status == status));
+    let pager = Pager::new(&order.here(), after, items.len(), next.as_deref());
+    Ok(Rows { items, pager })
 }
 
 /// The newest records of a part of an index that the person may see.

@@ -6,6 +6,7 @@ mod accounts;
 mod applications;
 mod imports;
 mod inputs;
+mod lists;
 mod operators;
 mod register;
 mod sign_in;

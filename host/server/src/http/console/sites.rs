@@ -21,6 +21,7 @@ use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
 use super::operators::{area_name, township_choices};
+use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery};
@@ -57,6 +58,7 @@ struct ListPage {
     pager: Pager,
     chips: Vec<Chip>,
     missing: bool,
+    order: Order,
 }
 
 async fn list(
@@ -66,6 +68,10 @@ async fn list(
 ) -> Answer {
     let missing = query.status == "missing";
     let seen = app.places.seen(&app.store, &signed.scope(), None)?;
+    let order = match missing {
+        true => Order::fixed("/sites?status=missing"),
+        false => Order::of(order::BY_TIME, &query.sort, "/sites"),
+    };
     let found = if missing {
         let mut items = Vec::new();
         for id in seen.missing.iter().rev().take(MISSING_MAX) {
@@ -74,7 +80,7 @@ async fn list(
         read::Rows { pager: Pager::new("/sites", None, items.len(), None), items }
     } else {
         let part = (site::BY_OPERATOR, signed.operator().unwrap_or_default());
-        read::rows::<Site>(&app, &signed.scope(), part, "/sites", query.after.as_deref())?
+        read::rows::<Site>(&app, &signed.scope(), part, &order, query.after.as_deref())?
     };
     let mut rows = Vec::with_capacity(found.items.len());
     for site in found.items {
@@ -88,12 +94,13 @@ async fn list(
         on,
     };
     let all = seen.placed_count + seen.missing.len();
-    let chips = vec![
+    let mut chips = vec![
         chip("/sites", "lists.all", all, !missing),
         chip("/sites?status=missing", "map.missing", seen.missing.len(), missing),
     ];
+    order.keep(&mut chips);
     let page = Page::new(&app, &signed, "/map", "sites.title");
-    html(&ListPage { page, rows, pager: found.pager, chips, missing })
+    html(&ListPage { page, rows, pager: found.pager, chips, order, missing })
 }
 
 #[derive(Template)]

@@ -13,6 +13,7 @@ use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
 use super::meter::{Meter, value_text};
+use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html, refused};
 use super::read::{self, ListQuery};
 use super::reasons::Findings;
@@ -40,6 +41,7 @@ struct ListPage {
     chips: Vec<Chip>,
     /// New results belong on top of this page.
     live: bool,
+    order: Order,
 }
 
 /// A test as a list shows it.
@@ -75,12 +77,15 @@ async fn list(
         (None, _) => ((test::BY_VERDICT, ""), "/tests".to_owned()),
     };
     let after = query.after.as_deref();
-    let found = read::rows::<Test>(&app, &signed.scope(), part, &address, after)?;
-    let chips = if signed.is_staff() { chips(&app, &signed, status)? } else { Vec::new() };
+    let order = Order::of(order::BY_TIME, &query.sort, address);
+    let found = read::rows::<Test>(&app, &signed.scope(), part, &order, after)?;
+    let mut chips = if signed.is_staff() { chips(&app, &signed, status)? } else { Vec::new() };
+    order.keep(&mut chips);
     let page = Page::new(&app, &signed, "/tests", "tests.title");
     let rows = found.items.into_iter().map(Row::of).collect();
-    let live = after.is_none() && status.is_empty();
-    html(&ListPage { page, rows, pager: found.pager, chips, live })
+    // New ones come in at the top.
+    let live = after.is_none() && status.is_empty() && order.is_usual();
+    html(&ListPage { page, rows, pager: found.pager, chips, order, live })
 }
 
 fn chips(app: &App, signed: &Signed, chosen: &str) -> Result<Vec<Chip>, ConsoleError> {

@@ -21,6 +21,7 @@ use super::agencies;
 use super::error::{Answer, ConsoleError};
 use super::filters;
 use super::form::{Choice, Form};
+use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
 use super::read::{self, ListQuery};
 use super::session::{Posted, Signed, done, not_done, told};
@@ -49,6 +50,7 @@ struct ListPage {
     pager: Pager,
     /// The agency whose people are shown.
     agency: Option<Agency>,
+    order: Order,
 }
 
 struct Row {
@@ -74,7 +76,8 @@ async fn list(
         None => ((user::ALL, ""), "/users".to_owned()),
     };
     let after = query.after.as_deref();
-    let found = read::rows::<User>(&app, &Scope::everything(), part, &address, after)?;
+    let order = Order::of(order::BY_NAME, &query.sort, address);
+    let found = read::rows::<User>(&app, &Scope::everything(), part, &order, after)?;
     let mut rows = Vec::with_capacity(found.items.len());
     for user in found.items {
         let place = read::place_of(&app, &user)?;
@@ -84,7 +87,7 @@ async fn list(
         rows.push(Row { own: user.id == signed.session.user.id, place, used_at, user });
     }
     let page = Page::new(&app, &signed, "/users", "users.title");
-    html(&ListPage { page, rows, pager: found.pager, agency })
+    html(&ListPage { page, rows, pager: found.pager, order, agency })
 }
 
 /// The agency whose people are to be shown: the one asked for, if its accounts are the person's to

@@ -5,6 +5,7 @@ mod api;
 mod blobs;
 mod conflict;
 mod delegations;
+mod documented;
 mod frame;
 mod inputs;
 mod scan;
