@@ -146,11 +146,11 @@ pub fn group_of(command: CommandKind) -> Option<TokenGroup> {
     match command {
         RegisterOperator | ChangeOperator | ReviewOperator | WithdrawOperator | FileDocument
         | CloseDocument | AddSite | ChangeSite | CloseSite | AddProduct | ChangeProduct
-        | CloseProduct | AddInput | AddBrand | ChangeBrand | CloseBrand | LicenseBrand
-        | EndBrandLicence | AddCertification | EndCertification | AddShopLink | CloseShopLink
-        | SaveIdCard | SubmitIdCard | ReviewIdCard | PublishIdCard | WithdrawIdCard => {
-            Some(TokenGroup::Register)
-        }
+        | CloseProduct | AddInput | ReviseInput | CloseInput | DelegateOperators
+        | EndDelegation | AddCell | ChangeCell | EndCell | AddBrand | ChangeBrand | CloseBrand
+        | LicenseBrand | EndBrandLicence | AddCertification | EndCertification | AddShopLink
+        | CloseShopLink | SaveIdCard | SubmitIdCard | ReviewIdCard | PublishIdCard
+        | WithdrawIdCard => Some(TokenGroup::Register),
         OpenLot | RecordActivity => Some(TokenGroup::Records),
         RecordTest | AssignTest => Some(TokenGroup::Tests),
         GrantAuthorisation | RevokeAuthorisation | IssueCertificate | VoidCertificate

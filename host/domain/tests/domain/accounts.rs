@@ -56,7 +56,7 @@ fn time(text: &str) -> Time {
 /// A user who chose its own password, and the actor it is.
 fn person(world: &mut World, username: &str, role: Role) -> (String, Actor) {
     let id = world.ok(&system(), add(username, role));
-    let actor = world.get::<User>(&id).actor();
+    let actor = world.get::<User>(&id).actor(world.state()).unwrap();
     (id, actor)
 }
 
@@ -101,7 +101,8 @@ fn a_password_that_somebody_else_gave_is_to_be_changed_in_time() {
     assert!(user.login.is_over(time("2026-11-27T08:00:00Z")));
 
     world.time = time("2026-11-21T08:00:00Z");
-    world.ok(&user.actor(), change(&id, "sec_2"));
+    let actor = user.actor(world.state()).unwrap();
+    world.ok(&actor, change(&id, "sec_2"));
     let own: User = world.get(&id);
     assert_eq!(own.login.initial_until, None, "one's own choice");
     assert_eq!(own.login.credential_at, Some(world.time));

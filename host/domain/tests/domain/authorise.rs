@@ -65,17 +65,18 @@ const POINT: &str = "示例服务站点";
 fn delegated(point: &str) -> Actor {
     let scope = Scope::delegated(point, BTreeSet::new());
     let office = Some(AgencyKind::ServicePoint);
-    Actor::User { id: "usr_office".into(), role: Role::Administrator, scope, office }
+    let (id, role) = ("usr_office".into(), Role::Administrator);
+    Actor::User { id, role, scope, office, token: None }
 }
 
 /// The actor with the id of the service point in place of its name, as it is known after the samples.
 fn settled(actor: Actor, farm: &Farm) -> Actor {
-    let Actor::User { id, role, mut scope, office } = actor else { return actor };
+    let Actor::User { id, role, mut scope, office, token } = actor else { return actor };
     if scope.through.as_deref() == Some(POINT) {
         let point: Option<Agency> = farm.world.state().find(agency::BY_NAME, POINT).unwrap();
         scope.through = point.map(|point| point.id);
     }
-    Actor::User { id, role, scope, office }
+    Actor::User { id, role, scope, office, token }
 }
 
 /// Somebody of an agency.

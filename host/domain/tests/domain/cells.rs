@@ -79,6 +79,7 @@ fn a_cell_is_a_township_or_village_of_the_county_with_somebody_who_sees_it() {
             operator: None,
             agency: Some(agency.into()),
             credential: "sec".into(),
+            initial: false,
         };
         world.ok(&admin(), Command::AddUser(command))
     };

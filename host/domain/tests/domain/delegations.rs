@@ -65,6 +65,7 @@ fn clerk_in(agency: &str) -> AddUser {
         operator: None,
         agency: Some(agency.into()),
         credential: "sec_1".into(),
+        initial: false,
     }
 }
 

@@ -13,7 +13,6 @@ use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, show, shown};
-use super::schema::Kind::Text;
 use super::schema::{AREA, Described, Schema, filled, req};
 use super::shapes::{AGENCY_KIND, shape};
 use crate::app::App;

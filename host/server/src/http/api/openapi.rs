@@ -237,7 +237,9 @@ fn problem(status: &str) -> Response {
     let about = match status {
         "400" => "The address, the query, the JSON or a header is malformed.",
         "401" => "No token, a token that ended, or a wrong password.",
-        "403" => "The role or the API token does not allow it (`outside_token_scope`), or another site's page sent it.",
+        "403" => {
+            "The role or the API token does not allow it (`outside_token_scope`), or another site's page sent it."
+        }
         "404" => "No such record, or it is out of sight.",
         "409" => {
             "The record's state does not allow it, or it changed meanwhile (`version_conflict`)."

@@ -10,8 +10,8 @@ mod lists;
 mod operators;
 mod register;
 mod sign_in;
-mod tokens;
 mod supervision;
+mod tokens;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
