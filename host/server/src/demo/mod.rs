@@ -222,11 +222,7 @@ impl Demo<'_> {
             .submit(Command::AddSite(AddSite {
                 operator: operator.into(),
                 name: plan.site.into(),
-                kind: if plan.class == ProductClass::Aquatic {
-                    SiteKind::Pond
-                } else {
-                    SiteKind::Field
-                },
+                kind: kind_of(plan.class),
                 area: String::new(),
                 area_name: String::new(),
                 size_mu: Decimal::from(plan.size_mu),
@@ -434,6 +430,15 @@ mod tests {
             let ok = uscc.is_empty() || check_uscc(&uscc) == UsccCheck::Valid;
             assert!(ok, "{} {uscc}", farm.name);
         }
+    }
+}
+
+fn kind_of(class: ProductClass) -> SiteKind {
+    match class {
+        ProductClass::Aquatic => SiteKind::Pond,
+        ProductClass::Livestock | ProductClass::Egg => SiteKind::House,
+        ProductClass::Fruit => SiteKind::Orchard,
+        _ => SiteKind::Field,
     }
 }
 

@@ -125,6 +125,7 @@ fn kind_text(kind: Kind) -> String {
     match kind {
         Kind::Text => "string".into(),
         Kind::Chars(min, max) => format!("string, {min} – {max}"),
+        Kind::Position => "longitude,latitude".into(),
         Kind::Formed(pattern) => format!("string, {pattern}"),
         Kind::Integer => "integer".into(),
         Kind::Whole(min, max) => format!("integer, {min} – {max}"),

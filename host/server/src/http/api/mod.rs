@@ -132,8 +132,10 @@ mod keeps_step {
     use tianyin_domain::activity::RecordActivity;
     use tianyin_domain::agency::AddAgency;
     use tianyin_domain::authorisation::GrantAuthorisation;
+    use tianyin_domain::brand::{AddBrand, LicenseBrand};
     use tianyin_domain::cell::CellData;
     use tianyin_domain::certificate::CertificateRequest;
+    use tianyin_domain::certification::AddCertification;
     use tianyin_domain::delegation::DelegateOperators;
     use tianyin_domain::document::FileDocument;
     use tianyin_domain::input::AddInput;
@@ -142,6 +144,7 @@ mod keeps_step {
     use tianyin_domain::policy::SetPolicy;
     use tianyin_domain::print_job::QueuePrint;
     use tianyin_domain::product::AddProduct;
+    use tianyin_domain::shop_link::AddShopLink;
     use tianyin_domain::site::AddSite;
 
     use super::schema::{Described, Kind, Schema};
@@ -149,6 +152,7 @@ mod keeps_step {
     fn example(kind: Kind) -> Value {
         match kind {
             Kind::Text | Kind::Chars(..) | Kind::Formed(_) => json!("x"),
+            Kind::Position => json!("112.941234,27.829123"),
             Kind::Integer => json!(1),
             Kind::Whole(min, _) => json!(min),
             Kind::Boolean => json!(true),
@@ -186,6 +190,10 @@ mod keeps_step {
     fn shapes_keep_step_with_commands() {
         fits::<RegisterOperator>(&["contact_secret"]);
         fits::<AddSite>(&[]);
+        fits::<AddBrand>(&[]);
+        fits::<LicenseBrand>(&[]);
+        fits::<AddCertification>(&[]);
+        fits::<AddShopLink>(&[]);
         fits::<AddAgency>(&[]);
         fits::<SetPolicy>(&[]);
         fits::<DelegateOperators>(&[]);

@@ -25,6 +25,9 @@ use crate::http::problem::PROBLEM_JSON;
 const JSON: &str = "application/json";
 const TOKEN: &str = "token";
 const PROBLEM: &str = "Problem";
+/// A point within China; the domain refuses others in its own words.
+const POSITION: &str =
+    r"^(7[4-9]|[89][0-9]|1[0-2][0-9]|13[0-5])\.[0-9]{1,6},([4-9]|[1-4][0-9]|5[0-3])\.[0-9]{1,6}$";
 
 /// No control characters but line feeds.
 const VISIBLE: &str = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$";
@@ -381,6 +384,7 @@ fn described(kind: Kind, about: &str) -> RefOr<Shape> {
             let text = of(Type::String).min_length(least).max_length(Some(max));
             text.pattern(Some(pattern)).into()
         }
+        Kind::Position => of(Type::String).pattern(Some(POSITION)).into(),
         Kind::Formed(pattern) => of(Type::String).pattern(Some(pattern)).into(),
         Kind::Integer => of(Type::Integer).into(),
         Kind::Whole(min, max) => of(Type::Integer).minimum(Some(min)).maximum(Some(max)).into(),

@@ -3,6 +3,7 @@
 //! record goes out. A field that is not in the table is not accepted and not shown.
 
 use serde_json::{Map, Value};
+use tianyin_domain::position::Position;
 use tianyin_domain::{Date, Decimal, Time};
 
 use crate::http::problem::FieldProblem;
@@ -17,6 +18,8 @@ pub enum Kind {
     Chars(usize, usize),
     /// Text that this regular expression (ECMA-262) fits; the domain refuses other text in its own words.
     Formed(&'static str),
+    /// A point on the ground: `longitude,latitude` in degrees.
+    Position,
     /// Whole number.
     Integer,
     /// Whole number from the first to the second; who takes it refuses others in its own words.
@@ -183,6 +186,7 @@ impl Kind {
                 return;
             }
             Self::Text | Self::Chars(..) | Self::Formed(_) => (text.is_some(), "text"),
+            Self::Position => (text.is_some_and(|t| t.parse::<Position>().is_ok()), "position"),
             Self::Integer | Self::Whole(..) => (value.is_i64() || value.is_u64(), "integer"),
             Self::Boolean => (value.is_boolean(), "boolean"),
             Self::Decimal | Self::Quantity => {

@@ -21,7 +21,7 @@ use tianyin_domain::user::User;
 use super::inputs::INPUT;
 use super::route::Shown;
 use super::schema::Kind::{
-    Any, Boolean, Choice, Date, Decimal, Formed, Integer, List, Object, Text, Time, Whole,
+    Any, Boolean, Choice, Date, Decimal, Formed, Integer, List, Object, Position, Text, Time, Whole,
 };
 use super::schema::{Kind, Schema, line, opt, req};
 
@@ -168,8 +168,8 @@ pub const SITE: Schema = shape!(
         req("area_name", Text, "Region in words."),
         req("size_mu", Decimal, "Size in 亩, as declared."),
         opt("kind", SITE_KIND, "Kind; `other` when absent."),
-        opt("position", Text, "A point on it, `longitude,latitude` in degrees, CGCS2000."),
-        opt("outline", List(&Text), "Its corners in order."),
+        opt("position", Position, "A point on it, `longitude,latitude` in degrees, CGCS2000."),
+        opt("outline", List(&Position), "Its corners in order."),
         opt("closed", Text, "Why it is not used any more."),
     ]
 );

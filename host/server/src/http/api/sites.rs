@@ -12,7 +12,7 @@ use super::list::{self, Filter, Listing};
 use super::reason::Reason;
 use super::request::{Body, Caller, IfMatch, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, shown_version};
-use super::schema::Kind::{Few, Quantity, Text};
+use super::schema::Kind::{Few, Position, Quantity, Text};
 use super::schema::{AREA_OR_NONE, Described, Schema, filled, line, opt, req};
 use super::shapes::{SITE_KIND, shape};
 use crate::app::App;
@@ -50,12 +50,12 @@ impl Described for AddSite {
             req("size_mu", Quantity, "Size in 亩."),
             opt(
                 "position",
-                Text,
+                Position,
                 "A point on it: `longitude,latitude` in degrees, CGCS2000 or WGS 84."
             ),
             opt(
                 "outline",
-                Few(&Text, 0, 100),
+                Few(&Position, 0, 100),
                 "Its corners in order, 3 to 100, each like `position`."
             ),
         ]

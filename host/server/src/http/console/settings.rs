@@ -29,7 +29,7 @@ pub fn router() -> Router<Arc<App>> {
 struct SettingsPage {
     page: Page,
     county: County,
-    form: Form,
+    address: Form,
     policy: Form,
     presets: Vec<Choice>,
     started_at: tianyin_domain::Time,
@@ -44,11 +44,11 @@ fn county_of(app: &App) -> Result<County, ConsoleError> {
     app.county()?.ok_or_else(|| AppError::refused("not_set_up").into())
 }
 
-fn shown(app: &App, signed: &Signed, county: County, form: Form, policy: Form) -> SettingsPage {
+fn shown(app: &App, signed: &Signed, county: County, address: Form, policy: Form) -> SettingsPage {
     SettingsPage {
         page: Page::new(app, signed, "/settings", "settings.title"),
         county,
-        form,
+        address,
         policy,
         presets: Choice::words(&PasswordPreset::ALL),
         started_at: app.started_at,

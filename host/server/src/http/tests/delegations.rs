@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::json;
 
-use super::{PASSWORD, World, farmer, world};
+use super::{INITIAL, World, farmer, world};
 
 async fn agency(world: &World, kind: &str, name: &str) -> String {
     world.make("/agencies", json!({ "kind": kind, "name": name, "area": "430321103" })).await
@@ -14,7 +14,7 @@ async fn a_service_point_reads_and_writes_what_is_delegated_to_it() {
     let mut world = world().await;
     let point = agency(&world, "service_point", "示例服务站点").await;
     let user = json!({
-        "username": "cun", "name": "示例", "role": "clerk", "agency": point, "password": PASSWORD,
+        "username": "cun", "name": "示例", "role": "clerk", "agency": point, "password": INITIAL,
     });
     world.post("/users", user).await.expect(201);
     let [mine, _, _, lot] = world.lot_of(farmer()).await;
@@ -22,7 +22,7 @@ async fn a_service_point_reads_and_writes_what_is_delegated_to_it() {
     (other["name"], other["contact_phone"]) = (json!("李示例"), json!("13900000000"));
     let [hidden, site, _, hidden_lot] = world.lot_of(other).await;
     let admin = std::mem::take(&mut world.token);
-    let cun = world.sign_in("cun", PASSWORD).await;
+    let cun = world.first_sign_in("cun").await;
 
     // The session began before the delegation.
     world.token = admin.clone();

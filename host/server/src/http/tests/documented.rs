@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use serde_json::{Value, json};
 
-use super::{PASSWORD, World, farmer, world};
+use super::{INITIAL, World, farmer, world};
 use crate::http::api::document;
 
 /// A request and what it is called when it fails.
@@ -108,10 +108,10 @@ async fn bad_requests_get_documented_answers() {
     let admin = world.token.clone();
     let operator = world.make("/operators", farmer()).await;
     let user = json!({
-        "username": "grower", "name": "示例代表", "role": "producer", "operator": operator, "password": PASSWORD,
+        "username": "grower", "name": "示例代表", "role": "producer", "operator": operator, "password": INITIAL,
     });
     world.post("/users", user).await.expect(201);
-    let grower = world.sign_in("grower", PASSWORD).await;
+    let grower = world.first_sign_in("grower").await;
     for (who, token) in
         [("administrator", admin.as_str()), ("producer", grower.as_str()), ("nobody", "")]
     {

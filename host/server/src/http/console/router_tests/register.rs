@@ -82,7 +82,11 @@ async fn a_site_is_drawn_and_is_on_the_map_of_those_who_may_see_it() {
     assert!(around.contains("112.900500,27.800500"), "{around}");
 
     // Of another operator's there is nothing, on the page, on the map, in the file.
-    world.add_user("other", Role::Producer, None).await;
+    let other = [COOPERATIVE[0], ("name", "他社"), ("uscc", "91350100M000100Y43"), COOPERATIVE[3]];
+    let other = [other.as_slice(), &COOPERATIVE[4..]].concat();
+    let other = world.browser("admin").await.done("/operators", &other).await;
+    let other = other.rsplit('/').next().unwrap().to_owned();
+    world.add_user("other", Role::Producer, Some(other)).await;
     let other = world.browser("other").await;
     for address in ["/map", "/map/around.json", "/sites", "/sites?status=missing"] {
         let text = other.see(address).await.text;

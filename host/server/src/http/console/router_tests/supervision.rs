@@ -7,7 +7,7 @@ use tianyin_domain::cell::{self, Cell};
 use tianyin_domain::operator::Operator;
 use tianyin_domain::state::{Entity, Index, State};
 
-use super::{Browser, PASSWORD, World, world};
+use super::{Browser, INITIAL, World, world};
 
 const TOWNSHIP: &str = "430321103";
 
@@ -40,7 +40,7 @@ async fn village(world: &World, county: &Browser<'_>) -> Agency {
             ("username", username),
             ("role", "clerk"),
             ("agency", &agency.id),
-            ("password", PASSWORD),
+            ("password", INITIAL),
         ];
         county.done("/users", &account).await;
     }
@@ -55,8 +55,8 @@ async fn a_service_point_sees_what_is_delegated_to_it_on_every_page_and_nothing_
     let mine = farmer(&county, "甲受托", TOWNSHIP).await;
     let hidden = farmer(&county, "乙未托", TOWNSHIP).await;
     let page = format!("/agencies/{}", point.id);
-    let station = world.browser("zhan").await;
-    let clerk = world.browser("cun").await;
+    let station = world.first_browser("zhan").await;
+    let clerk = world.first_browser("cun").await;
     assert!(!clerk.see("/operators").await.text.contains("甲受托"), "nothing yet");
 
     // The station searches, ticks and delegates; the clerk who is signed in sees it at once.
@@ -132,7 +132,7 @@ async fn the_grid_shows_its_holes_and_closes_them() {
     let rest = farmer(&county, "乙其余", TOWNSHIP).await;
     approve(&county, &named).await;
     approve(&county, &rest).await;
-    let station = world.browser("zhan").await;
+    let station = world.first_browser("zhan").await;
     let holes = station.see("/cells").await.text;
     assert!(holes.contains("甲列出") && holes.contains("乙其余"), "{holes}");
 
