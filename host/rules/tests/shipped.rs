@@ -1,6 +1,7 @@
 //! The shipped pack loads, its cases pass, and its tables say where they come from.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use tianyin_rules::tables::{Coded, ProductMark};
 use tianyin_rules::{RuleSet, Severity};
 
 fn shipped() -> RuleSet {
@@ -41,7 +42,7 @@ fn check_names_tables_nobody_reviewed() {
 #[test]
 fn tables_name_source_and_date() {
     let tables = shipped().tables();
-    assert_eq!(tables.len(), 7);
+    assert_eq!(tables.len(), 10);
     for table in &tables {
         assert!(!table.about.source.is_empty() && !table.about.title.is_empty(), "{}", table.name);
     }
@@ -84,4 +85,46 @@ fn a_measurement_of_the_domain_is_judged() {
     let answer = shipped().evaluate("testing/judge", input);
     assert_eq!(answer.error, None);
     assert_eq!(answer.judgement.verdict, tianyin_domain::Verdict::Pass);
+}
+
+#[test]
+fn products_need_the_marks_that_their_class_and_brand_ask_for() {
+    //
+    let shipped = shipped();
+    let coding = shipped.coding().unwrap();
+    let needed = |class, name: &str, branded, certified| -> Vec<ProductMark> {
+        let asked = Coded { class, names: &[name], branded, certified };
+        coding.needed(asked).iter().map(|row| row.mark_needed).collect()
+    };
+    use ProductMark::{Certificate, IdCard, TraceCode};
+    assert_eq!(needed("vegetable", "白菜", false, false), [Certificate]);
+    assert_eq!(needed("vegetable", "本地豇豆", false, false), [Certificate, TraceCode]);
+    assert_eq!(needed("fresh_tea", "毛尖", true, true), [Certificate, IdCard]);
+    assert_eq!(needed("other", "莲子酒", false, false), []);
+    assert_eq!(needed("other", "莲子酒", false, true), [IdCard]);
+}
+
+#[test]
+fn a_certification_that_has_ended_stays_known() {
+    let shipped = shipped();
+    let kinds = shipped.certifications().unwrap();
+    let old = kinds.kind("pollution_free").unwrap();
+    assert!(old.is_given_on("2019-12-19".parse().unwrap()));
+    assert!(!old.is_given_on("2026-11-20".parse().unwrap()));
+    assert!(kinds.kind("green").unwrap().card && kinds.kind("nothing").is_none());
+}
+
+#[test]
+fn every_class_has_lines_of_an_id_card_and_some_are_required() {
+    let shipped = shipped();
+    let table = shipped.id_card().unwrap();
+    for class in ["vegetable", "fruit", "fresh_tea", "livestock", "egg", "aquatic", "other"] {
+        let lines: Vec<_> = table.of_class(class).collect();
+        assert!(lines.iter().any(|line| line.required && line.from.is_none()), "{class}");
+        assert_eq!(lines.iter().any(|line| line.code == "feeding"), class_is_fed(class), "{class}");
+    }
+}
+
+fn class_is_fed(class: &str) -> bool {
+    ["livestock", "egg", "aquatic"].contains(&class)
 }
