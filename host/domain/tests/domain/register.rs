@@ -282,7 +282,7 @@ fn a_product_is_corrected_listed_by_its_class_and_given_up() {
     assert_eq!((now.name.as_str(), now.operator.as_str()), ("鱼", farm.operator.as_str()));
     let of_class =
         |farm: &Farm, class: &str| farm.world.state().ids(product::BY_CLASS, class, 9).unwrap();
-    assert_eq!(of_class(&farm, "aquatic"), [id.clone()]);
+    assert_eq!(of_class(&farm, "aquatic"), std::slice::from_ref(&id));
     assert!(of_class(&farm, "vegetable").is_empty());
     let close = CloseProduct { product: id.clone(), reason: "停产".into() };
     farm.world.ok(&owner, Command::CloseProduct(close.clone()));
@@ -431,7 +431,10 @@ fn an_id_card_goes_from_collection_to_review_to_publication() {
     let first: IdCard = farm.world.get(&id);
     assert_eq!((first.status, first.editions), (IdCardStatus::Published, 1));
     assert!(matches!(code::parse(&first.code), code::CodeText::Valid(_)));
-    assert_eq!(farm.world.state().ids(id_card::BY_INDUSTRY, "planting", 9).unwrap(), [id.clone()]);
+    assert_eq!(
+        farm.world.state().ids(id_card::BY_INDUSTRY, "planting", 9).unwrap(),
+        std::slice::from_ref(&id)
+    );
 
     // A change is reviewed again; until then everybody sees the edition before.
     assert_eq!(farm.world.ok(&owner, Command::SaveIdCard(card(&product))), id);

@@ -418,21 +418,6 @@ fn demo_uscc(n: usize, kind: OperatorKind) -> String {
     format!("{body}{check}")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tianyin_domain::identity::{UsccCheck, check_uscc};
-
-    #[test]
-    fn demo_codes_are_valid() {
-        for (n, farm) in FARMS.iter().enumerate() {
-            let uscc = demo_uscc(n, farm.kind);
-            let ok = uscc.is_empty() || check_uscc(&uscc) == UsccCheck::Valid;
-            assert!(ok, "{} {uscc}", farm.name);
-        }
-    }
-}
-
 fn kind_of(class: ProductClass) -> SiteKind {
     match class {
         ProductClass::Aquatic => SiteKind::Pond,
@@ -456,4 +441,19 @@ fn corner(at: &str, east: f64, north: f64, size_mu: i64) -> anyhow::Result<Posit
 fn outline(at: &str, size_mu: i64) -> anyhow::Result<Vec<Position>> {
     let corners = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)];
     corners.into_iter().map(|(east, north)| corner(at, east, north, size_mu)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tianyin_domain::identity::{UsccCheck, check_uscc};
+
+    #[test]
+    fn demo_codes_are_valid() {
+        for (n, farm) in FARMS.iter().enumerate() {
+            let uscc = demo_uscc(n, farm.kind);
+            let ok = uscc.is_empty() || check_uscc(&uscc) == UsccCheck::Valid;
+            assert!(ok, "{} {uscc}", farm.name);
+        }
+    }
 }
