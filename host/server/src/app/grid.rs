@@ -59,10 +59,23 @@ pub struct Grid {
     pub cells: Vec<InGrid>,
     /// Townships in sight.
     pub townships: Vec<Township>,
-    /// Ids of the operators in no cell, the oldest first.
+    /// Ids of the operators in no cell, in no order: nobody sorts twenty thousand to show some.
     pub uncovered: Vec<String>,
-    /// Cell of each operator, as a place in `cells`.
-    pub cell_of: HashMap<String, usize>,
+    /// Operators with their cell, as a place in `cells`, in no order.
+    pub covered: Vec<(String, usize)>,
+}
+
+impl Grid {
+    /// The oldest operators in no cell, at most `most`: ids rise with time.
+    pub fn oldest_uncovered(&self, most: usize) -> Vec<&str> {
+        let mut ids: Vec<&str> = self.uncovered.iter().map(String::as_str).collect();
+        if ids.len() > most {
+            ids.select_nth_unstable(most);
+            ids.truncate(most);
+        }
+        ids.sort_unstable();
+        ids
+    }
 }
 
 impl App {
@@ -94,11 +107,15 @@ impl App {
         let mut townships = self.townships_in(scope, &grid.cells)?;
         let counted = self.names.each_registered(&self.store, scope, |id, area| {
             let code = area.get(..TOWNSHIP_DIGITS).unwrap_or(area);
-            let township = townships.entry(code.to_owned()).or_insert_with(|| Township {
-                code: code.to_owned(),
-                name: code.to_owned(),
-                ..Township::default()
-            });
+            // A name is made for what is not known only: there are twenty thousand operators.
+            let township = match townships.get_mut(code) {
+                Some(township) => township,
+                None => townships.entry(code.to_owned()).or_insert_with(|| Township {
+                    code: code.to_owned(),
+                    name: code.to_owned(),
+                    ..Township::default()
+                }),
+            };
             let place = match (named.get(id), whole.get(code)) {
                 (Some(place), _) => {
                     township.named += 1;
@@ -115,11 +132,9 @@ impl App {
                 }
             };
             grid.cells[place].operators += 1;
-            grid.cell_of.insert(id.to_owned(), place);
+            grid.covered.push((id.to_owned(), place));
         });
         counted.map_err(AppError::internal)?;
-        // Ids rise with time.
-        grid.uncovered.sort_unstable();
         grid.townships = townships.into_values().collect();
         Ok(grid)
     }

@@ -1,5 +1,6 @@
 //! Grid supervision (网格, R-090): every cell, how the townships are covered, and the holes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -86,7 +87,7 @@ async fn list(
     allowed(&signed)?;
     let grid = read(&app, &signed).await?;
     let mut operators = Vec::new();
-    for id in grid.uncovered.iter().take(UNCOVERED_SHOWN) {
+    for id in grid.oldest_uncovered(UNCOVERED_SHOWN) {
         operators.extend(app.store.get::<Operator>(id)?);
     }
     let of_area = |one: &&InGrid| one.cell.data.area.starts_with(&query.area);
@@ -122,12 +123,14 @@ async fn export(
 ) -> Answer {
     allowed(&signed)?;
     let grid = read(&app, &signed).await?;
-    let mut ids: Vec<&String> = grid.cell_of.keys().chain(&grid.uncovered).collect();
+    let cell_of: HashMap<&String, usize> =
+        grid.covered.iter().map(|(id, place)| (id, *place)).collect();
+    let mut ids: Vec<&String> = cell_of.keys().copied().chain(&grid.uncovered).collect();
     ids.sort_unstable();
     let mut rows = Vec::with_capacity(ids.len());
     for id in ids {
         let Some(operator) = app.store.get::<Operator>(id)? else { continue };
-        rows.push(row(&operator, grid.cell_of.get(id).map(|place| &grid.cells[*place])));
+        rows.push(row(&operator, cell_of.get(id).map(|place| &grid.cells[*place])));
     }
     rows.sort();
     let name = "grid-list.csv";
