@@ -95,12 +95,12 @@ pub const BY_NAME: Index = Index("user.name=");
 pub const ALL: Index = Index("user.all");
 /// By agency and sign-in name; part `""` holds the county's own without an agency, and producers.
 pub const BY_AGENCY: Index = Index("user.agency");
+/// Active administrators by agency.
+pub const HEADS: Index = Index("user.head");
 /// By operator, for role producer.
 pub const BY_OPERATOR: Index = Index("user.operator");
 /// Characters of a person's name.
 pub const NAME_CHARS_MAX: usize = 32;
-/// People looked at for the one administrator of an agency.
-const AGENCY_USERS_MAX: usize = 1000;
 
 impl Entity for User {
     const TABLE: Table = Table("user");
@@ -113,6 +113,10 @@ impl Entity for User {
             Entry::new(ALL, "", &self.username),
             Entry::new(BY_AGENCY, self.agency.as_deref().unwrap_or_default(), &self.username),
         ];
+        if self.role == Role::Administrator && self.active {
+            let agency = self.agency.iter();
+            entries.extend(agency.map(|id| Entry::new(HEADS, id, &self.username)));
+        }
         entries.extend(self.operator.iter().map(|id| Entry::new(BY_OPERATOR, id, &self.username)));
         entries
     }
@@ -324,9 +328,7 @@ fn check_allocation(
 /// Exactly one administrator for each agency. Another takes over when the one before is
 /// deactivated, so that the records of both stay apart.
 fn check_one_administrator(ctx: &Context<'_>, agency: &Agency) -> Result<(), DomainError> {
-    let people = ctx.state.list::<User>(BY_AGENCY, &agency.id, AGENCY_USERS_MAX)?;
-    let mut administrators = people.iter().filter(|u| u.role == Role::Administrator && u.active);
-    match administrators.next() {
+    match ctx.state.find::<User>(HEADS, &agency.id)? {
         Some(user) => {
             let params = [("agency", agency.name.as_str()), ("name", user.name.as_str())];
             Err(DomainError::refused("agency_has_administrator", &params))

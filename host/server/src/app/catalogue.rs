@@ -1,16 +1,15 @@
 //! The catalogue of inputs in memory, to list and search in as somebody types: by a part of the name, the
-//! initials of its pinyin, the registration number, a substance or a crop. Reading thousands of records
-//! for each search would take longer than a person waits for.
+//! initials of its pinyin, the registration number, a substance or a crop.
 
 use std::collections::HashMap;
 
-use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::input::{self, Input, InputKind, registration_key};
-use tianyin_domain::{Actor, Date, Scope};
-use tianyin_store::{PAGE_ITEMS_MAX, PageQuery, Store, StoreError};
+use tianyin_domain::{Actor, Date};
+use tianyin_store::{Store, StoreError};
 
+use super::in_memory::InMemory;
 use super::names::initials;
 use super::{App, AppError};
 
@@ -21,7 +20,7 @@ const NUMBER_PART_MIN: usize = 3;
 
 /// What is searched in; filled at the first search.
 #[derive(Default)]
-pub struct Catalogue(RwLock<Option<HashMap<String, Known>>>);
+pub struct Catalogue(InMemory<Known>);
 
 /// How an input stands on a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,15 +86,17 @@ impl Known {
     }
 }
 
+fn note(all: &mut HashMap<String, Known>, input: &Input) {
+    let newer = all.get(&input.id).is_some_and(|known| known.version > input.version);
+    if !newer {
+        all.insert(input.id.clone(), Known::of(input));
+    }
+}
+
 impl Catalogue {
     /// Takes over what an input is now. Notes may come late: an older version changes nothing.
     pub fn note(&self, input: &Input) {
-        if let Some(all) = self.0.write().as_mut() {
-            let newer = all.get(&input.id).is_some_and(|known| known.version > input.version);
-            if !newer {
-                all.insert(input.id.clone(), Known::of(input));
-            }
-        }
+        self.0.change(|all| note(all, input));
     }
 
     fn search(
@@ -105,7 +106,6 @@ impl Catalogue {
         day: Date,
         barred: impl Fn(&[String]) -> bool,
     ) -> Result<Vec<String>, StoreError> {
-        self.fill(store)?;
         let asked = Asked::of(wanted.text);
         let number = registration_key(wanted.registration_no);
         let stands = |one: &Known| match wanted.state {
@@ -114,7 +114,7 @@ impl Catalogue {
             Some(InputState::Ended) => one.has_ended(day),
             Some(InputState::Barred) => barred(&one.substances),
         };
-        let all = self.0.read();
+        let all = self.0.read(store, (input::ALL, ""), note)?;
         let fits = all.iter().flatten().filter(|(_, one)| {
             wanted.kind.is_none_or(|kind| kind == one.kind)
                 && (number.is_empty() || one.number == number)
@@ -124,31 +124,6 @@ impl Catalogue {
             ranked.filter(|(_, one, _)| stands(one)).collect();
         found.sort_by(|a, b| (a.0, &a.1.name, a.2).cmp(&(b.0, &b.1.name, b.2)));
         Ok(found.into_iter().map(|(_, _, id)| id.clone()).collect())
-    }
-
-    fn fill(&self, store: &Store) -> Result<(), StoreError> {
-        if self.0.read().is_some() {
-            return Ok(());
-        }
-        // Held while reading: what changes meanwhile is noted after.
-        let mut all = self.0.write();
-        if all.is_some() {
-            return Ok(());
-        }
-        let (mut known, mut after) = (HashMap::new(), None::<String>);
-        loop {
-            let mut query = PageQuery::new(input::ALL, "");
-            query.after = after.as_deref();
-            query.limit = PAGE_ITEMS_MAX;
-            let page = store.page::<Input>(&query, &Scope::everything())?;
-            known.extend(page.items.iter().map(|one| (one.id.clone(), Known::of(one))));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        *all = Some(known);
-        Ok(())
     }
 }
 

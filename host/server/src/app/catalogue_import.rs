@@ -12,13 +12,13 @@ use tianyin_domain::command::{Command, Envelope};
 use tianyin_domain::decide::decide;
 use tianyin_domain::input::{self, AddInput, Input, InputKind, RegisteredUse, ReviseInput};
 use tianyin_domain::time::china_date;
-use tianyin_domain::{Actor, Overlay, Scope, State};
+use tianyin_domain::{Actor, Overlay, State};
 use tianyin_sheets::Sheet;
-use tianyin_store::{PAGE_ITEMS_MAX, PageQuery};
 
 use super::App;
 use super::catalogue_rows::{self, Product};
 use super::error::AppError;
+use super::in_memory::each;
 use super::input_words::{crop_text, kind_text, use_text};
 use super::sheet::{Layout, Waiting, at_once};
 use crate::edge::{OsRandom, now};
@@ -230,20 +230,14 @@ impl App {
 
     /// Inputs without a registration number, by kind and name: all that they can be told by.
     fn unnumbered(&self) -> Result<HashMap<(InputKind, String), String>, AppError> {
-        let (mut found, mut after) = (HashMap::new(), None::<String>);
-        loop {
-            let mut query = PageQuery::new(input::ALL, "");
-            query.after = after.as_deref();
-            query.limit = PAGE_ITEMS_MAX;
-            let page = self.store.page::<Input>(&query, &Scope::everything());
-            let page = page.map_err(AppError::internal)?;
-            let without = page.items.into_iter().filter(|one| one.registration_no.is_empty());
-            found.extend(without.map(|one| ((one.kind, one.name), one.id)));
-            after = page.next;
-            if after.is_none() {
-                return Ok(found);
+        let mut found = HashMap::new();
+        let read = each(&self.store, (input::ALL, ""), |one: Input| {
+            if one.registration_no.is_empty() {
+                found.insert((one.kind, one.name), one.id);
             }
-        }
+        });
+        read.map_err(AppError::internal)?;
+        Ok(found)
     }
 }
 

@@ -11,7 +11,7 @@ use tianyin_domain::id_card::{
     self, Content, IdCard, Line, PublishIdCard, SaveIdCard, SubmitIdCard,
 };
 use tianyin_domain::operator::Operator;
-use tianyin_domain::product::Product;
+use tianyin_domain::product::{Product, ProductClass};
 use tianyin_domain::state::Index;
 use tianyin_domain::time::china_date;
 use tianyin_domain::{Actor, Date, Entity, Scope, State};
@@ -100,6 +100,9 @@ impl Draft {
     }
 }
 
+/// A certification with its kind, as far as the table has it.
+pub type Certified = (Certification, Option<CertificationKind>);
+
 /// A mark that a product has to carry, and whether it does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marked {
@@ -183,30 +186,44 @@ impl App {
     ) -> Result<Outcome, AppError> {
         self.submit_prepared(seen, || {
             let state: &dyn State = &self.store;
-            let versions = |card: &IdCard| -> Result<Versions, AppError> {
-                let roots = [
+            let (mut based_on, mut content) = (Versions::new(), Content::default());
+            // What is not there, the decision says.
+            if let Some(card) = state.get::<IdCard>(id)? {
+                // Read before the records: a change in between makes a version too old, never too new.
+                for root in [
                     format!("id_card/{}", card.id),
                     format!("product/{}", card.product),
                     format!("operator/{}", card.operator),
-                ];
-                let of = |root: String| Ok((root.clone(), state.version(&root)?));
-                roots.into_iter().map(of).collect()
-            };
-            // Read before the records: a change in between makes a version too old, never too new.
-            let based_on = state.get::<IdCard>(id)?.map(|card| versions(&card)).transpose()?;
-            let content = match state.get::<IdCard>(id)? {
-                Some(card) => self.id_card_draft(&card.product)?.content(),
-                None => Content::default(),
-            };
+                ] {
+                    let version = state.version(&root)?;
+                    based_on.push((root, version));
+                }
+                content = self.id_card_draft(&card.product)?.content();
+            }
             Ok(Envelope {
                 actor: actor.clone(),
                 command: command(id.to_owned(), content),
                 time: now(),
                 idempotency_key: idempotency_key.clone(),
-                based_on: based_on.unwrap_or_default(),
+                based_on,
             })
         })
         .await
+    }
+
+    /// The card of a product, once there is one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn id_card_of(&self, product: &str) -> Result<Option<IdCard>, AppError> {
+        let state: &dyn State = &self.store;
+        Ok(state.find(id_card::BY_PRODUCT, product)?)
+    }
+
+    /// Lines that people fill in of the card of a product of this class.
+    pub fn typed_fields(&self, class: ProductClass) -> impl Iterator<Item = &IdCardField> {
+        let table = self.rules.id_card().into_iter();
+        table.flat_map(move |table| table.of_class(class.as_str())).filter(|f| f.from.is_none())
     }
 
     /// The card of a product as it would be published now.
@@ -217,7 +234,7 @@ impl App {
         let state: &dyn State = &self.store;
         let product: Product = state.require("product", product)?;
         let operator: Operator = state.require("operator", &product.operator)?;
-        let card = state.find::<IdCard>(id_card::BY_PRODUCT, &product.id)?;
+        let card = self.id_card_of(&product.id)?;
         let facts = Facts::new(self, &product, &operator, card.as_ref());
         let mut lines = Vec::new();
         let fields = self.rules.id_card().into_iter();
@@ -235,17 +252,16 @@ impl App {
         Ok(Draft { product, operator, card, lines, attachments })
     }
 
-    /// Marks that a product has to carry by the table `coding`.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn marks_needed(&self, product: &Product) -> Result<Vec<Marked>, AppError> {
-        let today = china_date(now());
-        let certified = self
-            .certifications_of(product)?
-            .iter()
-            .any(|(_, kind)| kind.as_ref().is_some_and(|kind| kind.card));
-        let branded = !self.brands_of(product, today)?.is_empty();
+    /// Marks that a product has to carry by the table `coding`, for what speaks for it and
+    /// whether it may carry a brand.
+    pub fn marks_needed(
+        &self,
+        product: &Product,
+        certifications: &[Certified],
+        branded: bool,
+    ) -> Vec<Marked> {
+        let certified =
+            certifications.iter().any(|(_, kind)| kind.as_ref().is_some_and(|kind| kind.card));
         let names = [product.name.as_str(), &product.crop, &product.variety];
         let asked = Coded { class: product.class.as_str(), names: &names, branded, certified };
         let rows = self.rules.coding().map(|table| table.needed(asked)).unwrap_or_default();
@@ -253,17 +269,14 @@ impl App {
             mark: row.mark_needed,
             reason: format!("{}{}", row.reason, row.mark.unwrap_or_default().remark()),
         };
-        Ok(rows.into_iter().map(marked).collect())
+        rows.into_iter().map(marked).collect()
     }
 
     /// Certifications that speak for a product today, with their kind as the table has it.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn certifications_of(
-        &self,
-        product: &Product,
-    ) -> Result<Vec<(Certification, Option<CertificationKind>)>, AppError> {
+    pub fn certifications_of(&self, product: &Product) -> Result<Vec<Certified>, AppError> {
         let today = china_date(now());
         let all: Vec<Certification> =
             self.some_of(certification::BY_OPERATOR, &product.operator)?;

@@ -25,6 +25,7 @@ pub mod grid;
 pub mod health;
 pub mod id_cards;
 pub mod import;
+mod in_memory;
 pub mod ingest;
 pub mod input_words;
 pub mod journal_care;

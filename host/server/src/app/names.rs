@@ -1,15 +1,16 @@
 //! Names of operators in memory, to search in as somebody types: by a part of the name, by the initials
-//! of its pinyin, by credit code and by operator code; and to list them by name. Reading twenty thousand records for each search
-//! would take ten times as long as a person waits for.
+//! of its pinyin, by credit code and by operator code; and to list them by name.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use parking_lot::RwLock;
+use parking_lot::RwLockReadGuard;
 use pinyin::ToPinyin as _;
 use tianyin_domain::operator::{self, Operator, OperatorStatus};
 use tianyin_domain::{Entity as _, Scope, identity};
-use tianyin_store::{PAGE_ITEMS_MAX, PageQuery, Store, StoreError};
+use tianyin_store::{Store, StoreError};
+
+use super::in_memory::InMemory;
 
 /// Letters that may be the initials of a name.
 const INITIALS_MIN: usize = 2;
@@ -18,7 +19,7 @@ const CODE_PART_MIN: usize = 4;
 
 /// What is searched in; filled at the first search.
 #[derive(Default)]
-pub struct Names(RwLock<Option<HashMap<String, Name>>>);
+pub struct Names(InMemory<Name>);
 
 struct Name {
     area: String,
@@ -57,12 +58,21 @@ pub struct Walk<'a> {
     pub down: bool,
 }
 
+fn note(all: &mut HashMap<String, Name>, operator: &Operator) {
+    all.insert(operator.id.clone(), Name::of(operator));
+}
+
 impl Names {
+    fn all(
+        &self,
+        store: &Store,
+    ) -> Result<RwLockReadGuard<'_, Option<HashMap<String, Name>>>, StoreError> {
+        self.0.read(store, (operator::BY_STATUS, ""), note)
+    }
+
     /// Takes over what an operator is called now.
     pub fn note(&self, operator: &Operator) {
-        if let Some(all) = self.0.write().as_mut() {
-            all.insert(operator.id.clone(), Name::of(operator));
-        }
+        self.0.change(|all| note(all, operator));
     }
 
     /// Ids of operators in sight that the text may mean, the best first, then the newest; at most
@@ -77,9 +87,8 @@ impl Names {
         text: &str,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        self.fill(store)?;
         let asked = Asked::of(text);
-        let all = self.0.read();
+        let all = self.all(store)?;
         let names = all.iter().flatten().filter(|(id, name)| scope.covers(&name.area, id));
         let fits = names.filter_map(|(id, name)| Some((asked.rank(name)?, id)));
         let mut found: Vec<(u8, &String)> = fits.collect();
@@ -98,8 +107,7 @@ impl Names {
         scope: &Scope,
         mut what: impl FnMut(&str, &str),
     ) -> Result<(), StoreError> {
-        self.fill(store)?;
-        let all = self.0.read();
+        let all = self.all(store)?;
         for (id, name) in all.iter().flatten() {
             let on_register =
                 matches!(name.status, OperatorStatus::Approved | OperatorStatus::Suspended);
@@ -121,8 +129,7 @@ impl Names {
         walk: &Walk<'_>,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        self.fill(store)?;
-        let all = self.0.read();
+        let all = self.all(store)?;
         let Some(all) = all.as_ref() else { return Ok(Vec::new()) };
         let place = |id: &String, name: &Name| (name.alphabet.clone(), id.clone());
         let begin = walk.after.and_then(|id| all.get_key_value(id)).map(|(id, one)| place(id, one));
@@ -147,31 +154,6 @@ impl Names {
         }
         found.sort_unstable_by(|a, b| in_order(*a, *b));
         Ok(found.into_iter().map(|(_, id)| id.to_owned()).collect())
-    }
-
-    fn fill(&self, store: &Store) -> Result<(), StoreError> {
-        if self.0.read().is_some() {
-            return Ok(());
-        }
-        // Held while reading: what changes meanwhile is noted after.
-        let mut all = self.0.write();
-        if all.is_some() {
-            return Ok(());
-        }
-        let (mut names, mut after) = (HashMap::new(), None::<String>);
-        loop {
-            let mut query = PageQuery::new(operator::BY_STATUS, "");
-            query.after = after.as_deref();
-            query.limit = PAGE_ITEMS_MAX;
-            let page = store.page::<Operator>(&query, &Scope::everything())?;
-            names.extend(page.items.iter().map(|one| (one.id.clone(), Name::of(one))));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        *all = Some(names);
-        Ok(())
     }
 }
 

@@ -1,15 +1,14 @@
-//! Places of sites in memory: a map of the county asks for all of them, and reading tens of thousands of
-//! records for each picture would take ten times as long as a person waits for.
+//! Places of sites in memory: a map of the county asks for all of them.
 
 use std::collections::HashMap;
 
-use parking_lot::RwLock;
 use tianyin_domain::position::Position;
 use tianyin_domain::site::{self, Site};
 use tianyin_domain::{Entity as _, Scope};
-use tianyin_store::{PAGE_ITEMS_MAX, PageQuery, Store, StoreError};
+use tianyin_store::{Store, StoreError};
 
 use super::App;
+use super::in_memory::InMemory;
 
 /// A part of the ground; corners included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +37,9 @@ impl Extent {
         }))
     }
 
-    fn holds(&self, point: Position) -> bool {
+    /// Whether a point lies in it.
+    #[must_use]
+    pub fn holds(&self, point: Position) -> bool {
         (self.from.lon_e6..=self.to.lon_e6).contains(&point.lon_e6)
             && (self.from.lat_e6..=self.to.lat_e6).contains(&point.lat_e6)
     }
@@ -46,7 +47,7 @@ impl Extent {
 
 /// Where sites are; filled at the first look.
 #[derive(Default)]
-pub struct Places(RwLock<Option<HashMap<String, Place>>>);
+pub struct Places(InMemory<Place>);
 
 struct Place {
     area: String,
@@ -57,80 +58,44 @@ struct Place {
 /// Sites in sight, with and without a place.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Id and place of those within the extent asked for.
+    /// Id and place of those that have one, in no order.
     pub placed: Vec<(String, Position)>,
-    /// The extent of all that have a place.
-    pub extent: Option<Extent>,
-    /// How many have one.
-    pub placed_count: usize,
     /// Ids of those that have none, the oldest first.
     pub missing: Vec<String>,
+}
+
+impl Seen {
+    /// The extent of all that have a place.
+    #[must_use]
+    pub fn extent(&self) -> Option<Extent> {
+        Extent::of(self.placed.iter().map(|(_, at)| *at))
+    }
 }
 
 impl Places {
     /// Takes over where a site is now.
     pub fn note(&self, site: &Site) {
-        if let Some(all) = self.0.write().as_mut() {
-            note(all, site);
-        }
+        self.0.change(|all| note(all, site));
     }
 
-    /// Sites in sight, those within an extent by id.
+    /// Sites in sight.
     ///
     /// # Errors
     /// When the store cannot be read, at the first look.
-    pub fn seen(
-        &self,
-        store: &Store,
-        scope: &Scope,
-        within: Option<&Extent>,
-    ) -> Result<Seen, StoreError> {
-        self.fill(store)?;
-        let all = self.0.read();
+    pub fn seen(&self, store: &Store, scope: &Scope) -> Result<Seen, StoreError> {
+        let all = self.0.read(store, (site::BY_OPERATOR, ""), note)?;
         let mut seen = Seen::default();
-        let mut points = Vec::new();
         for (id, place) in all.iter().flatten() {
             if !scope.covers(&place.area, &place.owner) {
                 continue;
             }
-            let Some(at) = place.at else {
-                seen.missing.push(id.clone());
-                continue;
-            };
-            points.push(at);
-            if within.is_none_or(|extent| extent.holds(at)) {
-                seen.placed.push((id.clone(), at));
+            match place.at {
+                Some(at) => seen.placed.push((id.clone(), at)),
+                None => seen.missing.push(id.clone()),
             }
         }
         seen.missing.sort_unstable();
-        seen.placed_count = points.len();
-        seen.extent = Extent::of(points);
         Ok(seen)
-    }
-
-    fn fill(&self, store: &Store) -> Result<(), StoreError> {
-        if self.0.read().is_some() {
-            return Ok(());
-        }
-        // Held while reading: what changes meanwhile is noted after.
-        let mut all = self.0.write();
-        if all.is_some() {
-            return Ok(());
-        }
-        let (mut places, mut after) = (HashMap::new(), None::<String>);
-        loop {
-            let mut query = PageQuery::new(site::BY_OPERATOR, "");
-            query.after = after.as_deref();
-            query.limit = PAGE_ITEMS_MAX;
-            let page = store.page::<Site>(&query, &Scope::everything())?;
-            page.items.iter().for_each(|site| note(&mut places, site));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        *all = Some(places);
-        Ok(())
     }
 }
 

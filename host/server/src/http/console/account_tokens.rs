@@ -15,10 +15,10 @@ use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
 use super::page::{Page, html, refused};
-use super::session::{Posted, Signed, done, not_done};
+use super::session::{Posted, Signed, done_or_not};
 use super::users::account;
+use crate::app::App;
 use crate::app::tokens::NewToken;
-use crate::app::{App, AppError};
 use crate::http::ClientAddr;
 use crate::texts::t;
 
@@ -145,9 +145,5 @@ async fn revoke_of(
 }
 
 async fn end(app: &App, signed: &Signed, token: &str, to: &str) -> Answer {
-    match app.revoke_token(signed.actor(), token).await {
-        Ok(()) => Ok(done(to, "account.token_revoked")),
-        Err(error @ AppError::Domain(_)) => Ok(not_done(to, &error)),
-        Err(error) => Err(error.into()),
-    }
+    done_or_not(to, app.revoke_token(signed.actor(), token).await, "account.token_revoked")
 }

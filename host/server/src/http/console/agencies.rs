@@ -9,14 +9,12 @@ use axum::routing::get;
 use tianyin_domain::agency::{self, AddAgency, Agency, AgencyKind, Allocation};
 use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::user::{self, User};
-use tianyin_domain::{Role, Scope};
 
 use super::error::{Answer, ConsoleError};
 use super::filters;
 use super::form::{Choice, Form};
 use super::operators::township_choices;
 use super::page::{Page, html, refused};
-use super::read;
 use super::session::{Posted, Signed, done};
 use crate::app::App;
 use crate::regions;
@@ -24,8 +22,6 @@ use crate::texts::t;
 
 /// Agencies of a county: its bodies, a station for each township, a service point for each village.
 const AGENCIES_MAX: usize = 2000;
-/// People looked at for the administrator of an agency.
-const PEOPLE_MAX: usize = 200;
 
 pub fn router() -> Router<Arc<App>> {
     Router::new().route("/agencies", get(list).post(add)).route("/agencies/new", get(new))
@@ -91,18 +87,17 @@ pub fn one(app: &App, signed: &Signed, id: &str) -> Result<Agency, ConsoleError>
 }
 
 /// Who heads an agency, if somebody does.
-pub fn administrator(people: &[User]) -> Option<&User> {
-    people.iter().find(|user| user.role == Role::Administrator && user.active)
+pub fn administrator(app: &App, agency: &Agency) -> Result<Option<User>, ConsoleError> {
+    let state: &dyn tianyin_domain::State = &app.store;
+    Ok(state.find(user::HEADS, &agency.id)?)
 }
 
 async fn list(State(app): State<Arc<App>>, signed: Signed) -> Answer {
     let mut rows = Vec::new();
     for agency in concerned(&app, &signed)? {
-        let part = (user::BY_AGENCY, agency.id.as_str());
-        let people: Vec<User> = read::newest_in(&app, &Scope::everything(), part, PEOPLE_MAX)?;
         rows.push(Row {
             area: regions::name(&agency.area).unwrap_or(&agency.area).to_owned(),
-            administrator: administrator(&people).cloned(),
+            administrator: administrator(&app, &agency)?,
             people: app.store.count(user::BY_AGENCY, &agency.id)?,
             agency,
         });

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::response::Response;
 use axum::routing::{get, post};
 use tianyin_domain::Scope;
 use tianyin_domain::Time;
@@ -23,7 +22,7 @@ use super::error::{Answer, ConsoleError};
 use super::filters;
 use super::page::{Page, html};
 use super::read::{self, ListQuery};
-use super::session::{Posted, Signed, done, not_done};
+use super::session::{Posted, Signed, done_or_not};
 use crate::app::conflict::Change;
 use crate::app::{App, AppError};
 use crate::regions;
@@ -101,7 +100,7 @@ fn shown(
     let part = (user::BY_AGENCY, agency.id.as_str());
     let mut people: Vec<User> =
         read::newest_in(app, &Scope::everything(), part, read::ROWS_WITHIN)?;
-    let administrator = administrator(&people).cloned();
+    let administrator = administrator(app, &agency)?;
     let allocates = signed.allocates_accounts()
         && agencies::allocated(app, signed)?.iter().any(|one| one.id == agency.id);
     if !allocates {
@@ -186,7 +185,7 @@ async fn delegate(
     let command = DelegateOperators { agency: agency.id, operators };
     let command = Command::DelegateOperators(command);
     let answer = app.submit_keyed(signed.actor(), command, form.once()).await;
-    told(&id, answer.map(drop), "delegations.begun")
+    done_or_not(&format!("/agencies/{id}#delegations"), answer, "delegations.begun")
 }
 
 async fn end(
@@ -199,14 +198,5 @@ async fn end(
     let command = EndDelegation { agency: agency.id, operator, reason };
     let command = Command::EndDelegation(command);
     let answer = app.submit_keyed(signed.actor(), command, form.once()).await;
-    told(&id, answer.map(drop), "delegations.ended")
-}
-
-fn told(agency: &str, answer: Result<(), AppError>, good: &str) -> Result<Response, ConsoleError> {
-    let to = format!("/agencies/{agency}#delegations");
-    match answer {
-        Ok(()) => Ok(done(&to, good)),
-        Err(error @ AppError::Domain(_)) => Ok(not_done(&to, &error)),
-        Err(error) => Err(error.into()),
-    }
+    done_or_not(&format!("/agencies/{id}#delegations"), answer, "delegations.ended")
 }

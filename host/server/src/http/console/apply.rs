@@ -21,7 +21,7 @@ use super::filters;
 use super::form::{Choice, Form};
 use super::operators::{UsccNote, not_registered, read_operator, township_choices};
 use super::page::{Page, html, refused};
-use super::session::{Open, Posted, Signed, done, not_done, session_cookie, told};
+use super::session::{Open, Posted, Signed, done_or_not, session_cookie, told};
 use crate::app::{App, AppError};
 use crate::http::ClientAddr;
 use crate::http::limits::RateLimit;
@@ -127,9 +127,5 @@ async fn withdraw(
 ) -> Answer {
     let to = format!("/operators/{operator}");
     let command = Command::WithdrawOperator(WithdrawOperator { operator });
-    match app.submit(signed.actor(), command).await {
-        Ok(_) => Ok(done(&to, "apply.withdrawn")),
-        Err(error @ AppError::Domain(_)) => Ok(not_done(&to, &error)),
-        Err(error) => Err(error.into()),
-    }
+    done_or_not(&to, app.submit(signed.actor(), command).await, "apply.withdrawn")
 }

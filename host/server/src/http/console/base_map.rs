@@ -11,7 +11,7 @@ use tianyin_domain::base_map::BaseMap;
 use super::error::Answer;
 use super::filters;
 use super::form::Form;
-use super::import::cut;
+use super::import::uploaded;
 use super::page::{Page, html, refused};
 use super::session::{Posted, Signed, done};
 use crate::app::base_map::FILE_BYTES_MAX;
@@ -51,25 +51,11 @@ fn base_page(app: &App, signed: &Signed, form: Form) -> Result<BasePage, AppErro
     Ok(BasePage { page: Page::new(app, signed, "/map", "map.base_title"), form, map, count })
 }
 
-async fn lay(State(app): State<Arc<App>>, signed: Signed, mut body: Multipart) -> Answer {
+async fn lay(State(app): State<Arc<App>>, signed: Signed, body: Multipart) -> Answer {
     signed.administrator_only()?;
-    let (mut values, mut file) = (Vec::new(), Vec::new());
-    while let Some(field) = body.next_field().await.map_err(cut)? {
-        match field.name().map(str::to_owned) {
-            Some(name) if name == "file" => file = field.bytes().await.map_err(cut)?.to_vec(),
-            Some(name) => values.push((name, field.text().await.map_err(cut)?)),
-            None => {}
-        }
-    }
-    let mut form = Form::sent(values);
-    if form.get("form_token") != signed.session.form_token {
-        return Err(AppError::refused("cross_site").into());
-    }
+    let (mut form, file) = uploaded(&signed, body).await?;
     let source = form.text_of("source");
-    if file.is_empty() {
-        form.bad("file", "required");
-    }
-    if form.is_good() {
+    if let (Some((_, file)), true) = (file, form.is_good()) {
         match app.lay_base_map(signed.actor(), source, &file, form.once()).await {
             Ok(_) => return Ok(done("/map", "map.base_laid")),
             Err(error @ AppError::Refused { .. }) => form.bad_text("file", error.detail()),

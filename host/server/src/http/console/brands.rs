@@ -27,7 +27,7 @@ use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery};
-use super::session::{Posted, Signed, done, not_done};
+use super::session::{Posted, Signed, done, done_or_not};
 use crate::app::{App, AppError, Conflict};
 use crate::edge::now;
 
@@ -79,7 +79,6 @@ struct DetailPage {
     licences: Vec<Licensed>,
     cards: Vec<(IdCard, String)>,
     may_change: bool,
-    version: u64,
 }
 
 fn brand_of(app: &App, id: &str) -> Result<Brand, ConsoleError> {
@@ -93,8 +92,6 @@ fn may_change(signed: &Signed, brand: &Brand) -> bool {
 }
 
 async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
-    // Read before the record: a change in between makes the version too old, never too new.
-    let version = app.store.version(&format!("brand/{id}"))?;
     let brand = brand_of(&app, &id)?;
     let today = china_date(now());
     let part = (brand::LICENCES_BY_BRAND, id.as_str());
@@ -109,7 +106,7 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
     }
     let page = Page::new(&app, &signed, "/brands", "brands.title").titled(&brand.name);
     let may_change = may_change(&signed, &brand);
-    html(&DetailPage { page, licences, cards, may_change, version, brand })
+    html(&DetailPage { page, licences, cards, may_change, brand })
 }
 
 fn licensed(app: &App, licence: BrandLicence, today: Date) -> Result<Licensed, ConsoleError> {
@@ -411,9 +408,5 @@ async fn told(
     command: Command,
     good: &'static str,
 ) -> Answer {
-    match app.submit_keyed(signed.actor(), command, form.once()).await {
-        Ok(_) => Ok(done(to, good)),
-        Err(error @ AppError::Domain(_)) => Ok(not_done(to, &error)),
-        Err(error) => Err(error.into()),
-    }
+    done_or_not(to, app.submit_keyed(signed.actor(), command, form.once()).await, good)
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::response::Response;
 use axum::routing::{get, post};
 use tianyin_domain::agency::{Agency, AgencyKind};
 use tianyin_domain::cell::{self, Cell, CellData, ChangeCell, EndCell};
@@ -24,7 +23,7 @@ use super::form::{Choice, Form};
 use super::operators::township_choices;
 use super::page::{Page, html, refused};
 use super::read::{self, ListQuery};
-use super::session::{Posted, Signed, done, not_done};
+use super::session::{Posted, Signed, done, done_or_not};
 use crate::app::conflict::Change;
 use crate::app::grid::Answerable;
 use crate::app::{App, AppError};
@@ -301,7 +300,7 @@ async fn change_operators(
     let seen = [(format!("cell/{id}"), version)];
     let command = Command::ChangeCell(command);
     let answer = app.submit_based(signed.actor(), command, form.once(), &seen).await;
-    told(&format!("/cells/{id}#operators"), answer.map(drop), "cells.changed")
+    done_or_not(&format!("/cells/{id}#operators"), answer, "cells.changed")
 }
 
 async fn end(
@@ -313,13 +312,5 @@ async fn end(
     let cell: Cell = read::one(&app, &signed, "cell", &id)?;
     let command = EndCell { cell: cell.id, reason: form.get("reason").to_owned() };
     let answer = app.submit_keyed(signed.actor(), Command::EndCell(command), form.once()).await;
-    told(&format!("/cells/{id}"), answer.map(drop), "cells.ended")
-}
-
-fn told(to: &str, answer: Result<(), AppError>, good: &str) -> Result<Response, ConsoleError> {
-    match answer {
-        Ok(()) => Ok(done(to, good)),
-        Err(error @ (AppError::Domain(_) | AppError::Conflict(_))) => Ok(not_done(to, &error)),
-        Err(error) => Err(error.into()),
-    }
+    done_or_not(&format!("/cells/{id}"), answer, "cells.ended")
 }

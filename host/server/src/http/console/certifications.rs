@@ -24,8 +24,8 @@ use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery};
-use super::session::{Posted, Signed, done, encode, not_done};
-use crate::app::{App, AppError};
+use super::session::{Posted, Signed, done, done_or_not, encode};
+use crate::app::App;
 use crate::edge::now;
 use crate::texts::t;
 
@@ -255,9 +255,9 @@ async fn end(
     let to = format!("/operators/{}#certifications", one.operator);
     let reason = form.get("reason").to_owned();
     let command = Command::EndCertification(EndCertification { certification: id, reason });
-    match app.submit_keyed(signed.actor(), command, form.once()).await {
-        Ok(_) => Ok(done(&to, "certifications.ended")),
-        Err(error @ AppError::Domain(_)) => Ok(not_done(&to, &error)),
-        Err(error) => Err(error.into()),
-    }
+    done_or_not(
+        &to,
+        app.submit_keyed(signed.actor(), command, form.once()).await,
+        "certifications.ended",
+    )
 }

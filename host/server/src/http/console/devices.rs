@@ -17,9 +17,9 @@ use super::operators::township_choices;
 use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
 use super::read::{self, ListQuery};
-use super::session::{Posted, Signed, done, not_done};
+use super::session::{Posted, Signed, done, done_or_not};
+use crate::app::App;
 use crate::app::devices::{PairingCode, Presence, Stranger};
-use crate::app::{App, AppError};
 use crate::texts::t;
 
 /// Operators offered as owner.
@@ -332,11 +332,7 @@ async fn disable(
     signed.administrator_only()?;
     let device: Device = read::one(&app, &signed, "device", &id)?;
     let to = format!("/devices/{}", device.id);
-    match app.disable_device(signed.actor(), &id, None).await {
-        Ok(_) => Ok(done(&to, "devices.disabled")),
-        Err(error @ AppError::Domain(_)) => Ok(not_done(&to, &error)),
-        Err(error) => Err(error.into()),
-    }
+    done_or_not(&to, app.disable_device(signed.actor(), &id, None).await, "devices.disabled")
 }
 
 /// Approved printers that the person may print on: a producer's own, the county's for its clerks.

@@ -22,8 +22,8 @@ use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery};
-use super::session::{Posted, Signed, done, not_done};
-use crate::app::{App, AppError};
+use super::session::{Posted, Signed, done, done_or_not};
+use crate::app::App;
 use crate::edge::now;
 use crate::texts::t;
 
@@ -186,9 +186,9 @@ async fn close(
     let to = format!("/operators/{}#documents", document.operator);
     let reason = form.get("reason").to_owned();
     let command = Command::CloseDocument(CloseDocument { document: id, reason });
-    match app.submit_keyed(signed.actor(), command, form.once()).await {
-        Ok(_) => Ok(done(&to, "documents.closed")),
-        Err(error @ AppError::Domain(_)) => Ok(not_done(&to, &error)),
-        Err(error) => Err(error.into()),
-    }
+    done_or_not(
+        &to,
+        app.submit_keyed(signed.actor(), command, form.once()).await,
+        "documents.closed",
+    )
 }

@@ -22,7 +22,7 @@ use super::form::{Choice, Field, Form};
 use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html, refused};
 use super::read::{self, ListQuery};
-use super::session::{Posted, Signed, done, not_done};
+use super::session::{Posted, Signed, done, done_or_not, not_done};
 use crate::app::id_cards::{CardLine, Draft};
 use crate::app::{App, AppError};
 use crate::edge::now;
@@ -182,7 +182,7 @@ fn card_page(
 ) -> Result<CardPage, ConsoleError> {
     let product: Product = read::one(app, signed, "product", product)?;
     // Read before the record: a change in between makes the version too old, never too new.
-    let known = app.id_card_draft(&product.id)?.card.map(|card| card.id).unwrap_or_default();
+    let known = app.id_card_of(&product.id)?.map(|card| card.id).unwrap_or_default();
     let version = app.store.version(&format!("id_card/{known}"))?;
     let draft = app.id_card_draft(&product.id)?;
     let form = form.unwrap_or_else(|| form_of(&draft));
@@ -217,15 +217,14 @@ async fn save(
     Posted { signed, mut form }: Posted,
 ) -> Answer {
     let product: Product = read::one(&app, &signed, "product", &id)?;
-    let draft = app.id_card_draft(&product.id)?;
     let attachments = blobs::attachments_of(&mut form);
-    let typed = draft.lines.iter().filter(|line| line.is_typed()).map(|line| &line.field.code);
+    let typed = app.typed_fields(product.class).map(|field| &field.code);
     let fields: BTreeMap<String, String> =
         typed.map(|code| (code.clone(), form.get(code).replace("\r\n", "\n"))).collect();
     if form.is_good() {
         let brand = form.optional("brand");
         let command = SaveIdCard { product: id.clone(), brand, fields, attachments };
-        let seen = match &draft.card {
+        let seen = match app.id_card_of(&id)? {
             Some(card) => seen(&form, format!("id_card/{}", card.id)),
             None => Vec::new(),
         };
@@ -244,14 +243,6 @@ fn page_of(app: &App, signed: &Signed, id: &str) -> Result<String, ConsoleError>
     Ok(format!("/products/{}/id-card", card.product))
 }
 
-fn told(to: &str, answer: Result<tianyin_domain::Outcome, AppError>, good: &'static str) -> Answer {
-    match answer {
-        Ok(_) => Ok(done(to, good)),
-        Err(error @ (AppError::Domain(_) | AppError::Conflict(_))) => Ok(not_done(to, &error)),
-        Err(error) => Err(error.into()),
-    }
-}
-
 async fn submit(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
@@ -259,7 +250,7 @@ async fn submit(
 ) -> Answer {
     let to = page_of(&app, &signed, &id)?;
     let answer = app.submit_id_card(signed.actor(), &id, form.once()).await;
-    told(&to, answer, "id_cards.submitted")
+    done_or_not(&to, answer, "id_cards.submitted")
 }
 
 async fn review(
@@ -281,7 +272,7 @@ async fn review(
     let seen = seen(&form, format!("id_card/{id}"));
     let command = Command::ReviewIdCard(ReviewIdCard { id_card: id, status, reason });
     let answer = app.submit_based(signed.actor(), command, form.once(), &seen).await;
-    told(&to, answer, "id_cards.reviewed")
+    done_or_not(&to, answer, "id_cards.reviewed")
 }
 
 async fn publish(
@@ -295,7 +286,7 @@ async fn publish(
     let to = page_of(&app, &signed, &id)?;
     let seen = seen(&form, format!("id_card/{id}"));
     let answer = app.publish_id_card(signed.actor(), &id, form.once(), &seen).await;
-    told(&to, answer, "id_cards.published")
+    done_or_not(&to, answer, "id_cards.published")
 }
 
 async fn withdraw(
@@ -307,5 +298,5 @@ async fn withdraw(
     let reason = form.get("reason").to_owned();
     let command = Command::WithdrawIdCard(WithdrawIdCard { id_card: id, reason });
     let answer = app.submit_keyed(signed.actor(), command, form.once()).await;
-    told(&to, answer, "id_cards.withdrawn")
+    done_or_not(&to, answer, "id_cards.withdrawn")
 }

@@ -103,9 +103,8 @@ fn import_page(app: &App, signed: &Signed, form: Form) -> ImportPage {
 
 async fn check(State(app): State<Arc<App>>, signed: Signed, body: Multipart) -> Answer {
     allowed(&signed)?;
-    let mut form = Form::default();
-    let Some((name, bytes)) = uploaded(&signed, body).await? else {
-        form.bad("file", "required");
+    let (mut form, file) = uploaded(&signed, body).await?;
+    let Some((name, bytes)) = file else {
         form.summarise();
         return refused(&import_page(&app, &signed, form));
     };
@@ -125,31 +124,37 @@ async fn check(State(app): State<Arc<App>>, signed: Signed, body: Multipart) -> 
     }
 }
 
-/// The name and bytes of the file in a form that proves to come from our page; `None` without a file.
+/// Fields and file, by name and bytes, of a form that proves to come from our page. A form without a file
+/// has that fault.
 pub(super) async fn uploaded(
     signed: &Signed,
     mut body: Multipart,
-) -> Result<Option<(String, Bytes)>, ConsoleError> {
-    let (mut token, mut file) = (String::new(), None);
+) -> Result<(Form, Option<(String, Bytes)>), ConsoleError> {
+    let (mut values, mut file) = (Vec::new(), None);
     while let Some(field) = body.next_field().await.map_err(cut)? {
-        match field.name() {
-            Some("form_token") => token = field.text().await.map_err(cut)?,
-            Some("file") => {
+        match field.name().map(str::to_owned) {
+            Some(name) if name == "file" => {
                 let name: String =
                     field.file_name().unwrap_or_default().chars().take(128).collect();
                 file = Some((name, field.bytes().await.map_err(cut)?));
             }
-            _ => {}
+            Some(name) => values.push((name, field.text().await.map_err(cut)?)),
+            None => {}
         }
     }
-    if token != signed.session.form_token {
+    let mut form = Form::sent(values);
+    if form.get("form_token") != signed.session.form_token {
         return Err(AppError::refused("cross_site").into());
     }
-    Ok(file.filter(|(_, bytes)| !bytes.is_empty()))
+    let file = file.filter(|(_, bytes)| !bytes.is_empty());
+    if file.is_none() {
+        form.bad("file", "required");
+    }
+    Ok((form, file))
 }
 
 /// The sender is gone, or sent more than is taken.
-pub(super) fn cut(_: axum::extract::multipart::MultipartError) -> ConsoleError {
+fn cut(_: axum::extract::multipart::MultipartError) -> ConsoleError {
     AppError::refused("sheet_too_large").into()
 }
 

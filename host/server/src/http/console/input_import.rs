@@ -101,9 +101,8 @@ fn import_page(app: &App, signed: &Signed, form: Form) -> ImportPage {
 
 async fn check(State(app): State<Arc<App>>, signed: Signed, body: Multipart) -> Answer {
     allowed(&signed)?;
-    let mut form = Form::default();
-    let Some((name, bytes)) = uploaded(&signed, body).await? else {
-        form.bad("file", "required");
+    let (mut form, file) = uploaded(&signed, body).await?;
+    let Some((name, bytes)) = file else {
         form.summarise();
         return refused(&import_page(&app, &signed, form));
     };

@@ -188,8 +188,9 @@ async fn show(
     let base = app.base_map()?;
     let asked = extent_of(&query.part);
     let scope = signed.scope();
-    let seen = app.places.seen(&app.store, &scope, None)?;
-    let whole = seen.extent.or_else(|| base.as_ref().and_then(base_extent));
+    let mut seen = app.places.seen(&app.store, &scope)?;
+    let placed = seen.placed.len();
+    let whole = seen.extent().or_else(|| base.as_ref().and_then(base_extent));
     let page = Page::new(&app, &signed, "/map", "map.title");
     let view = asked.or(whole).map(View::of);
     let Some(view) = view else {
@@ -207,10 +208,11 @@ async fn show(
         };
         return html(&empty);
     };
-    let within = app.places.seen(&app.store, &scope, Some(&view.extent()))?;
-    let marks = match within.placed.len() <= DRAWN_MAX {
-        true => drawn(&app, &view, &within.placed)?,
-        false => counted(&view, &within.placed),
+    let part = view.extent();
+    seen.placed.retain(|(_, at)| part.holds(*at));
+    let marks = match seen.placed.len() <= DRAWN_MAX {
+        true => drawn(&app, &view, &seen.placed)?,
+        false => counted(&view, &seen.placed),
     };
     let (scale_px, metres) = view.scale();
     let scale_text = match metres {
@@ -224,7 +226,7 @@ async fn show(
         moves: moves(&view),
         scale_px,
         scale_text,
-        placed: seen.placed_count,
+        placed,
         missing: seen.missing.len(),
         source: base.map(|map| map.source).unwrap_or_default(),
         is_whole: asked.is_none(),
@@ -304,15 +306,16 @@ async fn around(
     Query(query): Query<MapQuery>,
 ) -> Answer {
     let asked = extent_of(&query.part);
-    let seen = app.places.seen(&app.store, &signed.scope(), asked.as_ref())?;
+    let seen = app.places.seen(&app.store, &signed.scope())?;
     let mut sites = Vec::new();
-    for (id, at) in seen.placed.iter().take(NEIGHBOURS_MAX) {
+    let near = |at: &Position| asked.as_ref().is_none_or(|part| part.holds(*at));
+    for (id, at) in seen.placed.iter().filter(|(_, at)| near(at)).take(NEIGHBOURS_MAX) {
         if let Some(site) = app.store.get::<Site>(id)? {
             sites.push(json!({ "id": id, "name": site.name, "at": at, "outline": site.outline }));
         }
     }
     let shapes = app.base_map()?.map(|map| map.shapes).unwrap_or_default();
-    let extent = seen.extent.map(|e| [e.from, e.to]);
+    let extent = seen.extent().map(|e| [e.from, e.to]);
     Ok(Json(json!({ "shapes": shapes, "sites": sites, "extent": extent })).into_response())
 }
 

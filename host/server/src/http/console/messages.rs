@@ -14,9 +14,9 @@ use super::filters::{self, Word as _};
 use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html};
 use super::read::{self, ListQuery};
-use super::session::{Posted, Signed, done, not_done};
+use super::session::{Posted, Signed, done_or_not};
 use super::tests::reason_text;
-use crate::app::{App, AppError};
+use crate::app::App;
 use crate::texts::t;
 
 /// Bytes of a payload shown on a page.
@@ -157,11 +157,7 @@ async fn replay(
     let message: Message = read::one(&app, &signed, "message", &id)?;
     let to = format!("/messages/{}", message.id);
     let command = Command::ReplayMessage(ReplayMessage { message: id });
-    match app.submit(signed.actor(), command).await {
-        Ok(_) => Ok(done(&to, "messages.replayed")),
-        Err(error @ AppError::Domain(_)) => Ok(not_done(&to, &error)),
-        Err(error) => Err(error.into()),
-    }
+    done_or_not(&to, app.submit(signed.actor(), command).await, "messages.replayed")
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use super::form::{Choice, Form};
 use super::operators::{area_name, township_choices};
 use super::page::{Page, html, refused};
 use super::read;
-use super::session::{Posted, Signed, done, not_done};
+use super::session::{Posted, Signed, done, done_or_not, not_done};
 use super::users::{drawn_hint, handed_over, typed_or_drawn, was_drawn};
 use crate::app::passwords::NewUser;
 use crate::app::{App, AppError};
@@ -383,11 +383,7 @@ async fn revoke(
     let operator: Operator = read::one(&app, &signed, "operator", &id)?;
     let to = format!("/operators/{}#authorisations", operator.id);
     let command = Command::RevokeAuthorisation(RevokeAuthorisation { authorisation });
-    match app.submit(signed.actor(), command).await {
-        Ok(_) => Ok(done(&to, "authorisations.revoked")),
-        Err(error @ AppError::Domain(_)) => Ok(not_done(&to, &error)),
-        Err(error) => Err(error.into()),
-    }
+    done_or_not(&to, app.submit(signed.actor(), command).await, "authorisations.revoked")
 }
 
 async fn add_user(

@@ -15,8 +15,8 @@ use super::filters::{self, Word as _};
 use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html};
 use super::read::{self, ListQuery};
-use super::session::{Posted, Signed, done, not_done};
-use crate::app::{App, AppError};
+use super::session::{Posted, Signed, done_or_not};
+use crate::app::App;
 use crate::texts::{has, t, tf};
 
 pub fn router() -> Router<Arc<App>> {
@@ -116,11 +116,11 @@ async fn again(
         printer: old.printer,
         copies: old.copies,
     });
-    match app.submit_keyed(signed.actor(), command, form.once()).await {
-        Ok(_) => Ok(done("/print-jobs", "print_jobs.queued")),
-        Err(error @ AppError::Domain(_)) => Ok(not_done("/print-jobs", &error)),
-        Err(error) => Err(error.into()),
-    }
+    done_or_not(
+        "/print-jobs",
+        app.submit_keyed(signed.actor(), command, form.once()).await,
+        "print_jobs.queued",
+    )
 }
 
 #[cfg(test)]

@@ -8,14 +8,13 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use tianyin_domain::brand::Brand;
-use tianyin_domain::certification::Certification;
 use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::document::{self, Document};
 use tianyin_domain::operator::Operator;
 use tianyin_domain::product::{AddProduct, ChangeProduct, CloseProduct, Product, ProductClass};
 use tianyin_domain::shop_link::{self, AddShopLink, CloseShopLink, ShopLink};
 use tianyin_domain::time::china_date;
-use tianyin_rules::tables::{CertificationKind, ProductMark};
+use tianyin_rules::tables::ProductMark;
 
 use super::clash::{Clash, Side, clashed, seen};
 use super::error::{Answer, ConsoleError};
@@ -23,8 +22,8 @@ use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
 use super::page::{Page, html, refused};
 use super::read;
-use super::session::{Posted, Signed, done, not_done};
-use crate::app::id_cards::{Draft, Marked};
+use super::session::{Posted, Signed, done, done_or_not};
+use crate::app::id_cards::{Certified, Draft, Marked};
 use crate::app::{App, AppError, Conflict};
 use crate::edge::now;
 
@@ -45,7 +44,7 @@ struct DetailPage {
     operator: Operator,
     marks: Vec<Marked>,
     draft: Draft,
-    certifications: Vec<(Certification, Option<CertificationKind>)>,
+    certifications: Vec<Certified>,
     brands: Vec<Brand>,
     documents: Vec<Document>,
     links: Vec<ShopLink>,
@@ -81,12 +80,14 @@ fn detail_page(
     let about = |one: &Document| one.product.as_ref() == Some(&product.id) && one.closed.is_none();
     let links: Vec<ShopLink> =
         read::newest(app, signed, (shop_link::BY_PRODUCT, id), read::ROWS_WITHIN)?;
+    let certifications = app.certifications_of(&product)?;
+    let brands = app.brands_of(&product, china_date(now()))?;
     Ok(DetailPage {
         page: Page::new(app, signed, "/products", "products.title").titled(&product.name),
-        marks: app.marks_needed(&product)?,
+        marks: app.marks_needed(&product, &certifications, !brands.is_empty()),
         draft: app.id_card_draft(&product.id)?,
-        certifications: app.certifications_of(&product)?,
-        brands: app.brands_of(&product, china_date(now()))?,
+        certifications,
+        brands,
         documents: documents.into_iter().filter(about).collect(),
         links: links.into_iter().filter(|one| one.closed.is_none()).collect(),
         form: form.of("shop_link"),
@@ -241,9 +242,5 @@ async fn ended(
     told: &'static str,
 ) -> Answer {
     let to = format!("/products/{product}");
-    match app.submit_keyed(signed.actor(), command, form.once()).await {
-        Ok(_) => Ok(done(&to, told)),
-        Err(error @ AppError::Domain(_)) => Ok(not_done(&to, &error)),
-        Err(error) => Err(error.into()),
-    }
+    done_or_not(&to, app.submit_keyed(signed.actor(), command, form.once()).await, told)
 }

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
-use tianyin_domain::id_card::{self, IdCard};
+use tianyin_domain::id_card::IdCard;
 use tianyin_domain::product::{self, Product, ProductClass};
 
 use super::error::{Answer, ConsoleError};
@@ -53,11 +53,10 @@ async fn list(
     };
     let order = Order::of(order::BY_TIME, &query.sort, address);
     let found = read::rows::<Product>(&app, &signed.scope(), part, &order, query.after.as_deref())?;
-    let state: &dyn tianyin_domain::State = &app.store;
     let mut rows = Vec::with_capacity(found.items.len());
     for product in found.items {
         let operator = read::operator_name(&app, &product.operator)?;
-        let card = state.find::<IdCard>(id_card::BY_PRODUCT, &product.id)?;
+        let card = app.id_card_of(&product.id)?;
         rows.push(Row { product, operator, card });
     }
     let mut chips = chips(&app, &signed, class)?;

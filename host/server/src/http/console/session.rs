@@ -14,7 +14,7 @@ use tianyin_domain::authorise::may;
 use tianyin_domain::command::CommandKind;
 use tianyin_domain::{Actor, Role, Scope};
 
-use super::error::{Asker, ConsoleError};
+use super::error::{Answer, Asker, ConsoleError};
 use super::form::Form;
 use crate::app::accounts::Session;
 use crate::app::{App, AppError};
@@ -231,6 +231,15 @@ pub fn done(to: &str, key: &str) -> Response {
 /// Goes to a page that will say once why something was not done.
 pub fn not_done(to: &str, error: &AppError) -> Response {
     told(to, false, &error.detail())
+}
+
+/// After an act whose refusal is told on the page it leads to: `good` is a key of the catalogue.
+pub fn done_or_not<T>(to: &str, answer: Result<T, AppError>, good: &str) -> Answer {
+    match answer {
+        Ok(_) => Ok(done(to, good)),
+        Err(error @ (AppError::Domain(_) | AppError::Conflict(_))) => Ok(not_done(to, &error)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Goes to a page that will show a message once.

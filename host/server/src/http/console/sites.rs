@@ -25,7 +25,7 @@ use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery};
-use super::session::{Posted, Signed, done, not_done};
+use super::session::{Posted, Signed, done, done_or_not};
 use crate::app::{App, AppError, Conflict};
 use crate::texts::{t, tf};
 
@@ -67,7 +67,7 @@ async fn list(
     Query(query): Query<ListQuery>,
 ) -> Answer {
     let missing = query.status == "missing";
-    let seen = app.places.seen(&app.store, &signed.scope(), None)?;
+    let seen = app.places.seen(&app.store, &signed.scope())?;
     let order = match missing {
         true => Order::fixed("/sites?status=missing"),
         false => Order::of(order::BY_TIME, &query.sort, "/sites"),
@@ -93,7 +93,7 @@ async fn list(
         count: u64::try_from(count).ok(),
         on,
     };
-    let all = seen.placed_count + seen.missing.len();
+    let all = seen.placed.len() + seen.missing.len();
     let mut chips = vec![
         chip("/sites", "lists.all", all, !missing),
         chip("/sites?status=missing", "map.missing", seen.missing.len(), missing),
@@ -114,12 +114,9 @@ struct DetailPage {
     environment: Vec<Document>,
     activities: Vec<Activity>,
     lots: Vec<Lot>,
-    version: u64,
 }
 
 async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
-    // Read before the record: a change in between makes the version too old, never too new.
-    let version = app.store.version(&format!("site/{id}"))?;
     let site: Site = read::one(&app, &signed, "site", &id)?;
     let operator: Operator = read::one(&app, &signed, "operator", &site.operator)?;
     let documents: Vec<Document> =
@@ -135,17 +132,7 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
     let drawn_mu = (!site.outline.is_empty()).then(|| outline_mu(&site.outline));
     let page = Page::new(&app, &signed, "/map", "sites.title").titled(&site.name);
     let size_note = drawn_mu.and_then(|drawn| size_note(site.size_mu, drawn));
-    html(&DetailPage {
-        page,
-        operator,
-        drawn_mu,
-        size_note,
-        environment,
-        activities,
-        lots,
-        version,
-        site,
-    })
+    html(&DetailPage { page, operator, drawn_mu, size_note, environment, activities, lots, site })
 }
 
 /// What to say where the declared size is far from the drawn one.
@@ -346,9 +333,6 @@ async fn close(
     let site: Site = read::one(&app, &signed, "site", &id)?;
     let to = format!("/sites/{id}");
     let command = CloseSite { site: site.id, reason: form.get("reason").to_owned() };
-    match app.submit_keyed(signed.actor(), Command::CloseSite(command), form.once()).await {
-        Ok(_) => Ok(done(&to, "sites.closed")),
-        Err(error @ AppError::Domain(_)) => Ok(not_done(&to, &error)),
-        Err(error) => Err(error.into()),
-    }
+    let answer = app.submit_keyed(signed.actor(), Command::CloseSite(command), form.once()).await;
+    done_or_not(&to, answer, "sites.closed")
 }

@@ -15,7 +15,7 @@ use super::error::Answer;
 use super::filters;
 use super::page::{Page, html};
 use super::read;
-use super::session::{Posted, Signed, done, not_done};
+use super::session::{Posted, Signed, done, done_or_not};
 use super::users::{account, own_account};
 use crate::app::conflict::Change;
 use crate::app::{App, AppError};
@@ -107,9 +107,5 @@ async fn remove_totp(
     if user.id == signed.session.user.id {
         return Ok(own_account());
     }
-    match app.remove_totp(signed.actor(), &user).await {
-        Ok(()) => Ok(done(&to, "users.totp_removed")),
-        Err(error @ AppError::Domain(_)) => Ok(not_done(&to, &error)),
-        Err(error) => Err(error.into()),
-    }
+    done_or_not(&to, app.remove_totp(signed.actor(), &user).await, "users.totp_removed")
 }

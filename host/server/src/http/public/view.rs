@@ -5,7 +5,6 @@ use serde::Serialize;
 use tianyin_domain::activity::{self, Activity, ActivityKind};
 use tianyin_domain::certificate::{Certificate, CertificateStatus, FORMS};
 use tianyin_domain::code::{self, Code};
-use tianyin_domain::id_card::{self, IdCard};
 use tianyin_domain::lot::{Lot, LotStatus};
 use tianyin_domain::measurement::{Qualifier, ValueKind};
 use tianyin_domain::operator::Operator;
@@ -234,7 +233,7 @@ impl ScanView {
             tests: tests(app, &lot)?,
             scans: ScansView { count: numbers.count, first_at: numbers.first_at },
             certificate: certificate_view(certificate),
-            id_card: id_card_of(state, &lot.product)?,
+            id_card: id_card_of(app, &lot.product)?,
             lot: LotView {
                 no: lot.no,
                 harvested_on: lot.harvested_on,
@@ -252,8 +251,8 @@ impl ScanView {
     }
 }
 
-fn id_card_of(state: &dyn State, product: &str) -> Result<Option<String>, Problem> {
-    let card = state.find::<IdCard>(id_card::BY_PRODUCT, product)?;
+fn id_card_of(app: &App, product: &str) -> Result<Option<String>, Problem> {
+    let card = app.id_card_of(product)?;
     Ok(card.filter(|card| card.edition.is_some()).map(|card| card.code))
 }
 
