@@ -61,13 +61,13 @@ fn set_up(person: &Person<'_>, appliance: &Appliance) {
     person.fill(form, &names);
     person.fill(form, &[("password", PASSWORD), ("password_again", PASSWORD)]);
     person.picture("setup");
-    person.press(form, "完成设置", "设置完成");
-    person.picture("start");
+    person.press(form, "下一步:建立机构", "县和管理员已经建立");
 
     // Every body and station of the county at one press.
-    person.go("/agencies/start");
     person.picture("agencies-start");
     person.press("form[action='/agencies/start']", "建立勾选的机构", "机构已建立");
+    person.go("/");
+    person.picture("start");
 
     // Out and in again.
     browser.click_css("details.who summary").unwrap();

@@ -65,7 +65,12 @@ fn from_the_printed_link_to_a_signed_in_administrator() {
     assert_eq!(appliance.get("/readyz").unwrap().json().unwrap()["set_up"], false);
 
     let done = set_up(&appliance, &token, &[]);
-    assert_eq!((done.status, done.header("location")), (303, Some("/")), "{}", done.text());
+    assert_eq!(
+        (done.status, done.header("location")),
+        (303, Some("/agencies/start")),
+        "{}",
+        done.text()
+    );
     let cookie = done
         .headers
         .iter()
@@ -87,6 +92,32 @@ fn from_the_printed_link_to_a_signed_in_administrator() {
         api::sign_in(appliance.setting.http, "second", "correct-horse-2026").unwrap().status,
         401
     );
+}
+
+#[test]
+fn another_county_can_have_the_demo_register_to_learn_with() {
+    let appliance = fresh();
+    let token = appliance.setup_token().unwrap();
+    let county = [("area", "371002"), ("county", "环翠区")];
+    let mut fields = vec![("token", token.as_str()), ("demo", "1")];
+    for (name, value) in FORM {
+        let value = county.iter().find(|(n, _)| *n == name).map_or(value, |(_, v)| v);
+        fields.push((name, value));
+    }
+    let done = post(&appliance, "/setup", &fields);
+    assert_eq!((done.status, done.header("location")), (303, Some("/agencies/start")));
+    let cookie = done.header("set-cookie").unwrap();
+    let session = [("Cookie", cookie.split(';').next().unwrap())];
+    let page = |path| {
+        let answer = http::send(appliance.setting.http, "GET", path, &session, &[]).unwrap();
+        assert_eq!(answer.status, 200, "{path}");
+        answer.text()
+    };
+    assert!(page("/operators").contains("示例莲业专业合作社"));
+    assert!(page("/lots").contains("371002"), "the lots are numbered by the county");
+    // Nobody works there yet, and where the plots lie is for people to say.
+    assert!(page("/sites?status=missing").contains("花石一号莲田"));
+    assert!(page("/agencies/start").contains("第 2 步"));
 }
 
 #[test]

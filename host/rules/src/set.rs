@@ -53,6 +53,20 @@ impl RuleSet {
         Self::from_files(files::shipped(), Limits::default())
     }
 
+    /// The pack embedded in this build, with the files of a county's folder in place of those of the same
+    /// path, and beside them; without the folder, the shipped pack as it is.
+    ///
+    /// # Errors
+    /// As [`RuleSet::load`].
+    pub fn shipped_under(dir: impl AsRef<Path>) -> Result<Self, Vec<Diagnostic>> {
+        let mut all = files::shipped();
+        if dir.as_ref().exists() {
+            let own = files::read(dir.as_ref());
+            all.extend(own.map_err(|error| vec![Diagnostic::error("", error.to_string())])?);
+        }
+        Self::from_files(all, Limits::default())
+    }
+
     /// The pack in a folder.
     ///
     /// # Errors

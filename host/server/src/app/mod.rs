@@ -24,7 +24,6 @@ pub mod gate;
 pub mod grid;
 pub mod health;
 pub mod id_cards;
-pub mod import;
 mod in_memory;
 pub mod ingest;
 pub mod input_words;
@@ -35,11 +34,13 @@ pub mod measures;
 pub mod names;
 pub mod operators;
 pub mod passwords;
+pub mod people;
 pub mod pipeline;
 pub mod places;
 pub mod plugins;
 pub mod printing;
 pub mod rebuild;
+pub mod registers;
 pub mod replay;
 pub mod scans;
 pub mod sheet;
@@ -116,9 +117,11 @@ pub struct App {
     /// Scan counts not flushed yet.
     pub scans: scans::Scans,
     /// Sheets that were checked and wait to be accepted.
-    pub imports: import::Imports,
+    pub imports: registers::Imports,
     /// Names of operators, to search in.
     pub names: names::Names,
+    /// Accounts, to search in.
+    pub people: people::People,
     /// Places of sites, for maps.
     pub places: places::Places,
     /// The catalogue of inputs, to search in.

@@ -18,9 +18,9 @@ use super::replay::{fill, replay};
 use super::space::Space;
 use super::writer::{AHEAD_COMMANDS_MIN, Files, Writer};
 use super::{
-    App, accounts, attachments, catalogue, catalogue_import, cure, devices, health, import,
-    journal_care, live, lost, measures, names, pipeline, places, plugins, printing, rebuild, scans,
-    tail, watch,
+    App, accounts, attachments, catalogue, catalogue_import, cure, devices, health, journal_care,
+    live, lost, measures, names, people, pipeline, places, plugins, printing, rebuild, registers,
+    scans, tail, watch,
 };
 use crate::blobs::Blobs;
 use crate::config::Config;
@@ -82,8 +82,9 @@ impl App {
         let blobs = Blobs::open(&data.join("blobs"))?;
         let plugins = plugins::Plugins::open(&data.join("plugins"))?;
         let documents = Renderer::new(fonts(&data))?;
-        let rules =
-            RuleSet::shipped().map_err(|d| anyhow::anyhow!("shipped rules: {}", join(&d)))?;
+        let own_rules = data.join("rules");
+        let rules = RuleSet::shipped_under(&own_rules)
+            .map_err(|d| anyhow::anyhow!("rules in {}: {}", own_rules.display(), join(&d)))?;
         let public_url = store.get::<County>(COUNTY_ID)?.map(|county| county.public_url);
         let tls = Tls::open(&config, public_url.as_deref(), now()).context("keys/tls")?;
         let sealer = journal.sealer();
@@ -123,8 +124,9 @@ impl App {
             accounts: accounts::Accounts::default(),
             devices: devices::Devices::default(),
             scans: scans::Scans::default(),
-            imports: import::Imports::default(),
+            imports: registers::Imports::default(),
             names: names::Names::default(),
+            people: people::People::default(),
             places: places::Places::default(),
             catalogue: catalogue::Catalogue::default(),
             input_imports: catalogue_import::InputImports::default(),

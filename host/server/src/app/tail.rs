@@ -92,6 +92,7 @@ fn dispatch(app: &App, event: &Event) {
         // As the store has it: a code may follow from the id, a change is of a part.
         Event::OperatorRegistered(e) => app.note_name(&e.id),
         Event::OperatorChanged(e) => app.note_name(&e.operator),
+        Event::UserAdded(e) => app.people.note(e),
         Event::SiteAdded(e) => app.note_place(&e.id),
         Event::SiteChanged(e) => app.note_place(&e.site),
         Event::SiteClosed(e) => app.note_place(&e.site),

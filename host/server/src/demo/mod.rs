@@ -1,5 +1,6 @@
 //! The demo county: 湘潭县 (430321) with its real townships and invented operators, all named 示例….
-//! Everything is entered by the same commands that people and devices use; nothing is faked.
+//! Everything is entered by the same commands that people and devices use; nothing is faked. A county that
+//! is set up can have the invented operators, too, to learn with.
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -37,7 +38,19 @@ struct Demo<'a> {
     app: &'a App,
     actor: Actor,
     today: Date,
+    /// Code of the county.
+    area: String,
     county_name: String,
+    /// Printer of what prints itself.
+    printer: Option<String>,
+}
+
+impl<'a> Demo<'a> {
+    fn new(app: &'a App, area: &str) -> anyhow::Result<Self> {
+        let county_name = regions::full_name(area).context("county")?;
+        let (actor, today) = (Actor::system("demo"), china_date(now()));
+        Ok(Self { app, actor, today, area: area.to_owned(), county_name, printer: None })
+    }
 }
 
 /// Fills an empty data folder; the answer tells sign-in names and device tokens.
@@ -48,8 +61,7 @@ pub async fn fill(
     printer: &str,
 ) -> anyhow::Result<Value> {
     anyhow::ensure!(app.county().map_err(told)?.is_none(), "the data folder is not empty");
-    let county_name = regions::full_name(COUNTY).context("demo county")?;
-    let demo = Demo { app, actor: Actor::system("demo"), today: china_date(now()), county_name };
+    let mut demo = Demo::new(app, COUNTY)?;
     demo.submit(Command::ConfigureCounty(ConfigureCounty {
         area: COUNTY.into(),
         name: "湘潭县".into(),
@@ -59,21 +71,13 @@ pub async fn fill(
     .await?;
     let (county, station) = demo.agencies(FARMS[0].town).await?;
     let (county, station) = (Some(county.as_str()), Some(station.as_str()));
-    let inputs = demo.inputs().await?;
     demo.user("admin", "示例管理员", Role::Administrator, county, None, password).await?;
     demo.user("clerk", "示例业务员", Role::Clerk, county, None, password).await?;
     demo.user("station", "示例站长", Role::Administrator, station, None, password).await?;
     let printer_id = demo.printer(printer).await?;
-    let mut lots = Vec::new();
-    for (n, farm) in FARMS.iter().enumerate() {
-        let operator = demo.operator(n, farm).await?;
-        lots.extend(demo.farm(farm, &operator, &inputs, &printer_id).await?);
-        if n == 0 {
-            let owner = Some(operator.clone());
-            demo.user("producer", "示例社员", Role::Producer, None, owner, password).await?;
-            demo.proofs(&operator).await?;
-        }
-    }
+    demo.printer = Some(printer_id.clone());
+    let (first, lots) = demo.register().await?;
+    demo.user("producer", "示例社员", Role::Producer, None, Some(first), password).await?;
     let devices = demo.devices().await?;
     Ok(json!({
         "county": COUNTY,
@@ -85,6 +89,16 @@ pub async fn fill(
         "printer": printer_id,
         "lots": lots,
     }))
+}
+
+/// Puts the invented operators, with what they grow and a brand, into the county that is set up.
+///
+/// # Errors
+/// When there is no county, or something was refused.
+pub async fn add_register(app: &App) -> anyhow::Result<()> {
+    let county = app.county().map_err(told)?.context("no county")?;
+    Demo::new(app, &county.area)?.register().await?;
+    Ok(())
 }
 
 fn told(error: crate::app::AppError) -> anyhow::Error {
@@ -148,6 +162,21 @@ impl Demo<'_> {
         Ok((supervision, station))
     }
 
+    /// Inputs, operators and what belongs to them; the id of the first operator, and the lots.
+    async fn register(&self) -> anyhow::Result<(String, Vec<Value>)> {
+        let inputs = self.inputs().await?;
+        let (mut first, mut lots) = (String::new(), Vec::new());
+        for (n, farm) in FARMS.iter().enumerate() {
+            let operator = self.operator(n, farm).await?;
+            lots.extend(self.farm(farm, &operator, &inputs).await?);
+            if n == 0 {
+                self.proofs(&operator).await?;
+                first = operator;
+            }
+        }
+        Ok((first, lots))
+    }
+
     async fn inputs(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
         let mut made = Vec::new();
         for (name, kind, substance, uses) in INPUTS {
@@ -176,14 +205,14 @@ impl Demo<'_> {
     }
 
     async fn operator(&self, n: usize, farm: &Farm) -> anyhow::Result<String> {
-        let town = regions::townships(COUNTY)
-            .into_iter()
-            .find(|t| t.name == farm.town)
-            .with_context(|| format!("township {}", farm.town))?;
+        let towns = regions::townships(&self.area);
+        // Another county has other townships: they take turns.
+        let named = towns.iter().find(|town| town.name == farm.town);
+        let town = named.or_else(|| towns.get(n % towns.len().max(1))).context("township")?;
         let command = RegisterOperator {
             name: farm.name.into(),
             kind: farm.kind,
-            uscc: demo_uscc(n, farm.kind),
+            uscc: demo_uscc(&self.area, n, farm.kind),
             uscc_override: None,
             same_name_override: None,
             area: town.code.into(),
@@ -214,10 +243,17 @@ impl Demo<'_> {
         farm: &Farm,
         operator: &str,
         inputs: &[(&'static str, String)],
-        printer: &str,
     ) -> anyhow::Result<Vec<Value>> {
         let mut lots = Vec::new();
         let Some(plan) = &farm.plan else { return Ok(lots) };
+        // The plots lie in the demo county; elsewhere nobody has drawn them yet.
+        let (position, outline) = match self.area == COUNTY {
+            true => {
+                let middle = corner(plan.at, 0.5, 0.5, plan.size_mu)?;
+                (Some(middle), outline(plan.at, plan.size_mu)?)
+            }
+            false => (None, Vec::new()),
+        };
         let site = self
             .submit(Command::AddSite(AddSite {
                 operator: operator.into(),
@@ -226,8 +262,8 @@ impl Demo<'_> {
                 area: String::new(),
                 area_name: String::new(),
                 size_mu: Decimal::from(plan.size_mu),
-                position: Some(corner(plan.at, 0.5, 0.5, plan.size_mu)?),
-                outline: outline(plan.at, plan.size_mu)?,
+                position,
+                outline,
             }))
             .await?;
         let product = self
@@ -250,8 +286,8 @@ impl Demo<'_> {
                 product: None,
                 granted_by: "示例负责人".into(),
                 evidence: "示例授权书 2026-01".into(),
-                auto_issue: plan.auto_issue,
-                printer: plan.auto_issue.then(|| printer.to_owned()),
+                auto_issue: plan.auto_issue && self.printer.is_some(),
+                printer: self.printer.clone().filter(|_| plan.auto_issue),
                 valid_from: self.today.checked_sub(jiff::Span::new().days(30))?,
                 valid_to: None,
             }))
@@ -286,7 +322,7 @@ impl Demo<'_> {
                 kind: BrandKind::Regional,
                 owner: None,
                 owner_name: "示例湘莲产业协会".into(),
-                area: COUNTY.into(),
+                area: self.area.clone(),
                 goods: "莲子及其制品".into(),
                 trademark_no: String::new(),
                 about: String::new(),
@@ -405,7 +441,7 @@ fn described(id: &str, name: &str, kind: DeviceKind, model: &str) -> ApproveDevi
 }
 
 /// An invented credit code with a right check character; farmers have none.
-fn demo_uscc(n: usize, kind: OperatorKind) -> String {
+fn demo_uscc(area: &str, n: usize, kind: OperatorKind) -> String {
     let head = match kind {
         OperatorKind::Farmer => return String::new(),
         OperatorKind::Cooperative => "93",
@@ -413,7 +449,7 @@ fn demo_uscc(n: usize, kind: OperatorKind) -> String {
         OperatorKind::Collective => "N2",
         _ => "91",
     };
-    let body = format!("{head}{COUNTY}MADEM{:04}", n + 1);
+    let body = format!("{head}{area}MADEM{:04}", n + 1);
     let check = uscc_check_char(&body).unwrap_or('0');
     format!("{body}{check}")
 }
@@ -451,7 +487,7 @@ mod tests {
     #[test]
     fn demo_codes_are_valid() {
         for (n, farm) in FARMS.iter().enumerate() {
-            let uscc = demo_uscc(n, farm.kind);
+            let uscc = demo_uscc(COUNTY, n, farm.kind);
             let ok = uscc.is_empty() || check_uscc(&uscc) == UsccCheck::Valid;
             assert!(ok, "{} {uscc}", farm.name);
         }

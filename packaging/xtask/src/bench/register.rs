@@ -139,7 +139,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Sends a sheet, and accepts what was checked.
+    /// Sends a sheet, accepts what was checked, and approves it.
     fn import(&self, sheet: &str) -> Result<()> {
         let mut body = String::new();
         for (name, file, value) in
@@ -156,7 +156,7 @@ impl Browser {
         let answer =
             http::send(self.address, "POST", "/operators/import", &headers, body.as_bytes())?;
         let to = answer.header("location").with_context(|| answer.text())?.to_owned();
-        let fields = http::form(&[("form_token", &self.form_token)]);
+        let fields = http::form(&[("form_token", self.form_token.as_str()), ("approve", "1")]);
         let headers = [
             ("Cookie", self.cookie.as_str()),
             ("Content-Type", "application/x-www-form-urlencoded"),

@@ -26,7 +26,7 @@ use crate::http::Problem;
 use crate::texts::t;
 
 /// What a sheet may be.
-const MEDIA: [&str; 2] =
+pub(super) const MEDIA: [&str; 2] =
     ["text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"];
 
 const REVISION: Schema = shape!(

@@ -27,6 +27,7 @@ mod policy;
 mod print_jobs;
 mod products;
 mod reason;
+mod register_import;
 mod request;
 mod route;
 mod schema;
@@ -67,6 +68,7 @@ fn routes() -> Vec<Route> {
         id_cards::routes(),
         inputs::routes(),
         input_import::routes(),
+        register_import::routes(),
         lots::routes(),
         activities::routes(),
         documents::routes(),

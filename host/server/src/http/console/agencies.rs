@@ -15,8 +15,10 @@ use super::filters;
 use super::form::{Choice, Form};
 use super::operators::township_choices;
 use super::page::{Page, html, refused};
+use super::register_export::Tools;
 use super::session::{Posted, Signed, done};
 use crate::app::App;
+use crate::app::registers::Register;
 use crate::regions;
 use crate::texts::t;
 
@@ -50,6 +52,7 @@ pub fn every(app: &App) -> Result<Vec<Agency>, ConsoleError> {
 #[template(path = "agencies/list.html")]
 struct ListPage {
     page: Page,
+    tools: Tools,
     rows: Vec<Row>,
     may_add: bool,
     /// Whether the person allocates their accounts.
@@ -64,7 +67,7 @@ struct Row {
 }
 
 /// Agencies that the person has to do with: it allocates their accounts, or delegates operators to them.
-fn concerned(app: &App, signed: &Signed) -> Result<Vec<Agency>, ConsoleError> {
+pub fn concerned(app: &App, signed: &Signed) -> Result<Vec<Agency>, ConsoleError> {
     if signed.allocates_accounts() {
         return allocated(app, signed);
     }
@@ -104,7 +107,8 @@ async fn list(State(app): State<Arc<App>>, signed: Signed) -> Answer {
     }
     let page = Page::new(&app, &signed, "/agencies", "agencies.title");
     let may_add = signed.allocates_accounts() && !kinds(&signed).is_empty();
-    html(&ListPage { page, rows, may_add, allocates: signed.allocates_accounts() })
+    let tools = Tools::of(Register::Agencies, &signed, &[]);
+    html(&ListPage { page, tools, rows, may_add, allocates: signed.allocates_accounts() })
 }
 
 /// Kinds of agencies that the person may add.

@@ -60,6 +60,8 @@ struct StartPage {
     page: Page,
     rows: Vec<Suggestion>,
     form: Form,
+    /// Whether it is the second step of the first run: there is no agency yet.
+    first: bool,
 }
 
 /// What is missing: bodies of the county that it has none of, stations of townships without one.
@@ -86,7 +88,7 @@ fn missing(app: &App) -> Result<Vec<Suggestion>, ConsoleError> {
 async fn show(State(app): State<Arc<App>>, signed: Signed) -> Answer {
     signed.administrator_only()?;
     let page = Page::new(&app, &signed, "/agencies", "agencies.start");
-    html(&StartPage { page, rows: missing(&app)?, form: Form::default() })
+    html(&StartPage { page, rows: missing(&app)?, form: Form::default(), first: is_first(&app)? })
 }
 
 /// Adds what is ticked; what was added is missing no more, so the page can be sent again.
@@ -110,7 +112,11 @@ async fn add(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -
     }
     form.summarise();
     let page = Page::new(&app, &signed, "/agencies", "agencies.start");
-    refused(&StartPage { page, rows: left, form })
+    refused(&StartPage { page, rows: left, form, first: is_first(&app)? })
+}
+
+fn is_first(app: &App) -> Result<bool, ConsoleError> {
+    Ok(agencies::every(app)?.is_empty())
 }
 
 /// Why it was not added, if the person can mend it.

@@ -14,10 +14,10 @@ use tianyin_domain::operator::Operator;
 
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
-use super::import::{CSV, file};
 use super::page::{Page, html};
 use super::read::ListQuery;
 use super::session::Signed;
+use super::sheet::{CSV, file};
 use crate::app::grid::{Grid, InGrid, Township};
 use crate::app::{App, AppError};
 use crate::http::ClientAddr;

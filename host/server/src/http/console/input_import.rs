@@ -1,5 +1,6 @@
 //! The catalogue of inputs from a sheet: check first, then accept; and to a sheet.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use askama::Template;
@@ -17,10 +18,10 @@ use tianyin_sheets::FILE_BYTES_MAX;
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::Form;
-use super::import::{CSV, CSV_GB18030, XLSX, file, uploaded};
 use super::page::{Page, html, refused};
 use super::read;
 use super::session::{Posted, Signed, done};
+use super::sheet::{Format, listed, uploaded};
 use crate::app::catalogue_import::{
     BadRow, ImportedInputs, LAYOUT, Revision, StagedInputs, StagedProduct,
 };
@@ -161,14 +162,12 @@ async fn bad(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>
     let cells = |row: &BadRow| vec![row.line.to_string(), row.name.clone(), row.why.join(" ")];
     let rows: Vec<Vec<String>> = staged.bad.iter().map(cells).collect();
     let header = [t("imports.line"), LAYOUT.heading("name"), t("imports.why")];
-    Ok(file(tianyin_sheets::csv(&header, &rows, false), CSV, "input-faults.csv"))
+    listed(Format::Csv, "input-faults", "", &header, &rows)
 }
 
 async fn blank(signed: Signed) -> Answer {
     allowed(&signed)?;
-    let bytes = tianyin_sheets::xlsx(t("inputs.title"), &LAYOUT.headings(), &[])
-        .map_err(|e| AppError::internal(anyhow::anyhow!(e)))?;
-    Ok(file(bytes, XLSX, "input-list.xlsx"))
+    listed(Format::Xlsx, "input-list", t("inputs.title"), &LAYOUT.headings(), &[])
 }
 
 /// How the list is to go out.
@@ -185,11 +184,7 @@ async fn export_csv(
     ClientAddr(address): ClientAddr,
     Query(query): Query<Outgoing>,
 ) -> Answer {
-    let rows = exported(&app, &signed, "input-list.csv", address).await?;
-    // Some programs of agencies read nothing else.
-    let gb18030 = query.encoding == "gb18030";
-    let bytes = tianyin_sheets::csv(&headings(), &rows, gb18030);
-    Ok(file(bytes, if gb18030 { CSV_GB18030 } else { CSV }, "input-list.csv"))
+    export(app, signed, address, Format::csv(&query.encoding)).await
 }
 
 async fn export_xlsx(
@@ -197,13 +192,15 @@ async fn export_xlsx(
     signed: Signed,
     ClientAddr(address): ClientAddr,
 ) -> Answer {
-    let rows = exported(&app, &signed, "input-list.xlsx", address).await?;
+    export(app, signed, address, Format::Xlsx).await
+}
+
+async fn export(app: Arc<App>, signed: Signed, address: IpAddr, format: Format) -> Answer {
+    let rows = exported(&app, &signed, &format.name("input-list"), address).await?;
     let written = tokio::task::spawn_blocking(move || {
-        tianyin_sheets::xlsx(t("inputs.title"), &headings(), &rows)
+        listed(format, "input-list", t("inputs.title"), &headings(), &rows)
     });
-    let bytes = written.await.map_err(AppError::internal)?;
-    let bytes = bytes.map_err(|e| AppError::internal(anyhow::anyhow!(e)))?;
-    Ok(file(bytes, XLSX, "input-list.xlsx"))
+    written.await.map_err(AppError::internal)?
 }
 
 /// The columns of an import, so that a sheet that went out can come back, and two more.
@@ -216,7 +213,7 @@ async fn exported(
     app: &Arc<App>,
     signed: &Signed,
     name: &str,
-    address: std::net::IpAddr,
+    address: IpAddr,
 ) -> Result<Vec<Vec<String>>, ConsoleError> {
     let reading = app.clone();
     let found = tokio::task::spawn_blocking(move || {

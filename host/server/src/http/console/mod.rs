@@ -37,7 +37,6 @@ mod door;
 mod handbook;
 mod health;
 mod id_cards;
-mod import;
 mod input_edit;
 mod input_import;
 mod input_pick;
@@ -60,9 +59,12 @@ mod print_jobs;
 mod product;
 mod products;
 mod reasons;
+mod register_export;
+mod register_import;
 mod search;
 mod settings;
 mod setup;
+mod sheet;
 mod sign_in;
 mod sites;
 mod tests;
@@ -99,7 +101,8 @@ pub fn router() -> Router<Arc<App>> {
         .merge(operator_decide::router())
         .merge(operator_history::router())
         .merge(apply::router())
-        .merge(import::router())
+        .merge(register_import::router())
+        .merge(register_export::router())
         .merge(accesses::router())
         .merge(documents::router())
         .merge(products::router())

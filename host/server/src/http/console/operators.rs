@@ -18,7 +18,9 @@ use super::operator_decide::Listed;
 use super::order::{self, Order, Sort};
 use super::page::{Chip, Page, Pager, html, refused};
 use super::read::{self, ListQuery, Rows};
+use super::register_export::Tools;
 use super::session::{Posted, Signed, done, encode};
+use crate::app::registers::Register;
 use crate::app::{App, AppError};
 use crate::regions;
 use crate::texts::t;
@@ -37,6 +39,7 @@ pub fn router() -> Router<Arc<App>> {
 #[template(path = "operators/list.html")]
 struct ListPage {
     page: Page,
+    tools: Tools,
     rows: Vec<Listed>,
     pager: Pager,
     chips: Vec<Chip>,
@@ -65,13 +68,15 @@ async fn list(
     let scope = read::narrowed(&signed.scope(), &query.area);
     let (rows, order) = found(&app, &scope, &query)?;
     let page = Page::new(&app, &signed, "/operators", "operators.title");
+    let filters = [("status", query.status.as_str()), ("area", query.area.as_str())];
+    let tools = Tools::of(Register::Operators, &signed, &filters);
     let mut townships = township_choices(&app)?;
     townships.insert(0, Choice::new("", t("operators.every_township")));
     let mut chips = chips(&app, &signed, &query)?;
     order.keep(&mut chips);
     let rows = super::operator_decide::rows(&app, &signed, rows)?;
     let (rows, pager, form) = (rows.items, rows.pager, Form::named("decide"));
-    html(&ListPage { page, rows, pager, chips, order, townships, form, query })
+    html(&ListPage { page, tools, rows, pager, chips, order, townships, form, query })
 }
 
 /// Hits of a search, the best first; else a page of the list in its order.

@@ -14,8 +14,10 @@ use super::filters::{self, Word as _};
 use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html};
 use super::read::{self, ListQuery};
+use super::register_export::Tools;
 use super::session::Signed;
 use crate::app::App;
+use crate::app::registers::Register;
 use crate::texts::t;
 
 pub fn router() -> Router<Arc<App>> {
@@ -26,6 +28,7 @@ pub fn router() -> Router<Arc<App>> {
 #[template(path = "products/list.html")]
 struct ListPage {
     page: Page,
+    tools: Tools,
     rows: Vec<Row>,
     pager: Pager,
     chips: Vec<Chip>,
@@ -62,7 +65,9 @@ async fn list(
     let mut chips = chips(&app, &signed, class)?;
     order.keep(&mut chips);
     let page = Page::new(&app, &signed, "/products", "products.title");
-    html(&ListPage { page, rows, pager: found.pager, chips, order })
+    let class = class.map(ProductClass::as_str).unwrap_or_default();
+    let tools = Tools::of(Register::Products, &signed, &[("status", class)]);
+    html(&ListPage { page, tools, rows, pager: found.pager, chips, order })
 }
 
 /// A producer has few products: there is nothing to choose from.

@@ -9,6 +9,7 @@ mod inputs;
 mod lists;
 mod operators;
 mod register;
+mod registers;
 mod sign_in;
 mod supervision;
 mod tokens;
@@ -280,7 +281,7 @@ async fn set_up_by_form_signs_in_and_closes_the_door() {
     assert!(refused.text.contains("http://10.0.0.8:8080") && !refused.text.contains(PASSWORD));
     fields[6].1 = PASSWORD;
     let done = world.post("/setup", &fields, "").await;
-    assert_eq!((done.status, done.goes_to()), (StatusCode::SEE_OTHER, "/"), "{}", done.text);
+    assert_eq!((done.status, done.goes_to()), (StatusCode::SEE_OTHER, "/agencies/start"));
     let cookies: Vec<_> = done.headers.get_all(header::SET_COOKIE).iter().collect();
     assert!(cookies.iter().any(|c| {
         let c = c.to_str().unwrap();

@@ -123,9 +123,12 @@ async fn set_up(
         let (username, password) = (wanted.username.clone(), wanted.password.clone());
         match app.set_up(wanted).await {
             Ok(_) => {
+                if form.ticked("demo") {
+                    crate::demo::add_register(&app).await.map_err(AppError::Internal)?;
+                }
                 let (token, _) = app.sign_in(&username, &password, address).await?;
                 let jar = CookieJar::new().add(session_cookie(token));
-                return Ok((jar, done("/", "setup.done")).into_response());
+                return Ok((jar, done("/agencies/start", "setup.done")).into_response());
             }
             Err(AppError::Refused { code: "already_set_up", .. }) => {
                 return Ok(done("/sign-in", "setup.already"));

@@ -25,7 +25,9 @@ use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery};
+use super::register_export::Tools;
 use super::session::{Posted, Signed, done, done_or_not};
+use crate::app::registers::Register;
 use crate::app::{App, AppError, Conflict};
 use crate::texts::{t, tf};
 
@@ -59,6 +61,7 @@ struct ListPage {
     chips: Vec<Chip>,
     missing: bool,
     order: Order,
+    tools: Tools,
 }
 
 async fn list(
@@ -100,7 +103,8 @@ async fn list(
     ];
     order.keep(&mut chips);
     let page = Page::new(&app, &signed, "/map", "sites.title");
-    html(&ListPage { page, rows, pager: found.pager, chips, order, missing })
+    let tools = Tools::of(Register::Sites, &signed, &[]);
+    html(&ListPage { page, rows, pager: found.pager, chips, order, missing, tools })
 }
 
 #[derive(Template)]

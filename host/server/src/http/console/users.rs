@@ -13,6 +13,7 @@ use tianyin_domain::agency::{Agency, AgencyKind};
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::operator::{self, Operator};
 use tianyin_domain::policy::PasswordPreset;
+use tianyin_domain::state::Index;
 use tianyin_domain::user::{self, ActiveChanged, User};
 use tianyin_domain::{Role, Scope, Time};
 
@@ -23,14 +24,18 @@ use super::filters;
 use super::form::{Choice, Form};
 use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
-use super::read::{self, ListQuery};
+use super::read::{self, ListQuery, Rows};
+use super::register_export::Tools;
 use super::session::{Posted, Signed, done, not_done, told};
 use crate::app::passwords::{NewUser, drawn_password};
+use crate::app::registers::Register;
 use crate::app::{App, AppError};
 use crate::texts::t;
 
 /// Roles offered: those everybody allocates first, then the administrator's, then the producer's.
 const ROLES: [Role; 4] = [Role::Clerk, Role::Officer, Role::Administrator, Role::Producer];
+/// Hits of a search.
+const HITS_MAX: usize = 100;
 /// Operators offered for a producer's account.
 const OPERATORS_OFFERED: usize = 200;
 
@@ -46,11 +51,14 @@ pub fn router() -> Router<Arc<App>> {
 #[template(path = "users/list.html")]
 struct ListPage {
     page: Page,
+    tools: Tools,
     rows: Vec<Row>,
     pager: Pager,
     /// The agency whose people are shown.
     agency: Option<Agency>,
     order: Order,
+    /// What was searched for.
+    q: String,
 }
 
 struct Row {
@@ -69,15 +77,7 @@ async fn list(
 ) -> Answer {
     signed.allocators_only()?;
     let agency = chosen(&app, &signed, &query.agency)?;
-    let (part, address) = match &agency {
-        Some(agency) => {
-            ((user::BY_AGENCY, agency.id.as_str()), format!("/users?agency={}", agency.id))
-        }
-        None => ((user::ALL, ""), "/users".to_owned()),
-    };
-    let after = query.after.as_deref();
-    let order = Order::of(order::BY_NAME, &query.sort, address);
-    let found = read::rows::<User>(&app, &Scope::everything(), part, &order, after)?;
+    let (found, order) = found(&app, agency.as_ref(), &query)?;
     let mut rows = Vec::with_capacity(found.items.len());
     for user in found.items {
         let place = read::place_of(&app, &user)?;
@@ -87,12 +87,46 @@ async fn list(
         rows.push(Row { own: user.id == signed.session.user.id, place, used_at, user });
     }
     let page = Page::new(&app, &signed, "/users", "users.title");
-    html(&ListPage { page, rows, pager: found.pager, order, agency })
+    let of_agency = agency.as_ref().map(|agency| agency.id.as_str()).unwrap_or_default();
+    let tools = Tools::of(Register::Users, &signed, &[("agency", of_agency)]);
+    html(&ListPage { page, tools, rows, pager: found.pager, order, agency, q: query.q })
+}
+
+/// Hits of a search by sign-in name; else a page of the list.
+fn found(
+    app: &App,
+    agency: Option<&Agency>,
+    query: &ListQuery,
+) -> Result<(Rows<User>, Order), ConsoleError> {
+    let address = match agency {
+        Some(agency) => format!("/users?agency={}", agency.id),
+        None => "/users".to_owned(),
+    };
+    if !query.q.trim().is_empty() {
+        let agency = agency.map(|agency| agency.id.as_str());
+        let mut items = Vec::new();
+        for id in app.people.search(&app.store, agency, &query.q, HITS_MAX)? {
+            items.extend(app.store.get::<User>(&id)?);
+        }
+        let pager = Pager::new(&address, None, items.len(), None);
+        return Ok((Rows { items, pager }, Order::fixed(address)));
+    }
+    let order = Order::of(order::BY_NAME, &query.sort, address);
+    let after = query.after.as_deref();
+    Ok((read::rows(app, &Scope::everything(), part(agency), &order, after)?, order))
+}
+
+/// The part of an index that holds the people of an agency; of none, everybody.
+pub fn part(agency: Option<&Agency>) -> (Index, &str) {
+    match agency {
+        Some(agency) => (user::BY_AGENCY, agency.id.as_str()),
+        None => (user::ALL, ""),
+    }
 }
 
 /// The agency whose people are to be shown: the one asked for, if its accounts are the person's to
 /// allocate; else all for the county's administrator, and its own for another.
-fn chosen(app: &App, signed: &Signed, wanted: &str) -> Result<Option<Agency>, ConsoleError> {
+pub fn chosen(app: &App, signed: &Signed, wanted: &str) -> Result<Option<Agency>, ConsoleError> {
     let own = signed.session.user.agency.as_deref().unwrap_or_default();
     let id = match wanted {
         "" if signed.is_administrator() => return Ok(None),
