@@ -36,6 +36,15 @@ fn set_up(appliance: &Appliance, token: &str, changed: &[(&str, &str)]) -> Answe
     post(appliance, "/setup", &fields)
 }
 
+/// The session that an answer begins.
+fn session_of(answer: &Answer) -> &str {
+    let is_session =
+        |(name, value): &&(String, String)| name == "set-cookie" && value.starts_with("tianyin=");
+    let cookie = &answer.headers.iter().find(is_session).expect("a session").1;
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+    cookie.split(';').next().unwrap()
+}
+
 #[test]
 fn from_the_printed_link_to_a_signed_in_administrator() {
     let appliance = fresh();
@@ -71,13 +80,7 @@ fn from_the_printed_link_to_a_signed_in_administrator() {
         "{}",
         done.text()
     );
-    let cookie = done
-        .headers
-        .iter()
-        .find(|(name, value)| name == "set-cookie" && value.starts_with("tianyin="));
-    let cookie = &cookie.expect("a session").1;
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
-    let session = cookie.split(';').next().unwrap();
+    let session = session_of(&done);
     let home = http::send(appliance.setting.http, "GET", "/", &[("Cookie", session)], &[]).unwrap();
     assert_eq!(home.status, 200);
     assert!(home.text().contains("湘潭县"));
@@ -106,8 +109,7 @@ fn another_county_can_have_the_demo_register_to_learn_with() {
     }
     let done = post(&appliance, "/setup", &fields);
     assert_eq!((done.status, done.header("location")), (303, Some("/agencies/start")));
-    let cookie = done.header("set-cookie").unwrap();
-    let session = [("Cookie", cookie.split(';').next().unwrap())];
+    let session = [("Cookie", session_of(&done))];
     let page = |path| {
         let answer = http::send(appliance.setting.http, "GET", path, &session, &[]).unwrap();
         assert_eq!(answer.status, 200, "{path}");

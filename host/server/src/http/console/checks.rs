@@ -132,8 +132,9 @@ fn every_text_of_the_catalogue_is_used() {
     // What the console shows of the certificate in use is said where the files are read.
     all += concat!(include_str!("../../tls/mod.rs"), include_str!("../../tls/pair.rs"));
     let table: toml::Table = include_str!("../../../i18n/zh-CN/console.toml").parse().unwrap();
-    // Keys made at run time: names of fields, facts of a measurement, words.
-    let made = ["label", "facts", "evidence", "value_kind", "qualitative"];
+    // Keys made at run time: names of fields and registers, facts of a measurement, words.
+    let made =
+        ["label", "facts", "evidence", "value_kind", "qualitative", "imports_of", "imports_hint"];
     for (name, keys) in table.iter().filter(|(name, _)| !made.contains(&name.as_str())) {
         for key in keys.as_table().unwrap().keys() {
             let key = format!("{name}.{key}");
