@@ -41,6 +41,11 @@ impl CardLine {
     pub fn is_typed(&self) -> bool {
         self.field.from.is_none()
     }
+
+    /// Whether it is the pictures, which are added with what people fill in.
+    pub fn is_pictures(&self) -> bool {
+        self.field.from == Some(CardSource::Pictures)
+    }
 }
 
 /// A card as it would be published now.

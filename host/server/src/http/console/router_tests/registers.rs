@@ -54,7 +54,7 @@ async fn agencies_and_accounts_come_as_sheets_with_passwords_seen_once() {
     let out = admin.see("/agencies/export.csv").await.text;
     bring(&admin, "/agencies", &out, [0, 2, 0, 0]).await;
 
-    let people = "姓名,登录名,角色,机构\n\
+    let people = "姓名,用户名,角色,机构\n\
                   王站长,wang,管理员,花石站\n\
                   赵业务,Zhao,业务员,花石站\n\
                   钱站长,qian,管理员,花石站\n\
@@ -94,7 +94,7 @@ async fn agencies_and_accounts_come_as_sheets_with_passwords_seen_once() {
         .unwrap();
     assert_eq!(wang.role, Role::Administrator);
     let head = world.first_browser("wang").await;
-    let others = "姓名,登录名,角色,机构\n吴某,wu,业务员,花石站\n郑某,zheng,业务员,县农业农村局\n";
+    let others = "姓名,用户名,角色,机构\n吴某,wu,业务员,花石站\n郑某,zheng,业务员,县农业农村局\n";
     bring(&head, "/users", others, [1, 0, 0, 1]).await;
     assert!(!head.see("/users/export.csv").await.text.contains("示例管理员"));
 }
@@ -158,7 +158,7 @@ async fn a_stations_sheet_reaches_its_own_township() {
     operators(&world, &admin).await;
     let agencies = "机构名称,机构类型,乡镇\n别处站,乡镇监管站,430321104\n";
     bring(&admin, "/agencies", agencies, [1, 0, 0, 0]).await;
-    let people = "姓名,登录名,角色,机构\n别处站长,far,管理员,别处站\n";
+    let people = "姓名,用户名,角色,机构\n别处站长,far,管理员,别处站\n";
     bring(&admin, "/users", people, [1, 0, 0, 0]).await;
     let system = tianyin_domain::Actor::system("test");
     world.app.reset_password(&system, "far", super::INITIAL.to_owned(), true).await.unwrap();
