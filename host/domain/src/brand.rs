@@ -149,7 +149,7 @@ impl BrandLicence {
 
 /// Licences by brand.
 pub const LICENCES_BY_BRAND: Index = Index("brand_licence.brand");
-/// Licences by operator.
+/// Licences by operator; part `""` holds all.
 pub const LICENCES_BY_OPERATOR: Index = Index("brand_licence.operator");
 
 impl Entity for BrandLicence {
@@ -161,6 +161,7 @@ impl Entity for BrandLicence {
         vec![
             Entry::new(LICENCES_BY_BRAND, &self.brand, &self.id),
             Entry::new(LICENCES_BY_OPERATOR, &self.operator, &self.id),
+            Entry::new(LICENCES_BY_OPERATOR, "", &self.id),
         ]
     }
     fn area(&self) -> &str {

@@ -40,7 +40,7 @@ pub struct Delegation {
     pub ended: Option<String>,
 }
 
-/// Operators in force at a service point.
+/// Operators in force at a service point; part `""` holds all.
 pub const BY_AGENCY: Index = Index("delegation.agency");
 /// Service points in force of an operator.
 pub const BY_OPERATOR: Index = Index("delegation.operator");
@@ -56,6 +56,7 @@ impl Entity for Delegation {
         }
         vec![
             Entry::new(BY_AGENCY, &self.agency, &self.id),
+            Entry::new(BY_AGENCY, "", &self.id),
             Entry::new(BY_OPERATOR, &self.operator, &self.id),
         ]
     }

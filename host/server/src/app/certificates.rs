@@ -19,7 +19,8 @@ use tianyin_domain::operator::Operator;
 use tianyin_domain::product::Product;
 use tianyin_domain::test::{self, ConductedBy, Test, TestVerdict};
 use tianyin_domain::time::china_date;
-use tianyin_domain::{State, Time};
+use tianyin_domain::{Scope, State, Time};
+use tianyin_store::{PAGE_ITEMS_MAX, PageQuery};
 
 use super::{App, AppError, Versions};
 use crate::edge::{OsRandom, now};
@@ -96,11 +97,33 @@ impl App {
         }
         let operator = state.require("operator", &lot.operator)?;
         let product = state.require("product", &lot.product)?;
-        let mut activities: Vec<Activity> =
-            state.list(activity::BY_SITE, &lot.site, RECORDS_MAX)?;
+        let mut activities = self.last_activities(&lot.site)?;
         activities.retain(|a| belongs(a, &lot));
         let tests = state.list(test::BY_LOT, &lot.id, RECORDS_MAX)?;
         Ok(Dossier { lot, operator, product, activities, tests, based_on })
+    }
+
+    /// The newest records of a site, in the order of their days: on a site of many years it is the last
+    /// treatment that an interval counts from.
+    fn last_activities(&self, site: &str) -> Result<Vec<Activity>, AppError> {
+        let (mut found, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let query = PageQuery {
+                after: after.as_deref(),
+                limit: PAGE_ITEMS_MAX,
+                newest_first: true,
+                ..PageQuery::new(activity::BY_SITE, site)
+            };
+            let page = self.store.page::<Activity>(&query, &Scope::everything());
+            let page = page.map_err(AppError::internal)?;
+            found.extend(page.items);
+            after = page.next;
+            if after.is_none() || found.len() >= RECORDS_MAX {
+                found.truncate(RECORDS_MAX);
+                found.reverse();
+                return Ok(found);
+            }
+        }
     }
 
     fn judge_issue(&self, d: &Dossier, request: &CertificateRequest, time: Time) -> Judgement {
@@ -282,4 +305,63 @@ fn test_input(t: &Test) -> Value {
         "tested_on": china_date(t.tested_at()).to_string(),
         "conducted_by": conducted_by,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tianyin_domain::Date;
+    use tianyin_domain::activity::{ActivityKind, RecordActivity};
+    use tianyin_domain::finding::Verdict;
+    use tianyin_domain::input::{self, Input};
+    use tianyin_domain::lot;
+
+    use super::*;
+    use crate::config::Config;
+
+    /// A site of many years has more records than are looked at: the last ones count (law art 29).
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_last_treatment_counts_on_a_site_with_many_records() {
+        let dir = tempfile::tempdir().unwrap();
+        let app: Arc<App> =
+            App::open(Config { data: dir.path().join("data"), ..Config::default() }).unwrap();
+        let (password, url) = ("correct-horse-9", "http://127.0.0.1:8080");
+        crate::demo::fill(&app, password, url, "127.0.0.1:9100").await.unwrap();
+        let state: &dyn State = &app.store;
+        let lots: Vec<Lot> = state.list(lot::BY_OPERATOR, "", 50).unwrap();
+        let lot = lots.into_iter().find(|lot| lot.product_name.contains("鲜莲")).unwrap();
+        let inputs: Vec<Input> = state.list(input::ALL, "", 50).unwrap();
+        let input = inputs.into_iter().find(|one| one.name.contains("辛硫磷")).unwrap();
+        let record = |kind, date: Date, input: Option<String>| RecordActivity {
+            site: lot.site.clone(),
+            product: lot.product.clone(),
+            lot: None,
+            kind,
+            date,
+            stopped_on: None,
+            input,
+            dose: String::new(),
+            note: String::new(),
+            attachments: Vec::new(),
+        };
+        let actor = Actor::system("test");
+        let old = record(ActivityKind::Other, "2024-05-01".parse().unwrap(), None);
+        for _ in 0..=RECORDS_MAX {
+            app.submit(&actor, Command::RecordActivity(old.clone())).await.unwrap();
+        }
+        let request = CertificateRequest {
+            lot: lot.id.clone(),
+            quantity: "1".parse().unwrap(),
+            basis: vec![Basis::QualityControl],
+            replaces: None,
+        };
+        let denied = |judgement: &Judgement| {
+            judgement.findings.iter().any(|f| f.item == "interval" && f.verdict == Verdict::Deny)
+        };
+        assert!(!denied(&app.preview_issue(&request).unwrap()));
+        let late = record(ActivityKind::Treatment, lot.harvested_on, Some(input.id));
+        app.submit(&actor, Command::RecordActivity(late)).await.unwrap();
+        assert!(denied(&app.preview_issue(&request).unwrap()));
+    }
 }

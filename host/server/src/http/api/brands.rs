@@ -89,7 +89,7 @@ const LISTING: Listing = Listing {
 };
 
 const LICENCES: Listing = Listing {
-    all: None,
+    all: Some((brand::LICENCES_BY_OPERATOR, "")),
     filters: &[
         Filter {
             parameter: parameter("operator", Text, "Only this operator's."),

@@ -39,7 +39,7 @@ impl Shown for Delegation {
 }
 
 const LISTING: Listing = Listing {
-    all: None,
+    all: Some((delegation::BY_AGENCY, "")),
     filters: &[
         Filter {
             parameter: parameter("agency", Text, "Only this service point's; in force."),
