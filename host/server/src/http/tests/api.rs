@@ -112,7 +112,7 @@ async fn lists_page_search_and_filter() {
     assert_eq!(names("status=approved").await, Vec::<String>::new());
     assert_eq!(names("status=submitted&kind=farmer&limit=2").await.len(), 3);
     assert_eq!(world.get("/operators?status=x").await.problem(), (400, "bad_query".into()));
-    let sites = world.get("/brand_licences").await;
+    let sites = world.get("/authorisations").await;
     assert_eq!(sites.problem(), (400, "bad_query".into()));
     assert_eq!(sites.json()["errors"][0]["field"], "operator");
 }
