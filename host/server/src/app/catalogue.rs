@@ -94,6 +94,14 @@ fn note(all: &mut HashMap<String, Known>, input: &Input) {
 }
 
 impl Catalogue {
+    /// Reads it all, so that nobody waits for it at the first look.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn fill(&self, store: &Store) -> Result<(), StoreError> {
+        self.0.read(store, (input::ALL, ""), note).map(drop)
+    }
+
     /// Takes over what an input is now. Notes may come late: an older version changes nothing.
     pub fn note(&self, input: &Input) {
         self.0.change(|all| note(all, input));

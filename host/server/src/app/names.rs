@@ -70,6 +70,14 @@ impl Names {
         self.0.read(store, (operator::BY_STATUS, ""), note)
     }
 
+    /// Reads it all, so that nobody waits for it at the first look.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn fill(&self, store: &Store) -> Result<(), StoreError> {
+        self.all(store).map(drop)
+    }
+
     /// Takes over what an operator is called now.
     pub fn note(&self, operator: &Operator) {
         self.0.change(|all| note(all, operator));

@@ -32,6 +32,14 @@ fn note(all: &mut HashMap<String, Person>, user: &User) {
 }
 
 impl People {
+    /// Reads it all, so that nobody waits for it at the first look.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn fill(&self, store: &Store) -> Result<(), StoreError> {
+        self.0.read(store, (user::ALL, ""), note).map(drop)
+    }
+
     /// Takes over an account.
     pub fn note(&self, user: &User) {
         self.0.change(|all| note(all, user));

@@ -73,6 +73,14 @@ impl Seen {
 }
 
 impl Places {
+    /// Reads it all, so that nobody waits for it at the first look.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn fill(&self, store: &Store) -> Result<(), StoreError> {
+        self.0.read(store, (site::BY_OPERATOR, ""), note).map(drop)
+    }
+
     /// Takes over where a site is now.
     pub fn note(&self, site: &Site) {
         self.0.change(|all| note(all, site));

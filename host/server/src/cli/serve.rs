@@ -60,6 +60,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         listeners.push(Listening::Tls(secure, tls.https()));
     }
     tokio::spawn(crate::tls::watch(std::sync::Arc::downgrade(&app)));
+    let warming = app.clone();
+    tokio::task::spawn_blocking(move || warming.warm());
     let mqtt = app.start_gateway().await?;
     // Without it everything works but the command line beside the service.
     let admin = Socket::open(&app).inspect_err(|e| {
