@@ -309,6 +309,8 @@ fn test_input(t: &Test) -> Value {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::sync::Arc;
 
     use tianyin_domain::Date;
