@@ -126,6 +126,15 @@ impl Actor {
         Self::System { job: job.into() }
     }
 
+    /// What the actor sees: the appliance itself everything, a device nothing.
+    pub fn scope(&self) -> Scope {
+        match self {
+            Self::User { scope, .. } => scope.clone(),
+            Self::Device { .. } => Scope::default(),
+            Self::System { .. } => Scope::everything(),
+        }
+    }
+
     /// A short stable name: `user/usr_…`, `device/…`, `system/decode`.
     pub fn name(&self) -> String {
         match self {

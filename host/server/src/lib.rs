@@ -19,3 +19,4 @@ pub mod regions;
 pub mod texts;
 pub mod tls;
 pub mod vault;
+pub mod words;

@@ -65,6 +65,52 @@ impl Store {
         Ok(Page { items: parsed.collect::<Result<_, _>>()?, next })
     }
 
+    /// The newest records of a part that the scope covers, the newest first; at most `limit`.
+    pub fn newest<E: Entity>(
+        &self,
+        (index, part): (Index, &str),
+        scope: &Scope,
+        limit: usize,
+    ) -> Result<Vec<E>, StoreError> {
+        let (mut found, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let query = PageQuery {
+                after: after.as_deref(),
+                limit: limit - found.len(),
+                newest_first: true,
+                ..PageQuery::new(index, part)
+            };
+            let page = self.page(&query, scope)?;
+            found.extend(page.items);
+            after = page.next;
+            if after.is_none() || found.len() >= limit {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Gives every record of a part to `what`, in its order, whatever its scope.
+    pub fn each<E: Entity>(
+        &self,
+        (index, part): (Index, &str),
+        mut what: impl FnMut(E),
+    ) -> Result<(), StoreError> {
+        let mut after = None::<String>;
+        loop {
+            let query = PageQuery {
+                after: after.as_deref(),
+                limit: PAGE_ITEMS_MAX,
+                ..PageQuery::new(index, part)
+            };
+            let page = self.page::<E>(&query, &Scope::everything())?;
+            page.items.into_iter().for_each(&mut what);
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Number of entries of a part that the scope covers; for everything it is the count that is kept.
     /// `None` when more than [`COUNT_ROWS_MAX`] entries would have to be looked at.
     pub fn count_in(

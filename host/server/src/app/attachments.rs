@@ -146,11 +146,10 @@ impl App {
 
     /// Whether a blob is on a record in the actor's sight, or was uploaded by the actor just now.
     pub fn may_see_blob(&self, actor: &Actor, hash: &str) -> Result<bool, AppError> {
-        let scope = match actor {
-            Actor::User { scope, .. } => scope.clone(),
-            Actor::System { .. } => Scope::everything(),
-            Actor::Device { .. } => return Ok(false),
-        };
+        if let Actor::Device { .. } = actor {
+            return Ok(false);
+        }
+        let scope = actor.scope();
         if self.blobs.is_fresh(hash, &actor.name()) {
             return Ok(true);
         }

@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::input::{self, Input, InputKind, registration_key};
+use tianyin_domain::state::Index;
 use tianyin_domain::{Actor, Date};
 use tianyin_store::{Store, StoreError};
 
-use super::in_memory::InMemory;
+use super::in_memory::{InMemory, Kept};
 use super::names::initials;
 use super::{App, AppError};
 
@@ -18,9 +19,9 @@ const INITIALS_MIN: usize = 2;
 /// Part of a registration number that is looked for.
 const NUMBER_PART_MIN: usize = 3;
 
-/// What is searched in; filled at the first search.
+/// What is searched in.
 #[derive(Default)]
-pub struct Catalogue(InMemory<Known>);
+pub struct Catalogue(pub(super) InMemory<Known>);
 
 /// How an input stands on a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +53,7 @@ pub struct Wanted<'a> {
     pub registration_no: &'a str,
 }
 
-struct Known {
+pub(super) struct Known {
     version: u32,
     name: String,
     kind: InputKind,
@@ -86,25 +87,22 @@ impl Known {
     }
 }
 
-fn note(all: &mut HashMap<String, Known>, input: &Input) {
-    let newer = all.get(&input.id).is_some_and(|known| known.version > input.version);
-    if !newer {
-        all.insert(input.id.clone(), Known::of(input));
+impl Kept for Known {
+    type Record = Input;
+    const ALL: Index = input::ALL;
+
+    fn note(all: &mut HashMap<String, Self>, input: &Input) {
+        let newer = all.get(&input.id).is_some_and(|known| known.version > input.version);
+        if !newer {
+            all.insert(input.id.clone(), Self::of(input));
+        }
     }
 }
 
 impl Catalogue {
-    /// Reads it all, so that nobody waits for it at the first look.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn fill(&self, store: &Store) -> Result<(), StoreError> {
-        self.0.read(store, (input::ALL, ""), note).map(drop)
-    }
-
     /// Takes over what an input is now. Notes may come late: an older version changes nothing.
     pub fn note(&self, input: &Input) {
-        self.0.change(|all| note(all, input));
+        self.0.note(input);
     }
 
     fn search(
@@ -122,7 +120,7 @@ impl Catalogue {
             Some(InputState::Ended) => one.has_ended(day),
             Some(InputState::Barred) => barred(&one.substances),
         };
-        let all = self.0.read(store, (input::ALL, ""), note)?;
+        let all = self.0.read(store)?;
         let fits = all.iter().flatten().filter(|(_, one)| {
             wanted.kind.is_none_or(|kind| kind == one.kind)
                 && (number.is_empty() || one.number == number)

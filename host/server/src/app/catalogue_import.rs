@@ -7,9 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tianyin_domain::apply::apply;
-use tianyin_domain::command::{Command, Envelope};
-use tianyin_domain::decide::decide;
+use tianyin_domain::command::Command;
 use tianyin_domain::input::{self, AddInput, Input, InputKind, RegisteredUse, ReviseInput};
 use tianyin_domain::time::china_date;
 use tianyin_domain::{Actor, Overlay, State};
@@ -18,10 +16,9 @@ use tianyin_sheets::Sheet;
 use super::App;
 use super::catalogue_rows::{self, Product};
 use super::error::AppError;
-use super::in_memory::each;
 use super::input_words::{crop_text, kind_text, use_text};
-use super::sheet::{Layout, Waiting, at_once};
-use crate::edge::{OsRandom, now};
+use super::sheet::{Layout, Waiting, at_once, tried};
+use crate::edge::now;
 use crate::texts::{t, tf};
 
 /// A sheet of inputs.
@@ -231,7 +228,7 @@ impl App {
     /// Inputs without a registration number, by kind and name: all that they can be told by.
     fn unnumbered(&self) -> Result<HashMap<(InputKind, String), String>, AppError> {
         let mut found = HashMap::new();
-        let read = each(&self.store, (input::ALL, ""), |one: Input| {
+        let read = self.store.each((input::ALL, ""), |one: Input| {
             if one.registration_no.is_empty() {
                 found.insert((one.kind, one.name), one.id);
             }
@@ -309,21 +306,7 @@ impl Check<'_> {
 
     /// What the domain would say, with the products before taken as done.
     fn decided(&mut self, command: Command) -> Result<Result<(), Vec<String>>, AppError> {
-        let envelope = Envelope {
-            actor: self.actor.clone(),
-            command,
-            time: now(),
-            idempotency_key: None,
-            based_on: Vec::new(),
-        };
-        let decision = match decide(&self.seen, &envelope, &mut OsRandom) {
-            Ok(decision) => decision,
-            Err(error) => return Ok(Err(LAYOUT.told(&error.into()))),
-        };
-        for event in &decision.events {
-            apply(&mut self.seen, event, envelope.time)?;
-        }
-        Ok(Ok(()))
+        tried(self.actor, command, &LAYOUT, &mut self.seen, true)
     }
 
     fn on_record(&self, product: &Product) -> Result<Option<Input>, AppError> {

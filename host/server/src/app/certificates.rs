@@ -20,7 +20,6 @@ use tianyin_domain::product::Product;
 use tianyin_domain::test::{self, ConductedBy, Test, TestVerdict};
 use tianyin_domain::time::china_date;
 use tianyin_domain::{Scope, State, Time};
-use tianyin_store::{PAGE_ITEMS_MAX, PageQuery};
 
 use super::{App, AppError, Versions};
 use crate::edge::{OsRandom, now};
@@ -97,33 +96,14 @@ impl App {
         }
         let operator = state.require("operator", &lot.operator)?;
         let product = state.require("product", &lot.product)?;
-        let mut activities = self.last_activities(&lot.site)?;
+        // On a site of many years it is the last treatment that an interval counts from.
+        let part = (activity::BY_SITE, lot.site.as_str());
+        let activities = self.store.newest(part, &Scope::everything(), RECORDS_MAX);
+        let mut activities: Vec<Activity> = activities.map_err(AppError::internal)?;
         activities.retain(|a| belongs(a, &lot));
+        activities.reverse();
         let tests = state.list(test::BY_LOT, &lot.id, RECORDS_MAX)?;
         Ok(Dossier { lot, operator, product, activities, tests, based_on })
-    }
-
-    /// The newest records of a site, in the order of their days: on a site of many years it is the last
-    /// treatment that an interval counts from.
-    fn last_activities(&self, site: &str) -> Result<Vec<Activity>, AppError> {
-        let (mut found, mut after) = (Vec::new(), None::<String>);
-        loop {
-            let query = PageQuery {
-                after: after.as_deref(),
-                limit: PAGE_ITEMS_MAX,
-                newest_first: true,
-                ..PageQuery::new(activity::BY_SITE, site)
-            };
-            let page = self.store.page::<Activity>(&query, &Scope::everything());
-            let page = page.map_err(AppError::internal)?;
-            found.extend(page.items);
-            after = page.next;
-            if after.is_none() || found.len() >= RECORDS_MAX {
-                found.truncate(RECORDS_MAX);
-                found.reverse();
-                return Ok(found);
-            }
-        }
     }
 
     fn judge_issue(&self, d: &Dossier, request: &CertificateRequest, time: Time) -> Judgement {

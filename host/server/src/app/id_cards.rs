@@ -18,7 +18,6 @@ use tianyin_domain::{Actor, Date, Entity, Scope, State};
 use tianyin_rules::tables::{
     CardSource, CertificationKind, Coded, CodingRow, IdCardField, ProductMark,
 };
-use tianyin_store::PageQuery;
 
 use super::card_facts::Facts;
 use super::{App, AppError, Versions};
@@ -318,10 +317,7 @@ impl App {
 
     /// The newest records of a part of an index.
     pub(super) fn some_of<E: Entity>(&self, index: Index, part: &str) -> Result<Vec<E>, AppError> {
-        let mut query = PageQuery::new(index, part);
-        query.limit = LOOKED_AT_MAX;
-        query.newest_first = true;
-        let page = self.store.page::<E>(&query, &Scope::everything());
-        Ok(page.map_err(AppError::internal)?.items)
+        let found = self.store.newest((index, part), &Scope::everything(), LOOKED_AT_MAX);
+        found.map_err(AppError::internal)
     }
 }

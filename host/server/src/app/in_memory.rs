@@ -4,13 +4,24 @@
 use std::collections::HashMap;
 
 use parking_lot::{RwLock, RwLockReadGuard};
+use tianyin_domain::Entity;
 use tianyin_domain::state::Index;
-use tianyin_domain::{Entity, Scope};
-use tianyin_store::{PAGE_ITEMS_MAX, PageQuery, Store, StoreError};
+use tianyin_store::{Store, StoreError};
 
 use super::App;
 
-/// By id; filled at the first use, and kept up by whoever changes records.
+/// What is kept of a record.
+pub(super) trait Kept: Sized {
+    /// The record.
+    type Record: Entity;
+    /// The index whose part `""` holds all of them.
+    const ALL: Index;
+
+    /// Puts in what is kept of a record as it is now, or takes it out.
+    fn note(all: &mut HashMap<String, Self>, record: &Self::Record);
+}
+
+/// By id; filled after the start or at the first use, and kept up by whoever changes records.
 pub(super) struct InMemory<T>(RwLock<Option<HashMap<String, T>>>);
 
 impl<T> Default for InMemory<T> {
@@ -19,30 +30,28 @@ impl<T> Default for InMemory<T> {
     }
 }
 
-impl<T> InMemory<T> {
-    /// Takes over a change; before the first use there is nothing to change.
-    pub(super) fn change(&self, change: impl FnOnce(&mut HashMap<String, T>)) {
+impl<T: Kept> InMemory<T> {
+    /// Takes over a record as it is now; before the first use there is nothing to take over.
+    pub(super) fn note(&self, record: &T::Record) {
         if let Some(all) = self.0.write().as_mut() {
-            change(all);
+            T::note(all, record);
         }
     }
 
-    /// All of them. `note` puts in what is kept of one record of the index.
+    /// All of them.
     ///
     /// # Errors
     /// When the store cannot be read, at the first use.
-    pub(super) fn read<E: Entity>(
+    pub(super) fn read(
         &self,
         store: &Store,
-        (index, part): (Index, &str),
-        note: impl Fn(&mut HashMap<String, T>, &E),
     ) -> Result<RwLockReadGuard<'_, Option<HashMap<String, T>>>, StoreError> {
         if self.0.read().is_none() {
             // Held while reading: what changes meanwhile is noted after.
             let mut all = self.0.write();
             if all.is_none() {
                 let mut fresh = HashMap::new();
-                each(store, (index, part), |record: E| note(&mut fresh, &record))?;
+                store.each((T::ALL, ""), |record| T::note(&mut fresh, &record))?;
                 *all = Some(fresh);
             }
         }
@@ -50,37 +59,15 @@ impl<T> InMemory<T> {
     }
 }
 
-/// Every record of a part of an index, in its order.
-///
-/// # Errors
-/// When the store cannot be read.
-pub(super) fn each<E: Entity>(
-    store: &Store,
-    (index, part): (Index, &str),
-    mut what: impl FnMut(E),
-) -> Result<(), StoreError> {
-    let mut after = None::<String>;
-    loop {
-        let mut query = PageQuery::new(index, part);
-        query.after = after.as_deref();
-        query.limit = PAGE_ITEMS_MAX;
-        let page = store.page::<E>(&query, &Scope::everything())?;
-        page.items.into_iter().for_each(&mut what);
-        after = page.next;
-        if after.is_none() {
-            return Ok(());
-        }
-    }
-}
-
 impl App {
     /// Fills what is kept in memory, after the start: with twenty thousand operators the first page would
     /// take a fifth of a second longer. What cannot be read now is read at the first look. Blocks.
     pub fn warm(&self) {
-        let filled = self.names.fill(&self.store);
-        let filled = filled.and_then(|()| self.people.fill(&self.store));
-        let filled = filled.and_then(|()| self.places.fill(&self.store));
-        if let Err(error) = filled.and_then(|()| self.catalogue.fill(&self.store)) {
+        let filled = self.names.0.read(&self.store).map(drop);
+        let filled = filled.and_then(|()| self.people.0.read(&self.store).map(drop));
+        let filled = filled.and_then(|()| self.places.0.read(&self.store).map(drop));
+        let filled = filled.and_then(|()| self.catalogue.0.read(&self.store).map(drop));
+        if let Err(error) = filled {
             tracing::warn!(%error, "memory is filled later");
         }
     }

@@ -4,24 +4,24 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use parking_lot::RwLockReadGuard;
 use pinyin::ToPinyin as _;
 use tianyin_domain::operator::{self, Operator, OperatorStatus};
+use tianyin_domain::state::Index;
 use tianyin_domain::{Entity as _, Scope, identity};
 use tianyin_store::{Store, StoreError};
 
-use super::in_memory::InMemory;
+use super::in_memory::{InMemory, Kept};
 
 /// Letters that may be the initials of a name.
 const INITIALS_MIN: usize = 2;
 /// Part of a credit code that is looked for.
 const CODE_PART_MIN: usize = 4;
 
-/// What is searched in; filled at the first search.
+/// What is searched in.
 #[derive(Default)]
-pub struct Names(InMemory<Name>);
+pub struct Names(pub(super) InMemory<Name>);
 
-struct Name {
+pub(super) struct Name {
     area: String,
     status: OperatorStatus,
     /// Where it stands in the alphabet: its pinyin, syllable by syllable.
@@ -58,29 +58,19 @@ pub struct Walk<'a> {
     pub down: bool,
 }
 
-fn note(all: &mut HashMap<String, Name>, operator: &Operator) {
-    all.insert(operator.id.clone(), Name::of(operator));
+impl Kept for Name {
+    type Record = Operator;
+    const ALL: Index = operator::BY_STATUS;
+
+    fn note(all: &mut HashMap<String, Self>, operator: &Operator) {
+        all.insert(operator.id.clone(), Self::of(operator));
+    }
 }
 
 impl Names {
-    fn all(
-        &self,
-        store: &Store,
-    ) -> Result<RwLockReadGuard<'_, Option<HashMap<String, Name>>>, StoreError> {
-        self.0.read(store, (operator::BY_STATUS, ""), note)
-    }
-
-    /// Reads it all, so that nobody waits for it at the first look.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn fill(&self, store: &Store) -> Result<(), StoreError> {
-        self.all(store).map(drop)
-    }
-
     /// Takes over what an operator is called now.
     pub fn note(&self, operator: &Operator) {
-        self.0.change(|all| note(all, operator));
+        self.0.note(operator);
     }
 
     /// Ids of operators in sight that the text may mean, the best first, then the newest; at most
@@ -96,7 +86,7 @@ impl Names {
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
         let asked = Asked::of(text);
-        let all = self.all(store)?;
+        let all = self.0.read(store)?;
         let names = all.iter().flatten().filter(|(id, name)| scope.covers(&name.area, id));
         let fits = names.filter_map(|(id, name)| Some((asked.rank(name)?, id)));
         let mut found: Vec<(u8, &String)> = fits.collect();
@@ -115,7 +105,7 @@ impl Names {
         scope: &Scope,
         mut what: impl FnMut(&str, &str),
     ) -> Result<(), StoreError> {
-        let all = self.all(store)?;
+        let all = self.0.read(store)?;
         for (id, name) in all.iter().flatten() {
             let on_register =
                 matches!(name.status, OperatorStatus::Approved | OperatorStatus::Suspended);
@@ -137,7 +127,7 @@ impl Names {
         walk: &Walk<'_>,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        let all = self.all(store)?;
+        let all = self.0.read(store)?;
         let Some(all) = all.as_ref() else { return Ok(Vec::new()) };
         let place = |id: &String, name: &Name| (name.alphabet.clone(), id.clone());
         let begin = walk.after.and_then(|id| all.get_key_value(id)).map(|(id, one)| place(id, one));

@@ -3,17 +3,18 @@
 
 use std::collections::HashMap;
 
+use tianyin_domain::state::Index;
 use tianyin_domain::user::{self, User};
 use tianyin_store::{Store, StoreError};
 
-use super::in_memory::InMemory;
+use super::in_memory::{InMemory, Kept};
 use super::names::initials;
 
-/// What is searched in; filled at the first search.
+/// What is searched in.
 #[derive(Default)]
-pub struct People(InMemory<Person>);
+pub struct People(pub(super) InMemory<Person>);
 
-struct Person {
+pub(super) struct Person {
     /// Lower case.
     name: String,
     initials: String,
@@ -21,28 +22,25 @@ struct Person {
     agency: Option<String>,
 }
 
-fn note(all: &mut HashMap<String, Person>, user: &User) {
-    let person = Person {
-        name: user.name.to_lowercase(),
-        initials: initials(&user.name),
-        username: user.username.clone(),
-        agency: user.agency.clone(),
-    };
-    all.insert(user.id.clone(), person);
+impl Kept for Person {
+    type Record = User;
+    const ALL: Index = user::ALL;
+
+    fn note(all: &mut HashMap<String, Self>, user: &User) {
+        let person = Self {
+            name: user.name.to_lowercase(),
+            initials: initials(&user.name),
+            username: user.username.clone(),
+            agency: user.agency.clone(),
+        };
+        all.insert(user.id.clone(), person);
+    }
 }
 
 impl People {
-    /// Reads it all, so that nobody waits for it at the first look.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn fill(&self, store: &Store) -> Result<(), StoreError> {
-        self.0.read(store, (user::ALL, ""), note).map(drop)
-    }
-
     /// Takes over an account.
     pub fn note(&self, user: &User) {
-        self.0.change(|all| note(all, user));
+        self.0.note(user);
     }
 
     /// Ids of accounts, of one agency if it is given, that the text may mean, by sign-in name; at most
@@ -58,7 +56,7 @@ impl People {
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
         let text = text.trim().to_lowercase();
-        let all = self.0.read(store, (user::ALL, ""), note)?;
+        let all = self.0.read(store)?;
         let fits = all.iter().flatten().filter(|(_, one)| {
             agency.is_none_or(|agency| one.agency.as_deref() == Some(agency))
                 && (one.name.contains(&text)

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use tianyin_domain::position::Position;
 use tianyin_domain::site::{self, Site};
+use tianyin_domain::state::Index;
 use tianyin_domain::{Entity as _, Scope};
 use tianyin_store::{Store, StoreError};
 
 use super::App;
-use super::in_memory::InMemory;
+use super::in_memory::{InMemory, Kept};
 
 /// A part of the ground; corners included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,14 +46,29 @@ impl Extent {
     }
 }
 
-/// Where sites are; filled at the first look.
+/// Where sites are.
 #[derive(Default)]
-pub struct Places(InMemory<Place>);
+pub struct Places(pub(super) InMemory<Place>);
 
-struct Place {
+pub(super) struct Place {
     area: String,
     owner: String,
     at: Option<Position>,
+}
+
+impl Kept for Place {
+    type Record = Site;
+    const ALL: Index = site::BY_OPERATOR;
+
+    /// Sites that were given up are on no map.
+    fn note(all: &mut HashMap<String, Self>, site: &Site) {
+        if site.closed.is_some() {
+            all.remove(&site.id);
+            return;
+        }
+        let (area, owner) = (site.area().to_owned(), site.owner().to_owned());
+        all.insert(site.id.clone(), Self { area, owner, at: site.mark() });
+    }
 }
 
 /// Sites in sight, with and without a place.
@@ -73,17 +89,9 @@ impl Seen {
 }
 
 impl Places {
-    /// Reads it all, so that nobody waits for it at the first look.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn fill(&self, store: &Store) -> Result<(), StoreError> {
-        self.0.read(store, (site::BY_OPERATOR, ""), note).map(drop)
-    }
-
     /// Takes over where a site is now.
     pub fn note(&self, site: &Site) {
-        self.0.change(|all| note(all, site));
+        self.0.note(site);
     }
 
     /// Sites in sight.
@@ -91,7 +99,7 @@ impl Places {
     /// # Errors
     /// When the store cannot be read, at the first look.
     pub fn seen(&self, store: &Store, scope: &Scope) -> Result<Seen, StoreError> {
-        let all = self.0.read(store, (site::BY_OPERATOR, ""), note)?;
+        let all = self.0.read(store)?;
         let mut seen = Seen::default();
         for (id, place) in all.iter().flatten() {
             if !scope.covers(&place.area, &place.owner) {
@@ -114,14 +122,4 @@ impl App {
             self.places.note(&site);
         }
     }
-}
-
-/// Sites that were given up are on no map.
-fn note(all: &mut HashMap<String, Place>, site: &Site) {
-    if site.closed.is_some() {
-        all.remove(&site.id);
-        return;
-    }
-    let (area, owner) = (site.area().to_owned(), site.owner().to_owned());
-    all.insert(site.id.clone(), Place { area, owner, at: site.mark() });
 }

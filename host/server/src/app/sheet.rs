@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tianyin_domain::FieldError;
+use tianyin_domain::apply::apply;
+use tianyin_domain::command::{Command, Envelope};
+use tianyin_domain::decide::decide;
+use tianyin_domain::{Actor, FieldError, Overlay};
 use tianyin_sheets::{Cell, Row, Sheet, SheetError};
 
 use super::error::{AppError, field_text};
-use crate::edge::new_token;
+use crate::edge::{OsRandom, new_token, now};
 use crate::texts::{t, t_static, tf};
 
 /// A checked sheet waits this long.
@@ -167,6 +170,32 @@ impl<T> Waiting<T> {
         self.0.lock().remove(id);
         staged
     }
+}
+
+/// What the domain has against a command, with `seen` as the state; where it has nothing and `done` is
+/// wanted, what the command does counts as done for those after it.
+pub fn tried(
+    actor: &Actor,
+    command: Command,
+    layout: &Layout,
+    seen: &mut Overlay<'_>,
+    done: bool,
+) -> Result<Result<(), Vec<String>>, AppError> {
+    let envelope = Envelope {
+        actor: actor.clone(),
+        command,
+        time: now(),
+        idempotency_key: None,
+        based_on: Vec::new(),
+    };
+    let decision = match decide(seen, &envelope, &mut OsRandom) {
+        Ok(decision) => decision,
+        Err(error) => return Ok(Err(layout.told(&error.into()))),
+    };
+    for event in decision.events.iter().filter(|_| done) {
+        apply(seen, event, envelope.time)?;
+    }
+    Ok(Ok(()))
 }
 
 /// Works through rows, several at once. Blocks; `work` may wait for the runtime.

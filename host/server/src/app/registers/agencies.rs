@@ -7,8 +7,9 @@ use tianyin_domain::user::User;
 use super::super::AppError;
 use super::super::sheet::Layout;
 use super::Fate;
-use super::reading::{Check, Reading, word_of};
+use super::reading::{Check, Reading};
 use crate::regions;
+use crate::words::Word as _;
 
 /// A sheet of agencies.
 pub(super) const LAYOUT: Layout = Layout {
@@ -19,7 +20,7 @@ pub(super) const LAYOUT: Layout = Layout {
 
 pub(super) fn fate(check: &Check<'_>, mut row: Reading<'_>) -> Result<Fate, AppError> {
     let name = row.text("name");
-    let kind = row.word("kind", &AgencyKind::ALL, "agency_kind");
+    let kind = row.word("kind", &AgencyKind::ALL);
     let area = match kind {
         // A body of the county is responsible for all of it.
         Some(kind) if kind.is_county_wide() => Some(check.county.area.clone()),
@@ -42,5 +43,5 @@ pub(super) fn fate(check: &Check<'_>, mut row: Reading<'_>) -> Result<Fate, AppE
 pub fn cells(one: &Agency, administrator: Option<&User>) -> Vec<String> {
     let area = regions::name(&one.area).unwrap_or(&one.area).to_owned();
     let head = administrator.map(|user| user.name.clone()).unwrap_or_default();
-    vec![one.name.clone(), word_of(&one.kind, "agency_kind"), area, head]
+    vec![one.name.clone(), one.kind.word(), area, head]
 }

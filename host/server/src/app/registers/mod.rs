@@ -13,9 +13,7 @@ pub mod users;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tianyin_domain::apply::apply;
-use tianyin_domain::command::{Command, CommandKind, Envelope};
-use tianyin_domain::decide::decide;
+use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::operator::{OperatorStatus, ReviewOperator};
 use tianyin_domain::{Actor, Overlay};
 use tianyin_sheets::Sheet;
@@ -23,9 +21,8 @@ use tianyin_sheets::Sheet;
 use self::reading::{Check, Reading};
 use super::error::AppError;
 use super::passwords::{NewUser, drawn_password};
-use super::sheet::{Layout, Waiting, at_once};
+use super::sheet::{Layout, Waiting, at_once, tried};
 use super::{App, conflict::Versions};
-use crate::edge::{OsRandom, now};
 use crate::texts::t_static;
 
 /// A register that comes and goes as a sheet.
@@ -237,14 +234,13 @@ impl App {
         for row in &sheet.rows {
             let name = columns.text(row, "name").unwrap_or_default().to_owned();
             let mut fate = register.fate(&check, Reading::new(&check, layout, &columns, row))?;
-            let command = match &fate {
-                Fate::New(command) | Fate::Differs(command, _) => Some(command.as_ref().clone()),
-                Fate::Same | Fate::Bad(_) => None,
-            };
-            if let Some(command) = command
-                && let Some(faults) = tried(actor, command, &fate, layout, &mut seen)?
-            {
-                fate = Fate::Bad(faults);
+            if let Fate::New(command) | Fate::Differs(command, _) = &fate {
+                // A correction is taken over only if the person wants it.
+                let is_new = matches!(fate, Fate::New(_));
+                let command = operators::as_kept(command.as_ref().clone());
+                if let Err(faults) = tried(actor, command, layout, &mut seen, is_new)? {
+                    fate = Fate::Bad(faults);
+                }
             }
             rows.push(StagedRow { line: row.line, name, fate });
         }
@@ -352,32 +348,4 @@ impl App {
             command => self.submit_based(actor, command, None, seen).await.map(drop),
         }
     }
-}
-
-/// What the domain has against a row; what is new counts as done for the rows after it.
-fn tried(
-    actor: &Actor,
-    command: Command,
-    fate: &Fate,
-    layout: &Layout,
-    seen: &mut Overlay<'_>,
-) -> Result<Option<Vec<String>>, AppError> {
-    let envelope = Envelope {
-        actor: actor.clone(),
-        command: operators::as_kept(command),
-        time: now(),
-        idempotency_key: None,
-        based_on: Versions::new(),
-    };
-    let decision = match decide(seen, &envelope, &mut OsRandom) {
-        Ok(decision) => decision,
-        Err(error) => return Ok(Some(layout.told(&error.into()))),
-    };
-    // A correction is taken over only if the person wants it.
-    if let Fate::New(_) = fate {
-        for event in &decision.events {
-            apply(seen, event, envelope.time)?;
-        }
-    }
-    Ok(None)
 }

@@ -9,7 +9,8 @@ use tianyin_domain::time::china_minute;
 use super::super::AppError;
 use super::super::sheet::Layout;
 use super::Fate;
-use super::reading::{Check, Reading, word_of};
+use super::reading::{Check, Reading};
+use crate::words::Word as _;
 
 /// A sheet of operators.
 pub(super) const LAYOUT: Layout = Layout {
@@ -29,7 +30,7 @@ pub(super) const LAYOUT: Layout = Layout {
 };
 
 pub(super) fn fate(check: &Check<'_>, mut row: Reading<'_>) -> Result<Fate, AppError> {
-    let kind = row.word("kind", &OperatorKind::ALL, "operator_kind");
+    let kind = row.word("kind", &OperatorKind::ALL);
     let township = row.township("area");
     let (Some(kind), Some(township)) = (kind, township) else {
         return Ok(row.into_bad());
@@ -106,7 +107,7 @@ pub fn cells(one: &Operator) -> Vec<String> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     vec![
         one.name.clone(),
-        word_of(&one.kind, "operator_kind"),
+        one.kind.word(),
         one.uscc.clone(),
         one.area_name.clone(),
         one.address.clone(),
@@ -115,7 +116,7 @@ pub fn cells(one: &Operator) -> Vec<String> {
         text(&one.uscc_override),
         text(&one.same_name_override),
         grouped(&one.code),
-        word_of(&one.status, "operator_status"),
+        one.status.word(),
         china_minute(one.registered_at),
     ]
 }

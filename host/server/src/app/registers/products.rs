@@ -7,7 +7,8 @@ use tianyin_domain::product::{self, AddProduct, ChangeProduct, Product, ProductC
 use super::super::AppError;
 use super::super::sheet::Layout;
 use super::Fate;
-use super::reading::{Check, Reading, operator_cells, word_of, yes_no};
+use super::reading::{Check, Reading, operator_cells, yes_no};
+use crate::words::Word as _;
 
 /// Products of one operator that are looked through.
 const PRODUCTS_MAX: usize = 1000;
@@ -30,7 +31,7 @@ pub(super) const LAYOUT: Layout = Layout {
 
 pub(super) fn fate(check: &Check<'_>, mut row: Reading<'_>) -> Result<Fate, AppError> {
     let operator = row.operator()?;
-    let class = row.word("class", &ProductClass::ALL, "product_class");
+    let class = row.word("class", &ProductClass::ALL);
     let method_unsuitable = row.yes("method_unsuitable");
     let (Some(operator), Some(class), false) = (operator, class, row.is_bad()) else {
         return Ok(row.into_bad());
@@ -84,7 +85,7 @@ pub fn cells(one: &Product, operator: Option<&Operator>) -> Vec<String> {
     let mut cells = operator_cells(operator);
     cells.extend([
         one.name.clone(),
-        word_of(&one.class, "product_class"),
+        one.class.word(),
         one.crop.clone(),
         one.variety.clone(),
         one.unit.clone(),

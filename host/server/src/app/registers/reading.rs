@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use serde::Serialize;
 use tianyin_domain::code::{CodeText, grouped, parse_operator_code};
 use tianyin_domain::command::Command;
 use tianyin_domain::county::County;
@@ -18,11 +17,11 @@ use super::super::{App, AppError};
 use super::Fate;
 use crate::regions::{self, Region};
 use crate::texts::{t, tf};
+use crate::words::Word;
 
 /// What the rows of one sheet are checked against.
-pub struct Check<'a> {
-    /// The appliance, as it is.
-    pub(super) app: &'a App,
+pub(super) struct Check<'a> {
+    app: &'a App,
     /// The county.
     pub(super) county: County,
     townships: Vec<Region>,
@@ -36,8 +35,7 @@ impl<'a> Check<'a> {
     pub(super) fn new(app: &'a App, actor: &Actor) -> Result<Self, AppError> {
         let county = app.county()?.ok_or_else(|| AppError::refused("not_set_up"))?;
         let townships = regions::townships(&county.area);
-        let scope = scope_of(actor);
-        Ok(Self { app, county, townships, scope, lines: RefCell::default() })
+        Ok(Self { app, county, townships, scope: actor.scope(), lines: RefCell::default() })
     }
 
     pub(super) fn state(&self) -> &dyn State {
@@ -110,21 +108,12 @@ impl<'a> Reading<'a> {
         self.columns.cell(self.row, column).is_some()
     }
 
-    /// The value of an enumeration by its API word, or by the word people read (table `space`).
-    pub(super) fn word<T: Serialize + Copy>(
-        &mut self,
-        column: &str,
-        all: &[T],
-        space: &str,
-    ) -> Option<T> {
+    /// The value of an enumeration by its API word, or by the word people read.
+    pub(super) fn word<T: Word + Copy>(&mut self, column: &str, all: &[T]) -> Option<T> {
         let text = self.text(column);
-        let found = all.iter().find(|one| {
-            let word = api_word(*one);
-            word == text || t(&format!("{space}.{word}")) == text
-        });
+        let found = all.iter().find(|one| one.api_word() == text || one.word() == text);
         if found.is_none() {
-            let words: Vec<String> = all.iter().map(|one| word_of(one, space)).collect();
-            let words = words.join("、");
+            let words = all.iter().map(Word::word).collect::<Vec<_>>().join("、");
             let text = tf("sheet_fault.one_of", [("words", words.as_str())]);
             self.faults.push(format!("{} {text}", self.layout.heading(column)));
         }
@@ -218,19 +207,6 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The API word of a value.
-pub(super) fn api_word<T: Serialize>(value: &T) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
-    }
-}
-
-/// The word people read.
-pub(super) fn word_of<T: Serialize>(value: &T, space: &str) -> String {
-    t(&format!("{space}.{}", api_word(value))).to_owned()
-}
-
 /// 是 or 否.
 pub(super) fn yes_no(value: bool) -> String {
     t(if value { "sheet.yes" } else { "sheet.no" }).to_owned()
@@ -241,12 +217,5 @@ pub(super) fn operator_cells(operator: Option<&Operator>) -> Vec<String> {
     match operator {
         Some(operator) => vec![grouped(&operator.code), operator.name.clone()],
         None => vec![String::new(); 2],
-    }
-}
-
-fn scope_of(actor: &Actor) -> Scope {
-    match actor {
-        Actor::User { scope, .. } => scope.clone(),
-        _ => Scope::default(),
     }
 }

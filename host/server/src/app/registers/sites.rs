@@ -9,7 +9,8 @@ use tianyin_domain::site::{self, AddSite, ChangeSite, Site, SiteKind};
 use super::super::AppError;
 use super::super::sheet::Layout;
 use super::Fate;
-use super::reading::{Check, Reading, operator_cells, word_of};
+use super::reading::{Check, Reading, operator_cells};
+use crate::words::Word as _;
 
 /// Sites of one operator that are looked through.
 const SITES_MAX: usize = 1000;
@@ -23,7 +24,7 @@ pub(super) const LAYOUT: Layout = Layout {
 
 pub(super) fn fate(check: &Check<'_>, mut row: Reading<'_>) -> Result<Fate, AppError> {
     let operator = row.operator()?;
-    let kind = row.word("kind", &SiteKind::ALL, "site_kind");
+    let kind = row.word("kind", &SiteKind::ALL);
     let size_mu = row.decimal("size_mu");
     let position = row.optional("position").and_then(|text| {
         let position: Option<Position> = text.parse().ok();
@@ -88,7 +89,7 @@ pub fn cells(one: &Site, operator: Option<&Operator>) -> Vec<String> {
     let mut cells = operator_cells(operator);
     cells.extend([
         one.name.clone(),
-        word_of(&one.kind, "site_kind"),
+        one.kind.word(),
         one.area_name.clone(),
         one.size_mu.normalize().to_string(),
         one.position.map(|at| at.to_string()).unwrap_or_default(),

@@ -9,7 +9,8 @@ use tianyin_domain::user::{self, AddUser, User};
 use super::super::AppError;
 use super::super::sheet::Layout;
 use super::Fate;
-use super::reading::{Check, Reading, word_of, yes_no};
+use super::reading::{Check, Reading, yes_no};
+use crate::words::Word as _;
 
 /// A sheet of accounts.
 pub(super) const LAYOUT: Layout = Layout {
@@ -23,7 +24,7 @@ const ROLES: [Role; 4] = [Role::Administrator, Role::Officer, Role::Clerk, Role:
 
 pub(super) fn fate(check: &Check<'_>, mut row: Reading<'_>) -> Result<Fate, AppError> {
     let (name, username) = (row.text("name"), row.text("username").to_ascii_lowercase());
-    let Some(role) = row.word("role", &ROLES, "role") else { return Ok(row.into_bad()) };
+    let Some(role) = row.word("role", &ROLES) else { return Ok(row.into_bad()) };
     let operator = match role {
         Role::Producer => row.operator()?.map(|operator| operator.id),
         _ => None,
@@ -75,7 +76,7 @@ pub struct Belongs {
 
 /// An account as a row that goes out.
 pub fn cells(one: &User, to: Belongs) -> Vec<String> {
-    let role = word_of(&one.role, "role");
+    let role = one.role.word();
     let active = yes_no(one.active);
     let (name, username) = (one.name.clone(), one.username.clone());
     vec![name, username, role, to.agency, to.operator_code, to.operator, active]

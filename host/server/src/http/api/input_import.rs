@@ -10,7 +10,6 @@ use axum::response::IntoResponse as _;
 use axum::routing::post;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tianyin_domain::authorise::may;
 use tianyin_domain::command::CommandKind;
 use tianyin_sheets::FILE_BYTES_MAX;
 
@@ -114,16 +113,8 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-fn allowed(caller: &Caller) -> Result<(), Problem> {
-    let user = &caller.session.user;
-    match may(user.role, user.office, CommandKind::ReviseInput) {
-        true => Ok(()),
-        false => Err(Problem::forbidden()),
-    }
-}
-
 async fn plan(State(app): State<Arc<App>>, caller: Caller, bytes: Bytes) -> Answer {
-    allowed(&caller)?;
+    caller.allowed(CommandKind::ReviseInput)?;
     let user = caller.session.user.id.clone();
     let (checking, actor, by) = (app.clone(), caller.actor().clone(), user.clone());
     let staged = tokio::task::spawn_blocking(move || -> Result<String, AppError> {
@@ -162,7 +153,7 @@ async fn accept(
     Path(id): Path<String>,
     Body(how): Body<Acceptance>,
 ) -> Answer {
-    allowed(&caller)?;
+    caller.allowed(CommandKind::ReviseInput)?;
     // Goes on when the client does not wait.
     let done = tokio::task::spawn_blocking(move || {
         let user = &caller.session.user.id;

@@ -11,7 +11,6 @@ use axum::response::IntoResponse as _;
 use axum::routing::post;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tianyin_domain::authorise::may;
 use tianyin_domain::command::CommandKind;
 use tianyin_sheets::FILE_BYTES_MAX;
 
@@ -128,47 +127,34 @@ fn of(register: Register) -> [Route; 2] {
     ]
 }
 
-/// Both addresses, and what its sheet holds.
-fn words(register: Register) -> (&'static str, &'static str, &'static str) {
-    match register {
-        Register::Agencies => (
-            "/agencies/import",
-            "/agencies/import/{plan}/accept",
-            "Checks a sheet of agencies, CSV (UTF-8, GB18030) or XLSX of at most 8 MiB as the raw body, \
-             and answers a plan; nothing is written.",
-        ),
-        Register::Operators => (
-            "/operators/import",
-            "/operators/import/{plan}/accept",
-            "Checks a sheet of operators, CSV (UTF-8, GB18030) or XLSX of at most 8 MiB as the raw body, \
-             and answers a plan; nothing is written.",
-        ),
-        Register::Products => (
-            "/products/import",
-            "/products/import/{plan}/accept",
-            "Checks a sheet of products, CSV (UTF-8, GB18030) or XLSX of at most 8 MiB as the raw body, \
-             and answers a plan; nothing is written. A product is told by its operator and its name.",
-        ),
-        Register::Sites => (
-            "/sites/import",
-            "/sites/import/{plan}/accept",
-            "Checks a sheet of sites, CSV (UTF-8, GB18030) or XLSX of at most 8 MiB as the raw body, and \
-             answers a plan; nothing is written. A site is told by its operator and its name.",
-        ),
-        Register::Users => (
-            "/users/import",
-            "/users/import/{plan}/accept",
-            "Checks a sheet of at most 500 accounts, CSV (UTF-8, GB18030) or XLSX of at most 8 MiB as the \
-             raw body, and answers a plan; nothing is written.",
-        ),
-    }
+/// Both addresses of a register, and what is said of its sheet.
+macro_rules! words {
+    ($register:literal, $rows:literal, $more:literal) => {
+        (
+            concat!("/", $register, "/import"),
+            concat!("/", $register, "/import/{plan}/accept"),
+            concat!(
+                "Checks a sheet of ",
+                $rows,
+                ", CSV (UTF-8, GB18030) or XLSX of at most 8 MiB as the raw body, and answers a plan; ",
+                "nothing is written.",
+                $more
+            ),
+        )
+    };
 }
 
-fn allowed(register: Register, caller: &Caller) -> Result<(), Problem> {
-    let user = &caller.session.user;
-    match may(user.role, user.office, register.command()) {
-        true => Ok(()),
-        false => Err(Problem::forbidden()),
+fn words(register: Register) -> (&'static str, &'static str, &'static str) {
+    match register {
+        Register::Agencies => words!("agencies", "agencies", ""),
+        Register::Operators => words!("operators", "operators", ""),
+        Register::Products => {
+            words!("products", "products", " A product is told by its operator and its name.")
+        }
+        Register::Sites => {
+            words!("sites", "sites", " A site is told by its operator and its name.")
+        }
+        Register::Users => words!("users", "at most 500 accounts", ""),
     }
 }
 
@@ -178,7 +164,7 @@ async fn plan(
     caller: Caller,
     bytes: Bytes,
 ) -> Answer {
-    allowed(register, &caller)?;
+    caller.allowed(register.command())?;
     let user = caller.session.user.id.clone();
     let (checking, actor, by) = (app.clone(), caller.actor().clone(), user.clone());
     let staged = tokio::task::spawn_blocking(move || -> Result<String, AppError> {
@@ -214,9 +200,8 @@ async fn accept(
     Path(id): Path<String>,
     Body(how): Body<Wanted>,
 ) -> Answer {
-    allowed(register, &caller)?;
-    let user = &caller.session.user;
-    let approve = how.approve && may(user.role, user.office, CommandKind::ReviewOperator);
+    caller.allowed(register.command())?;
+    let approve = how.approve && caller.may(CommandKind::ReviewOperator);
     let how = Acceptance { changes: how.changes, approve };
     // Goes on when the client does not wait.
     let done = tokio::task::spawn_blocking(move || {

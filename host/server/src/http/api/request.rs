@@ -10,6 +10,8 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
+use tianyin_domain::authorise::may;
+use tianyin_domain::command::CommandKind;
 use tianyin_domain::token::TokenGroup;
 use tianyin_domain::{Actor, Role, Scope};
 
@@ -47,10 +49,18 @@ impl Caller {
 
     /// What may be seen.
     pub fn scope(&self) -> Scope {
-        match &self.session.actor {
-            Actor::User { scope, .. } => scope.clone(),
-            _ => Scope::default(),
-        }
+        self.session.actor.scope()
+    }
+
+    /// Whether people like this one give such a command.
+    pub fn may(&self, command: CommandKind) -> bool {
+        let user = &self.session.user;
+        may(user.role, user.office, command)
+    }
+
+    /// Refuses whoever does not give such a command.
+    pub fn allowed(&self, command: CommandKind) -> Result<(), Problem> {
+        if self.may(command) { Ok(()) } else { Err(Problem::forbidden()) }
     }
 
     /// The operator a producer acts for.

@@ -7,7 +7,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use tianyin_domain::agency::{AddAgency, AgencyKind};
+use tianyin_domain::agency::{self, AddAgency, AgencyKind};
 use tianyin_domain::command::Command;
 
 use super::agencies;
@@ -87,8 +87,7 @@ fn missing(app: &App) -> Result<Vec<Suggestion>, ConsoleError> {
 
 async fn show(State(app): State<Arc<App>>, signed: Signed) -> Answer {
     signed.administrator_only()?;
-    let page = Page::new(&app, &signed, "/agencies", "agencies.start");
-    html(&StartPage { page, rows: missing(&app)?, form: Form::default(), first: is_first(&app)? })
+    html(&start_page(&app, &signed, missing(&app)?, Form::default())?)
 }
 
 /// Adds what is ticked; what was added is missing no more, so the page can be sent again.
@@ -111,12 +110,18 @@ async fn add(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -
         return Ok(done("/agencies", "agencies.started"));
     }
     form.summarise();
-    let page = Page::new(&app, &signed, "/agencies", "agencies.start");
-    refused(&StartPage { page, rows: left, form, first: is_first(&app)? })
+    refused(&start_page(&app, &signed, left, form)?)
 }
 
-fn is_first(app: &App) -> Result<bool, ConsoleError> {
-    Ok(agencies::every(app)?.is_empty())
+fn start_page(
+    app: &App,
+    signed: &Signed,
+    rows: Vec<Suggestion>,
+    form: Form,
+) -> Result<StartPage, ConsoleError> {
+    let page = Page::new(app, signed, "/agencies", "agencies.start");
+    let first = app.store.count(agency::ALL, "")? == 0;
+    Ok(StartPage { page, rows, form, first })
 }
 
 /// Why it was not added, if the person can mend it.

@@ -19,7 +19,6 @@ use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::Form;
 use super::page::{Page, html, refused};
-use super::read;
 use super::session::{Posted, Signed, done};
 use super::sheet::{Format, listed, uploaded};
 use crate::app::catalogue_import::{
@@ -217,9 +216,10 @@ async fn exported(
 ) -> Result<Vec<Vec<String>>, ConsoleError> {
     let reading = app.clone();
     let found = tokio::task::spawn_blocking(move || {
-        read::all::<Input>(&reading, &Scope::everything(), (input::ALL, ""), EXPORT_INPUTS_MAX)
+        let part = (input::ALL, "");
+        reading.store.newest::<Input>(part, &Scope::everything(), EXPORT_INPUTS_MAX)
     });
-    let mut found = found.await.map_err(AppError::internal)??;
+    let mut found = found.await.map_err(AppError::internal)?.map_err(AppError::internal)?;
     found.reverse();
     let rows: Vec<Vec<String>> = found.iter().flat_map(rows_of).collect();
     let user = &signed.session.user;

@@ -12,8 +12,8 @@ use super::error::ConsoleError;
 use super::order::Order;
 use super::page::Pager;
 use super::session::Signed;
+use crate::app::App;
 use crate::app::names::Walk;
-use crate::app::{App, AppError};
 
 /// Rows on a page of a list.
 pub const ROWS: usize = 50;
@@ -155,29 +155,6 @@ pub fn place_of(app: &App, user: &User) -> Result<String, ConsoleError> {
         (Some(id), _) => operator_name(app, id),
         (None, Some(id)) => Ok(app.store.get::<Agency>(id)?.map(|a| a.name).unwrap_or_default()),
         (None, None) => Ok(String::new()),
-    }
-}
-
-/// Every record of a part that the person may see, the newest first, at most `limit`.
-pub fn all<E: Entity>(
-    app: &App,
-    scope: &Scope,
-    (index, part): (Index, &str),
-    limit: usize,
-) -> Result<Vec<E>, AppError> {
-    let (mut all, mut after) = (Vec::new(), None::<String>);
-    loop {
-        let mut query = PageQuery::new(index, part);
-        query.after = after.as_deref();
-        query.limit = tianyin_store::PAGE_ITEMS_MAX;
-        query.newest_first = true;
-        let page = app.store.page::<E>(&query, scope).map_err(AppError::internal)?;
-        all.extend(page.items);
-        after = page.next;
-        if after.is_none() || all.len() >= limit {
-            all.truncate(limit);
-            return Ok(all);
-        }
     }
 }
 

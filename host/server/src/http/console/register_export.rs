@@ -153,7 +153,7 @@ fn rows(
         Register::Users => user_rows(app, signed, &query.agency),
         Register::Operators => {
             let part = (operator::BY_STATUS, query.status.as_str());
-            let found = read::all::<Operator>(app, &scope, part, ROWS_MAX)?;
+            let found = app.store.newest::<Operator>(part, &scope, ROWS_MAX)?;
             Ok(found.iter().map(registers::operators::cells).collect())
         }
         Register::Products => {
@@ -185,7 +185,7 @@ fn of_operators<E: Entity>(
     cells: impl Fn(&E, Option<&Operator>) -> Vec<String>,
 ) -> Result<Vec<Vec<String>>, ConsoleError> {
     let mut rows = Vec::new();
-    for one in read::all::<E>(app, scope, part, ROWS_MAX)? {
+    for one in app.store.newest::<E>(part, scope, ROWS_MAX)? {
         let owner: Option<Operator> = app.store.get(operator(&one))?;
         rows.push(cells(&one, owner.as_ref()));
     }
@@ -206,7 +206,7 @@ fn user_rows(app: &App, signed: &Signed, agency: &str) -> Result<Vec<Vec<String>
     let agency = users::chosen(app, signed, agency)?;
     let part = users::part(agency.as_ref());
     let mut rows = Vec::new();
-    for user in read::all::<User>(app, &Scope::everything(), part, ROWS_MAX)? {
+    for user in app.store.newest::<User>(part, &Scope::everything(), ROWS_MAX)? {
         rows.push(registers::users::cells(&user, belongs(app, &user)?));
     }
     Ok(rows)

@@ -171,12 +171,14 @@ async fn check(
     }
 }
 
+/// The checked sheet, for whoever brought it.
 fn waiting(
     register: Register,
     app: &App,
     signed: &Signed,
     id: &str,
 ) -> Result<Arc<Staged>, ConsoleError> {
+    allowed(register, signed)?;
     let staged = app.staged_import(register, &signed.session.user.id, id);
     staged.ok_or_else(|| AppError::refused("import_gone").into())
 }
@@ -187,7 +189,6 @@ async fn staged(
     signed: Signed,
     Path(id): Path<String>,
 ) -> Answer {
-    allowed(register, &signed)?;
     let staged = waiting(register, &app, &signed, &id)?;
     let [new, same, differ, bad] = staged.counts();
     let page = register.page(&app, &signed, "imports.checked");
@@ -222,7 +223,6 @@ async fn bad(
     signed: Signed,
     Path(id): Path<String>,
 ) -> Answer {
-    allowed(register, &signed)?;
     let staged = waiting(register, &app, &signed, &id)?;
     let cells = |(line, name, why): (usize, &str, &[String])| {
         vec![line.to_string(), name.to_owned(), why.join(" ")]

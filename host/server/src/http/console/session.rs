@@ -62,10 +62,7 @@ impl Signed {
 
     /// What the person may see.
     pub fn scope(&self) -> Scope {
-        match &self.session.actor {
-            Actor::User { scope, .. } => scope.clone(),
-            _ => Scope::default(),
-        }
+        self.session.actor.scope()
     }
 
     /// Whether the person is the county's administrator: settings, devices, every account.

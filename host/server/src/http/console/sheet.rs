@@ -4,7 +4,6 @@ use axum::body::Bytes;
 use axum::extract::Multipart;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
 
 use super::error::ConsoleError;
 use super::form::Form;
@@ -17,8 +16,7 @@ const CSV_GB18030: &str = "text/csv; charset=gb18030";
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
 /// In which form a list is to go out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// CSV in UTF-8.
     Csv,
