@@ -1,4 +1,6 @@
-//! Production records (生产记录): what was done on a site or to a lot (law art 27). Append-only.
+//! Production records (生产记录): what was done on a site or to a lot (law art 27). They are kept as they
+//! were written: a wrong one is corrected by another that stands in its place, or struck out with the
+//! reason, and stays to be read.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +14,7 @@ use crate::lot::Lot;
 use crate::product::Product;
 use crate::site::Site;
 use crate::state::{Entity, Entry, Index, Table};
-use crate::time::{Date, china_date};
+use crate::time::{Date, Time, china_date};
 
 /// Kind of activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,6 +155,34 @@ pub struct Activity {
     /// Photos and documents. Lines written before there were any have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
+    /// When it was written down; absent on lines of the time before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_at: Option<Time>,
+    /// The record in whose place it stands, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrects: Option<Correction>,
+    /// The record that stands in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrected_by: Option<String>,
+    /// Why it was struck out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub struck: Option<String>,
+}
+
+/// What a record corrects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correction {
+    /// The record before.
+    pub activity: String,
+    /// Why it was wrong.
+    pub reason: String,
+}
+
+impl Activity {
+    /// Whether it still counts: nothing stands in its place, and it was not struck out.
+    pub fn counts(&self) -> bool {
+        self.corrected_by.is_none() && self.struck.is_none()
+    }
 }
 
 /// By site, sorted by date.
@@ -219,6 +249,58 @@ pub struct RecordActivity {
     pub attachments: Vec<Attachment>,
 }
 
+/// Command: a record was wrong; another takes its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorrectActivity {
+    /// The record.
+    pub activity: String,
+    /// All of it, as it should have been.
+    pub data: RecordActivity,
+    /// Why it was wrong, at most 128 characters.
+    pub reason: String,
+}
+
+/// Command and event payload: a record was wrong as a whole, nothing takes its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StrikeActivity {
+    /// The record.
+    pub activity: String,
+    /// Why, at most 128 characters.
+    pub reason: String,
+}
+
+pub(crate) fn correct(ctx: &mut Context<'_>, c: CorrectActivity) -> Result<Activity, DomainError> {
+    let wrong: Activity = ctx.require("activity", &c.activity)?;
+    let reason = checked_reason(&wrong, &c.reason)?;
+    let right = record(ctx, c.data)?;
+    if right.operator != wrong.operator {
+        return Err(DomainError::field("site", "other_operator"));
+    }
+    Ok(Activity { corrects: Some(Correction { activity: wrong.id, reason }), ..right })
+}
+
+pub(crate) fn strike(
+    ctx: &mut Context<'_>,
+    c: StrikeActivity,
+) -> Result<StrikeActivity, DomainError> {
+    let wrong: Activity = ctx.require("activity", &c.activity)?;
+    let reason = checked_reason(&wrong, &c.reason)?;
+    Ok(StrikeActivity { activity: wrong.id, reason })
+}
+
+/// A record is put right once: what was wrong with the correction is corrected there.
+fn checked_reason(wrong: &Activity, reason: &str) -> Result<String, DomainError> {
+    if !wrong.counts() {
+        return Err(DomainError::refused("activity_counts_no_more", &[]));
+    }
+    let mut check = Check::new();
+    check.text("reason", reason, 128);
+    check.done()?;
+    Ok(reason.trim().to_owned())
+}
+
 pub(crate) fn record(ctx: &mut Context<'_>, c: RecordActivity) -> Result<Activity, DomainError> {
     let site: Site = ctx.require("site", &c.site)?;
     let product: Product = ctx.require("product", &c.product)?;
@@ -263,5 +345,9 @@ pub(crate) fn record(ctx: &mut Context<'_>, c: RecordActivity) -> Result<Activit
         input,
         note: c.note,
         attachments: c.attachments,
+        recorded_at: Some(ctx.time),
+        corrects: None,
+        corrected_by: None,
+        struck: None,
     })
 }

@@ -4,6 +4,7 @@
 use rust_decimal::Decimal;
 
 use crate::access::{Access, AccessKind};
+use crate::activity::Activity;
 use crate::agency::Agency;
 use crate::application;
 use crate::authorisation::Authorisation;
@@ -183,11 +184,22 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
             })
         }
         Event::ActivityRecorded(e) => {
-            o.touch(root("site", &e.site));
-            if let Some(lot) = &e.lot {
-                o.touch(root("lot", lot));
+            touch_records(o, e);
+            o.create(e)
+        }
+        Event::ActivityCorrected(e) => {
+            touch_records(o, e);
+            if let Some(correction) = &e.corrects {
+                touch_record(o, &correction.activity)?;
+                o.update::<Activity>(&correction.activity, |wrong| {
+                    wrong.corrected_by = Some(e.id.clone());
+                })?;
             }
             o.create(e)
+        }
+        Event::ActivityStruck(e) => {
+            touch_record(o, &e.activity)?;
+            o.update::<Activity>(&e.activity, |wrong| wrong.struck = Some(e.reason.clone()))
         }
         Event::DevicePaired(e) | Event::DeviceApproved(e) => o.put(e),
         Event::DeviceDisabled(e) => {
@@ -485,6 +497,22 @@ fn apply_void(o: &mut Overlay<'_>, code: &str, reason: &str, time: Time) -> Resu
     if let Some((lot, quantity)) = freed {
         o.touch(root("lot", &lot));
         o.update::<Lot>(&lot, |l| l.certified -= quantity)?;
+    }
+    Ok(())
+}
+
+/// What is judged by the records of a site or lot is judged anew.
+fn touch_records(o: &mut Overlay<'_>, activity: &Activity) {
+    o.touch(root("site", &activity.site));
+    if let Some(lot) = &activity.lot {
+        o.touch(root("lot", lot));
+    }
+}
+
+fn touch_record(o: &mut Overlay<'_>, id: &str) -> Result<(), StateError> {
+    let state: &dyn State = o;
+    if let Some(activity) = state.get::<Activity>(id)? {
+        touch_records(o, &activity);
     }
     Ok(())
 }

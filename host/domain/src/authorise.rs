@@ -1,5 +1,6 @@
 //! Who may do what: role × agency × scope, in one function, deny by default.
 
+use crate::activity::Activity;
 use crate::actor::{Actor, Role, Scope};
 use crate::agency::{Agency, AgencyKind};
 use crate::authorisation::Authorisation;
@@ -96,12 +97,11 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
         // Its own applications; approved ones are for the county to correct.
         WithdrawOperator => &[Producer],
         ChangeOperator | FileDocument | CloseDocument | AddSite | AddProduct | OpenLot
-        | RecordActivity | RecordTest | QueuePrint | ChangeCredential | ChangeSite | CloseSite
-        | ChangeProduct | CloseProduct | AddBrand | ChangeBrand | CloseBrand | AddCertification
-        | EndCertification | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard
-        | EnrolTotp | RemoveTotp | MakeToken | RevokeToken => {
-            &[Administrator, Clerk, Officer, Producer]
-        }
+        | RecordActivity | CorrectActivity | StrikeActivity | RecordTest | QueuePrint
+        | ChangeCredential | ChangeSite | CloseSite | ChangeProduct | CloseProduct | AddBrand
+        | ChangeBrand | CloseBrand | AddCertification | EndCertification | AddShopLink
+        | CloseShopLink | SaveIdCard | SubmitIdCard | EnrolTotp | RemoveTotp | MakeToken
+        | RevokeToken => &[Administrator, Clerk, Officer, Producer],
         IssueCertificate | VoidCertificate => &[Administrator, Clerk, Producer],
         DelegateOperators | EndDelegation | AddCell | ChangeCell | EndCell => {
             &[Administrator, Clerk]
@@ -129,11 +129,10 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
         RecordTest => &[Supervision, Testing, Station, ServicePoint],
         VoidCertificate => &[Supervision, Enforcement, Station],
         RegisterOperator | ChangeOperator | WithdrawOperator | IssueCard | FileDocument
-        | CloseDocument | AddSite | AddProduct | OpenLot | RecordActivity | IssueCertificate
-        | QueuePrint | ChangeSite | CloseSite | ChangeProduct | CloseProduct | AddCertification
-        | EndCertification | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard => {
-            &[Supervision, Station, ServicePoint]
-        }
+        | CloseDocument | AddSite | AddProduct | OpenLot | RecordActivity | CorrectActivity
+        | StrikeActivity | IssueCertificate | QueuePrint | ChangeSite | CloseSite
+        | ChangeProduct | CloseProduct | AddCertification | EndCertification | AddShopLink
+        | CloseShopLink | SaveIdCard | SubmitIdCard => &[Supervision, Station, ServicePoint],
         AddBrand | ChangeBrand | CloseBrand => &[Supervision, Station],
         _ => &[Supervision],
     }
@@ -151,7 +150,7 @@ pub fn group_of(command: CommandKind) -> Option<TokenGroup> {
         | LicenseBrand | EndBrandLicence | AddCertification | EndCertification | AddShopLink
         | CloseShopLink | SaveIdCard | SubmitIdCard | ReviewIdCard | PublishIdCard
         | WithdrawIdCard => Some(TokenGroup::Register),
-        OpenLot | RecordActivity => Some(TokenGroup::Records),
+        OpenLot | RecordActivity | CorrectActivity | StrikeActivity => Some(TokenGroup::Records),
         RecordTest | AssignTest => Some(TokenGroup::Tests),
         GrantAuthorisation | RevokeAuthorisation | IssueCertificate | VoidCertificate
         | QueuePrint => Some(TokenGroup::Certificates),
@@ -212,6 +211,11 @@ impl Sight<'_> {
             Command::RevokeAuthorisation(c) => self.row::<Authorisation>(&c.authorisation),
             Command::OpenLot(c) => self.row::<Product>(&c.product),
             Command::RecordActivity(c) => self.row::<Site>(&c.site),
+            Command::CorrectActivity(c) => {
+                self.row::<Activity>(&c.activity)?;
+                self.row::<Site>(&c.data.site)
+            }
+            Command::StrikeActivity(c) => self.row::<Activity>(&c.activity),
             Command::RecordTest(c) => match &c.lot {
                 Some((lot, _)) => self.row::<Lot>(lot),
                 None => Ok(()),

@@ -7,7 +7,7 @@ use crate::measurement::Measurement;
 use crate::time::{Date, Time, china_date};
 use crate::{
     access::{NoteAccess, RevealContact},
-    activity::RecordActivity,
+    activity::{CorrectActivity, RecordActivity, StrikeActivity},
     agency::AddAgency,
     application::{ApplyOperator, WithdrawOperator},
     authorisation::{GrantAuthorisation, RevokeAuthorisation},
@@ -120,6 +120,8 @@ pub enum Command {
     AddCell(CellData),
     ChangeCell(ChangeCell),
     EndCell(EndCell),
+    CorrectActivity(CorrectActivity),
+    StrikeActivity(StrikeActivity),
 }
 
 impl Command {

@@ -186,6 +186,11 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         Command::ReviseInput(c) => made(input::revise(ctx, c)?, Event::InputRevised),
         Command::CloseInput(c) => made(input::close(ctx, c)?, Event::InputClosed),
         Command::OpenLot(c) => made(lot::open(ctx, c)?, Event::LotOpened),
+        Command::CorrectActivity(c) => made(activity::correct(ctx, c)?, Event::ActivityCorrected),
+        Command::StrikeActivity(c) => {
+            let c = activity::strike(ctx, c)?;
+            Ok(Decision::one(c.activity.clone(), Event::ActivityStruck(c)))
+        }
         Command::RecordActivity(c) => made(activity::record(ctx, c)?, Event::ActivityRecorded),
         Command::PairDevice(c) => Ok(match device::pair(ctx, &c)? {
             Some(device) => Decision::one(c.id, Event::DevicePaired(device)),

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     access::Access,
-    activity::Activity,
+    activity::{Activity, StrikeActivity},
     agency::Agency,
     application::WithdrawOperator,
     authorisation::{Authorisation, RevokeAuthorisation},
@@ -192,6 +192,10 @@ pub enum Event {
     CellChanged(CellChanged),
     #[serde(rename = "cell.ended")]
     CellEnded(EndCell),
+    #[serde(rename = "activity.corrected")]
+    ActivityCorrected(Activity),
+    #[serde(rename = "activity.struck")]
+    ActivityStruck(StrikeActivity),
 }
 
 /// Events as they stand on a journal line.

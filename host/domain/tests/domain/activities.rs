@@ -1,7 +1,9 @@
 //! Production records: the interval comes from the registered use on the product's crop.
 
 use tianyin_domain::Command;
-use tianyin_domain::activity::{self, Activity, ActivityKind, RecordActivity};
+use tianyin_domain::activity::{
+    self, Activity, ActivityKind, CorrectActivity, RecordActivity, StrikeActivity,
+};
 use tianyin_domain::attachment::{Attachment, BlobKind};
 use tianyin_domain::input::RegisteredUse;
 
@@ -140,4 +142,49 @@ fn an_activity_moves_the_roots_it_touches() {
     };
     farm.world.ok(&farm.producer(), Command::RecordActivity(command));
     assert_eq!(farm.world.version(&lot), farm.world.version(&site));
+}
+
+/// Law art 27: not forged, not altered. A correction takes the place of the wrong record, which stays.
+#[test]
+fn a_wrong_record_is_corrected_by_another_and_stays() {
+    let mut farm = Farm::new();
+    let producer = farm.producer();
+    let wrong = farm.world.ok(&producer, Command::RecordActivity(farm.treatment()));
+    let correct = |activity: &str, reason: &str, data: RecordActivity| {
+        let (activity, reason) = (activity.to_owned(), reason.to_owned());
+        Command::CorrectActivity(CorrectActivity { activity, data, reason })
+    };
+    let data = RecordActivity { date: day("2026-11-03"), ..farm.treatment() };
+    let told = farm.world.no(&producer, correct(&wrong, " ", data.clone()));
+    assert!(told.contains("reason:required"), "{told}");
+    let right = farm.world.ok(&producer, correct(&wrong, "日期记错", data.clone()));
+    let (before, after) = (farm.world.get::<Activity>(&wrong), farm.world.get::<Activity>(&right));
+    assert_eq!((before.counts(), before.corrected_by.as_deref()), (false, Some(right.as_str())));
+    assert_eq!(before.date, day("2026-11-01"), "it stays as it was written");
+    assert!(after.counts() && after.recorded_at.is_some());
+    let correction = after.corrects.unwrap();
+    assert_eq!((correction.activity, correction.reason.as_str()), (wrong.clone(), "日期记错"));
+
+    // Once: what is wrong with the correction is corrected there, or struck out.
+    let strike = |activity: &str| {
+        let (activity, reason) = (activity.to_owned(), "记到别的田".to_owned());
+        Command::StrikeActivity(StrikeActivity { activity, reason })
+    };
+    for again in [correct(&wrong, "又错", data.clone()), strike(&wrong)] {
+        let told = farm.world.no(&producer, again);
+        assert!(told.contains("activity_counts_no_more"), "{told}");
+    }
+    farm.world.ok(&producer, strike(&right));
+    let struck = farm.world.get::<Activity>(&right);
+    assert_eq!((struck.counts(), struck.struck.as_deref()), (false, Some("记到别的田")));
+
+    // Another's records are out of reach, and none becomes another's.
+    let other = approved(&mut farm.world, register("别家合作社", "91350100M000100Y43"));
+    let site = farm.world.ok(&clerk(), add_site(&other, "别家田"));
+    let product = farm.world.ok(&clerk(), add_product(&other, "别家莲", "莲"));
+    let mine = farm.world.ok(&producer, Command::RecordActivity(farm.treatment()));
+    let theirs = RecordActivity { site, product, ..farm.treatment() };
+    farm.world.no(&crate::farm::producer(&other), strike(&mine));
+    let told = farm.world.no(&clerk(), correct(&mine, "记到别家", theirs));
+    assert!(told.contains("site:other_operator"), "{told}");
 }

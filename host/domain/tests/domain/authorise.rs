@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use strum::IntoEnumIterator as _;
 use tianyin_domain::access::{AccessKind, NoteAccess};
+use tianyin_domain::activity::{CorrectActivity, StrikeActivity};
 use tianyin_domain::agency::{self, AddAgency, Agency, AgencyKind};
 use tianyin_domain::application::{ApplyOperator, WithdrawOperator};
 use tianyin_domain::authorisation::RevokeAuthorisation;
@@ -129,6 +130,8 @@ fn expected(command: &Command) -> &'static str {
         | Command::AddProduct(_)
         | Command::OpenLot(_)
         | Command::RecordActivity(_)
+        | Command::CorrectActivity(_)
+        | Command::StrikeActivity(_)
         | Command::QueuePrint(_) => "y yyh yh ff y yffyyyh",
         Command::ChangeSite(_)
         | Command::CloseSite(_)
@@ -189,6 +192,7 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
     let cell = farm.world.ok(&admin(), Command::AddCell(cell_of(TOWNSHIP)));
     let paper = documents::paper(farm);
     let document = farm.world.ok(&clerk(), Command::FileDocument(paper.clone()));
+    let activity = farm.world.ok(&clerk(), Command::RecordActivity(farm.treatment()));
     let of_register = crate::register::samples(farm);
     let mut samples = vec![
         county("湘潭县"),
@@ -217,6 +221,12 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         add_input("药", vec![]),
         open_lot(&farm.product, &farm.site, "1", "2026-11-20"),
         Command::RecordActivity(farm.treatment()),
+        Command::CorrectActivity(CorrectActivity {
+            activity: activity.clone(),
+            data: farm.treatment(),
+            reason: "日期记错".into(),
+        }),
+        Command::StrikeActivity(StrikeActivity { activity, reason: "记错".into() }),
         Command::PairDevice(PairDevice { id: "a1".into() }),
         approve("a1", DeviceKind::Analyzer, None),
         Command::DisableDevice(DisableDevice { id: "a1".into() }),

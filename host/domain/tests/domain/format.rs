@@ -74,7 +74,7 @@ fn event_names_are_noun_and_verb() {
     assert_eq!(names, NAMES, "written in journals for ever: add at the end, never change");
 }
 
-const NAMES: [&str; 70] = [
+const NAMES: [&str; 72] = [
     "county.configured",
     "agency.added",
     "user.added",
@@ -145,6 +145,8 @@ const NAMES: [&str; 70] = [
     "cell.added",
     "cell.changed",
     "cell.ended",
+    "activity.corrected",
+    "activity.struck",
 ];
 
 /// Lines of the first accounts, and of those with rules; never to be changed.

@@ -4,7 +4,7 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use tianyin_domain::activity::{self, Activity, RecordActivity};
+use tianyin_domain::activity::{self, Activity, CorrectActivity, RecordActivity};
 use tianyin_domain::attachment::Attachment;
 use tianyin_domain::brand::{self, Brand};
 use tianyin_domain::certification::{self, AddCertification, Certification};
@@ -43,6 +43,21 @@ impl App {
     ) -> Result<Outcome, AppError> {
         let attachments = command.attachments.clone();
         let command = Command::RecordActivity(command);
+        self.submit_attached(actor, command, &attachments, idempotency_key).await
+    }
+
+    /// Puts another record in the place of a wrong one, with its photos.
+    ///
+    /// # Errors
+    /// As the domain refuses; files that were not uploaded.
+    pub async fn correct_activity(
+        &self,
+        actor: &Actor,
+        command: CorrectActivity,
+        idempotency_key: Option<String>,
+    ) -> Result<Outcome, AppError> {
+        let attachments = command.data.attachments.clone();
+        let command = Command::CorrectActivity(command);
         self.submit_attached(actor, command, &attachments, idempotency_key).await
     }
 

@@ -100,7 +100,7 @@ impl App {
         let part = (activity::BY_SITE, lot.site.as_str());
         let activities = self.store.newest(part, &Scope::everything(), RECORDS_MAX);
         let mut activities: Vec<Activity> = activities.map_err(AppError::internal)?;
-        activities.retain(|a| belongs(a, &lot));
+        activities.retain(|a| a.counts() && belongs(a, &lot));
         activities.reverse();
         let tests = state.list(test::BY_LOT, &lot.id, RECORDS_MAX)?;
         Ok(Dossier { lot, operator, product, activities, tests, based_on })

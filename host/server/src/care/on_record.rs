@@ -112,7 +112,7 @@ impl OnRecord {
             Event::ProductAdded(e) => self.made(&e),
             Event::InputAdded(e) => self.made(&e),
             Event::LotOpened(e) => self.made(&e),
-            Event::ActivityRecorded(e) => {
+            Event::ActivityRecorded(e) | Event::ActivityCorrected(e) => {
                 self.made(&e);
                 self.attached(e.attachments, format!("activity/{}", e.id));
             }

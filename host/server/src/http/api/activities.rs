@@ -1,17 +1,20 @@
-//! Production records (生产记录): append-only.
+//! Production records (生产记录): added, corrected by another, struck out; never removed.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
-use tianyin_domain::activity::{self, Activity, RecordActivity};
+use serde::Deserialize;
+use tianyin_domain::activity::{self, Activity, CorrectActivity, RecordActivity, StrikeActivity};
+use tianyin_domain::command::Command;
 
 use super::Answer;
 use super::list::{self, Filter, Listing};
+use super::reason::Reason;
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, shown};
 use super::schema::Kind::{Date, Few, Object, Text};
-use super::schema::{Described, Schema, line, opt, req};
+use super::schema::{Described, Schema, filled, line, opt, req};
 use super::shapes::{ACTIVITY_KIND, ATTACHMENT, shape};
 use crate::app::App;
 
@@ -39,6 +42,24 @@ const LISTING: Listing = Listing {
     newest_first: true,
     county_wide: false,
 };
+
+/// What a record should have been.
+#[derive(Deserialize)]
+struct Corrected {
+    data: RecordActivity,
+    reason: String,
+}
+
+impl Described for Corrected {
+    const SCHEMA: Schema = shape!(
+        "CorrectActivity",
+        "What a record should have been, and why it was wrong.",
+        [
+            req("data", Object(&RecordActivity::SCHEMA), "All of it, as it should have been."),
+            req("reason", filled(128), "Why it was wrong."),
+        ]
+    );
+}
 
 impl Described for RecordActivity {
     const SCHEMA: Schema = shape!(
@@ -79,6 +100,20 @@ pub(super) fn routes() -> Vec<Route> {
             post(add),
         )
         .body::<RecordActivity>(),
+        Route::post(
+            "/activities/{id}/correct",
+            "Puts another record in the place of a wrong one, which stays to be read.",
+            Good::Made(Activity::SCHEMA),
+            post(correct),
+        )
+        .body::<Corrected>(),
+        Route::post(
+            "/activities/{id}/strike",
+            "Strikes a record out, which stays to be read.",
+            Good::Made(Activity::SCHEMA),
+            post(strike),
+        )
+        .body::<Reason>(),
         Route::get(
             "/activities/{id}",
             "Shows a production record.",
@@ -103,5 +138,29 @@ async fn add(
     Body(command): Body<RecordActivity>,
 ) -> Answer {
     let outcome = app.record_activity(caller.actor(), command, key).await?;
+    made::<Activity>(&app, &caller, &outcome)
+}
+
+async fn correct(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(activity): Path<String>,
+    Key(key): Key,
+    Body(body): Body<Corrected>,
+) -> Answer {
+    let command = CorrectActivity { activity, data: body.data, reason: body.reason };
+    let outcome = app.correct_activity(caller.actor(), command, key).await?;
+    made::<Activity>(&app, &caller, &outcome)
+}
+
+async fn strike(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(activity): Path<String>,
+    Key(key): Key,
+    Body(body): Body<Reason>,
+) -> Answer {
+    let command = Command::StrikeActivity(StrikeActivity { activity, reason: body.reason });
+    let outcome = app.submit_keyed(caller.actor(), command, key).await?;
     made::<Activity>(&app, &caller, &outcome)
 }

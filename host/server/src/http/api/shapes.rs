@@ -290,7 +290,17 @@ pub const ACTIVITY: Schema = shape!(
         opt("input", Object(&INPUT_USE), "Input used."),
         opt("note", Text, "Remarks."),
         opt("attachments", List(&Object(&ATTACHMENT)), "Photos and documents."),
+        opt("recorded_at", Time, "When it was written down."),
+        opt("corrects", Object(&CORRECTION), "The record in whose place it stands."),
+        opt("corrected_by", Text, "The record that stands in its place; it counts no more."),
+        opt("struck", Text, "Why it was struck out; it counts no more."),
     ]
+);
+
+const CORRECTION: Schema = shape!(
+    "Correction",
+    "What a production record corrects.",
+    [req("activity", Text, "The record before."), req("reason", Text, "Why it was wrong.")]
 );
 
 pub const DEVICE: Schema = shape!(

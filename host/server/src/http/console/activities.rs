@@ -5,9 +5,12 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tianyin_domain::Date;
-use tianyin_domain::activity::{self, Activity, ActivityKind, RecordActivity};
+use tianyin_domain::activity::{
+    self, Activity, ActivityKind, CorrectActivity, RecordActivity, StrikeActivity,
+};
+use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::lot::{self, Lot};
 use tianyin_domain::operator::Operator;
 use tianyin_domain::product::Product;
@@ -24,7 +27,7 @@ use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery};
-use super::session::{Posted, Signed, done};
+use super::session::{Posted, Signed, done, done_or_not};
 use crate::app::App;
 use crate::edge::now;
 use crate::texts::t;
@@ -37,6 +40,8 @@ pub fn router() -> Router<Arc<App>> {
         .route("/activities", get(list).post(record))
         .route("/activities/new", get(new))
         .route("/activities/{id}", get(detail))
+        .route("/activities/{id}/correct", get(correction).post(correct))
+        .route("/activities/{id}/strike", post(strike))
 }
 
 #[derive(Template)]
@@ -89,6 +94,8 @@ struct DetailPage {
     page: Page,
     row: Row,
     lot: Option<Lot>,
+    /// Whether the person may put it right.
+    may_correct: bool,
 }
 
 async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
@@ -99,7 +106,8 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
     };
     let page =
         Page::new(&app, &signed, "/activities", "activities.title").titled(activity.kind.word());
-    html(&DetailPage { page, row: named(&app, activity)?, lot })
+    let may_correct = activity.counts() && signed.may(CommandKind::CorrectActivity);
+    html(&DetailPage { page, row: named(&app, activity)?, lot, may_correct })
 }
 
 #[derive(Template)]
@@ -116,6 +124,9 @@ struct NewPage {
     /// Where the list of inputs is fetched from as somebody types.
     input_search: String,
     waiting: Vec<Waiting>,
+    action: String,
+    /// Whether it is to take the place of another record.
+    corrects: bool,
 }
 
 async fn new(
@@ -141,8 +152,85 @@ async fn new(
     let Some(operator) = pick::operator_of(&app, &signed, &query)? else {
         return pick::ask(&app, &signed, &query, page, "/activities/new");
     };
-    let form = first_values(&app, &signed, &operator, lot.as_ref())?;
+    let mut form = first_values(&app, &signed, &operator, lot.as_ref())?;
+    if !given.get("again").is_empty() {
+        let model: Activity = read::one(&app, &signed, "activity", given.get("again"))?;
+        form = as_form(&Activity {
+            date: china_date(now()),
+            stopped_on: None,
+            lot: None,
+            attachments: Vec::new(),
+            ..model
+        });
+    }
     html(&new_page(&app, &signed, operator, form)?)
+}
+
+/// The form as it would have been sent for a record.
+fn as_form(activity: &Activity) -> Form {
+    let mut form = Form::sent(blobs::fields_of(&activity.attachments).collect());
+    form.set("site", &activity.site);
+    form.set("product", &activity.product);
+    form.set("kind", activity.kind.as_str());
+    form.set("date", activity.date.to_string());
+    form.set("stopped_on", activity.stopped_on.map(|day| day.to_string()).unwrap_or_default());
+    form.set("lot", activity.lot.clone().unwrap_or_default());
+    form.set("note", &activity.note);
+    if let Some(input) = &activity.input {
+        form.set("input", &input.input);
+        form.set("dose", &input.dose);
+    }
+    form
+}
+
+async fn correction(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
+    let wrong: Activity = read::one(&app, &signed, "activity", &id)?;
+    let operator = read::one(&app, &signed, "operator", &wrong.operator)?;
+    let page = new_page(&app, &signed, operator, as_form(&wrong))?;
+    html(&correcting(&app, &signed, page, &id))
+}
+
+/// The form of a new record, to take the place of a wrong one.
+fn correcting(app: &App, signed: &Signed, new: NewPage, wrong: &str) -> NewPage {
+    let action = format!("/activities/{wrong}/correct");
+    let page = Page::new(app, signed, "/activities", "activities.correct");
+    NewPage { page, action, corrects: true, ..new }
+}
+
+async fn correct(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Posted { signed, mut form }: Posted,
+) -> Answer {
+    let wrong: Activity = read::one(&app, &signed, "activity", &id)?;
+    let data = read_activity(&mut form);
+    let reason = form.text_of("reason");
+    if let (Some(data), true) = (data, form.is_good()) {
+        let command = CorrectActivity { activity: id.clone(), data, reason };
+        match app.correct_activity(signed.actor(), command, form.once()).await {
+            Ok(outcome) => {
+                let to = format!("/activities/{}", outcome.id);
+                return Ok(done(&to, "activities.corrected"));
+            }
+            Err(error) => form.refused(blobs::gather_faults(error))?,
+        }
+    }
+    form.summarise();
+    let operator = read::one(&app, &signed, "operator", &wrong.operator)?;
+    let page = new_page(&app, &signed, operator, form)?;
+    refused(&correcting(&app, &signed, page, &id))
+}
+
+async fn strike(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Posted { signed, form }: Posted,
+) -> Answer {
+    let activity: Activity = read::one(&app, &signed, "activity", &id)?;
+    let reason = form.get("reason").to_owned();
+    let command = Command::StrikeActivity(StrikeActivity { activity: activity.id, reason });
+    let answer = app.submit_keyed(signed.actor(), command, form.once()).await;
+    done_or_not(&format!("/activities/{id}"), answer, "activities.struck")
 }
 
 /// What was entered last for this operator is offered again; a lot fixes site and product.
@@ -190,32 +278,38 @@ fn new_page(
         lots,
         input,
         operator,
+        action: "/activities".to_owned(),
+        corrects: false,
     })
 }
 
-async fn record(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -> Answer {
+/// What the form says; `None` when it cannot be understood.
+fn read_activity(form: &mut Form) -> Option<RecordActivity> {
     let (site, product) = (form.text_of("site"), form.text_of("product"));
     let kind: Option<ActivityKind> = form.choice_of("kind");
     let stopped_on = form.optional_date("stopped_on");
     let date = form.date_of("date");
-    let attachments = blobs::attachments_of(&mut form);
-    if let (Some(kind), Some(date), true) = (kind, date, form.is_good()) {
-        let lot = form.optional("lot");
-        let to = match &lot {
+    let attachments = blobs::attachments_of(form);
+    Some(RecordActivity {
+        site,
+        product,
+        lot: form.optional("lot"),
+        kind: kind?,
+        date: date?,
+        stopped_on,
+        input: form.optional("input"),
+        dose: form.get("dose").to_owned(),
+        note: form.get("note").to_owned(),
+        attachments,
+    })
+}
+
+async fn record(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -> Answer {
+    let command = read_activity(&mut form);
+    if let (Some(command), true) = (command, form.is_good()) {
+        let to = match &command.lot {
             Some(lot) => format!("/lots/{lot}"),
             None => "/activities".to_owned(),
-        };
-        let command = RecordActivity {
-            site,
-            product,
-            lot,
-            kind,
-            date,
-            stopped_on,
-            input: form.optional("input"),
-            dose: form.get("dose").to_owned(),
-            note: form.get("note").to_owned(),
-            attachments,
         };
         match app.record_activity(signed.actor(), command, form.once()).await {
             Ok(_) => return Ok(done(&to, "activities.recorded")),

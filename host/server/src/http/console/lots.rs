@@ -303,6 +303,9 @@ fn with_interval(activity: Activity, lot: &Lot) -> Done {
 
 /// The first day on which harvest is allowed after an activity: its last day and the interval.
 pub fn earliest_harvest(activity: &Activity) -> Option<Date> {
+    if !activity.counts() {
+        return None;
+    }
     let days = activity.input.as_ref()?.interval_days?;
     let last = activity.stopped_on.unwrap_or(activity.date);
     last.checked_add(jiff::Span::new().try_days(i64::from(days)).ok()?).ok()

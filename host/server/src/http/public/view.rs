@@ -325,7 +325,8 @@ fn activities(app: &App, lot: &Lot) -> Result<Vec<ActivityView>, Problem> {
     // The lot itself stands for the harvest that made it.
     let is_its_harvest =
         |a: &Activity| a.kind == ActivityKind::Harvest && a.date == lot.harvested_on;
-    let own = page.items.into_iter().filter(|a| belongs(a, lot) && !is_its_harvest(a));
+    let own = page.items.into_iter();
+    let own = own.filter(|a| a.counts() && belongs(a, lot) && !is_its_harvest(a));
     let own = own.take(ACTIVITIES_MAX);
     let mut shown: Vec<ActivityView> = own.map(activity_view).collect();
     shown.reverse();

@@ -232,3 +232,27 @@ async fn shapes_keep_step_with_records() {
         assert_eq!(missing, hidden, "{path}");
     }
 }
+
+/// Law art 27: what was written stays; the lot is judged by what counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_corrected_and_struck_out() {
+    let world = world().await;
+    let [_, site, product, lot] = world.lot_of(cooperative()).await;
+    let record = |note: &str| json!({ "site": site, "product": product, "kind": "other", "date": today(), "note": note });
+    let wrong = world.make("/activities", record("甲")).await;
+    let body = json!({ "data": record("乙"), "reason": "写错" });
+    let right = world.make(&format!("/activities/{wrong}/correct"), body.clone()).await;
+    let seen = world.get(&format!("/activities/{wrong}")).await.json();
+    assert_eq!((&seen["note"], &seen["corrected_by"]), (&"甲".into(), &json!(right)));
+    let again = world.post(&format!("/activities/{wrong}/correct"), body).await;
+    assert_eq!(again.problem().1, "activity_counts_no_more");
+    let struck = json!({ "reason": "记到别的田" });
+    world.post(&format!("/activities/{right}/strike"), struck).await.expect(201);
+    let seen = world.get(&format!("/activities/{right}")).await.json();
+    assert_eq!(
+        (&seen["corrects"]["reason"], &seen["struck"]),
+        (&"写错".into(), &"记到别的田".into())
+    );
+    let all = world.get(&format!("/activities?site={site}")).await.json();
+    assert_eq!(all["items"].as_array().unwrap().len(), 2, "nothing is taken away: {lot}");
+}
