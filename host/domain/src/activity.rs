@@ -11,10 +11,13 @@ use crate::error::DomainError;
 use crate::id::new_id;
 use crate::input::{self, Input, InputKind};
 use crate::lot::Lot;
-use crate::product::Product;
+use crate::product::{Industry, Product};
 use crate::site::Site;
-use crate::state::{Entity, Entry, Index, Table};
+use crate::state::{Entity, Entry, Index, State, StateError, Table};
 use crate::time::{Date, Time, china_date};
+
+/// Water temperatures that fish live in, in tenths of a degree.
+const WATER_TENTHS: std::ops::RangeInclusive<i32> = -20..=450;
 
 /// Kind of activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,19 +37,61 @@ pub enum ActivityKind {
     Processing,
     /// Everything else.
     Other,
+    /// 灌溉.
+    Irrigation,
+    /// 饲喂.
+    Feeding,
+    /// 免疫.
+    Immunisation,
+    /// 疫病 (病害) 发生.
+    Disease,
+    /// 消毒.
+    Disinfection,
+    /// 水质 (水温) 监测.
+    WaterQuality,
+    /// 无害化处理.
+    Disposal,
 }
 
 impl ActivityKind {
     /// Every kind, in the order of a choice list.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 14] = [
         Self::Planting,
+        Self::Irrigation,
         Self::Fertilising,
+        Self::Feeding,
         Self::Treatment,
         Self::PestControl,
+        Self::Immunisation,
+        Self::Disease,
+        Self::Disinfection,
+        Self::WaterQuality,
         Self::Harvest,
         Self::Processing,
+        Self::Disposal,
         Self::Other,
     ];
+
+    /// Whether such work is done in an industry; offered first where nobody said which it is.
+    pub fn is_of(self, industry: Industry) -> bool {
+        let (plants, animals, fish) = match self {
+            Self::Irrigation | Self::Fertilising | Self::PestControl => (true, false, false),
+            Self::Feeding | Self::Disease | Self::Disinfection | Self::Disposal => {
+                (false, true, true)
+            }
+            Self::Immunisation => (false, true, false),
+            Self::WaterQuality => (false, false, true),
+            Self::Planting | Self::Treatment | Self::Harvest | Self::Processing | Self::Other => {
+                (true, true, true)
+            }
+        };
+        match industry {
+            Industry::Planting => plants,
+            Industry::Livestock => animals,
+            Industry::Aquaculture => fish,
+            Industry::Other => true,
+        }
+    }
 
     /// The API word.
     pub fn as_str(self) -> &'static str {
@@ -58,6 +103,13 @@ impl ActivityKind {
             Self::Harvest => "harvest",
             Self::Processing => "processing",
             Self::Other => "other",
+            Self::Irrigation => "irrigation",
+            Self::Feeding => "feeding",
+            Self::Immunisation => "immunisation",
+            Self::Disease => "disease",
+            Self::Disinfection => "disinfection",
+            Self::WaterQuality => "water_quality",
+            Self::Disposal => "disposal",
         }
     }
 }
@@ -87,6 +139,12 @@ pub struct InputUse {
     /// Whether the registration had ended by that day.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ended: bool,
+    /// Dose as on the label; empty where it tells none, and on lines of the time before.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label_dose: String,
+    /// Most uses in a season, where the label tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_uses: Option<u32>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
@@ -96,19 +154,24 @@ fn is_zero(version: &u32) -> bool {
 
 /// What an input is on a crop, by the version that held on the day of its last use. Where none had begun
 /// yet it is still known what is in it, but no interval.
-fn used(
-    ctx: &Context<'_>,
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn input_on(
+    state: &dyn State,
     newest: Input,
     crop: &str,
     day: Date,
     dose: String,
-) -> Result<InputUse, DomainError> {
-    let versions = input::versions(ctx.state, &newest.id)?;
+) -> Result<InputUse, StateError> {
+    let versions = input::versions(state, &newest.id)?;
     let held = input::on_day(&versions, day);
     let label = held.and_then(|one| one.use_on(crop));
     let (version, ended) = held.map_or((0, false), |one| (one.version, one.ended));
     let (interval_days, interval_degree_days) =
         label.map_or((None, None), |one| (one.interval_days, one.interval_degree_days));
+    let (label_dose, max_uses) =
+        label.map_or((String::new(), None), |one| (one.dose.clone(), one.max_uses));
     let told = held.or(versions.last()).cloned().unwrap_or(newest);
     Ok(InputUse {
         input: told.id,
@@ -120,6 +183,8 @@ fn used(
         version,
         interval_degree_days,
         ended,
+        label_dose,
+        max_uses,
     })
 }
 
@@ -155,6 +220,9 @@ pub struct Activity {
     /// Photos and documents. Lines written before there were any have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
+    /// Water temperature in tenths of a degree Celsius, where it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub water_tenths: Option<i32>,
     /// When it was written down; absent on lines of the time before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded_at: Option<Time>,
@@ -182,6 +250,24 @@ impl Activity {
     /// Whether it still counts: nothing stands in its place, and it was not struck out.
     pub fn counts(&self) -> bool {
         self.corrected_by.is_none() && self.struck.is_none()
+    }
+
+    /// The last day of it.
+    pub fn last_day(&self) -> Date {
+        self.stopped_on.unwrap_or(self.date)
+    }
+
+    /// Whether it is of the whole site and was done for a product up to a harvest of it.
+    pub fn led_to(&self, product: &str, harvest: Date) -> bool {
+        self.lot.is_none() && self.product == product && self.date <= harvest
+    }
+
+    /// Whether it made a lot: its own, and the site's for the product up to harvest.
+    pub fn belongs_to(&self, lot: &Lot) -> bool {
+        match &self.lot {
+            Some(own) => *own == lot.id,
+            None => self.led_to(&lot.product, lot.harvested_on),
+        }
     }
 }
 
@@ -243,6 +329,9 @@ pub struct RecordActivity {
     /// Remarks.
     #[serde(default)]
     pub note: String,
+    /// Water temperature in tenths of a degree Celsius; with [`ActivityKind::WaterQuality`] only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub water_tenths: Option<i32>,
     /// Photos and documents, each uploaded before; at most
     /// [`ATTACHMENTS_MAX`](crate::attachment::ATTACHMENTS_MAX).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -317,7 +406,17 @@ pub(crate) fn record(ctx: &mut Context<'_>, c: RecordActivity) -> Result<Activit
         .ensure(product.operator == site.operator, "product", "other_operator")
         .day_done("date", c.date, today)
         .ensure(stop >= c.date && stop <= today, "stopped_on", "bad_range")
-        .ensure(c.kind != ActivityKind::Treatment || input.is_some(), "input", "required");
+        .ensure(c.kind != ActivityKind::Treatment || input.is_some(), "input", "required")
+        .ensure(
+            c.water_tenths.is_none_or(|t| WATER_TENTHS.contains(&t)),
+            "water_tenths",
+            "bad_water",
+        )
+        .ensure(
+            c.water_tenths.is_none() || c.kind == ActivityKind::WaterQuality,
+            "water_tenths",
+            "not_for_kind",
+        );
     let lot = c.lot.filter(|id| !id.is_empty());
     if let Some(id) = &lot {
         let lot: Lot = ctx.require("lot", id)?;
@@ -329,7 +428,7 @@ pub(crate) fn record(ctx: &mut Context<'_>, c: RecordActivity) -> Result<Activit
     check.done()?;
     // The interval counts from the last use, so its day picks the label.
     let input = match input {
-        Some(input) => Some(used(ctx, input, &product.crop, stop, c.dose)?),
+        Some(input) => Some(input_on(ctx.state, input, &product.crop, stop, c.dose)?),
         None => None,
     };
     Ok(Activity {
@@ -345,6 +444,7 @@ pub(crate) fn record(ctx: &mut Context<'_>, c: RecordActivity) -> Result<Activit
         input,
         note: c.note,
         attachments: c.attachments,
+        water_tenths: c.water_tenths,
         recorded_at: Some(ctx.time),
         corrects: None,
         corrected_by: None,

@@ -30,6 +30,7 @@ use crate::product::{self, Product};
 use crate::shop_link::ShopLink;
 use crate::site::{self, Site};
 use crate::state::{Overlay, State, StateError};
+use crate::step_apply;
 use crate::test::{MatchedBy, Test};
 use crate::time::Time;
 use crate::token::ApiToken;
@@ -201,6 +202,9 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
             touch_record(o, &e.activity)?;
             o.update::<Activity>(&e.activity, |wrong| wrong.struck = Some(e.reason.clone()))
         }
+        Event::StepTaken(e) => step_apply::taken(o, e),
+        Event::StepStruck(e) => step_apply::struck(o, &e.step, &e.reason),
+        Event::TracePolicySet(e) => o.put(e),
         Event::DevicePaired(e) | Event::DeviceApproved(e) => o.put(e),
         Event::DeviceDisabled(e) => {
             o.update::<Device>(&e.id, |d| d.status = DeviceStatus::Disabled)

@@ -20,6 +20,7 @@ use crate::product::Product;
 use crate::shop_link::ShopLink;
 use crate::site::Site;
 use crate::state::{Entity, State};
+use crate::step::Step;
 use crate::test::{Origin, RecordTest, Test};
 use crate::token::{TokenGroup, Via};
 
@@ -84,7 +85,7 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
     use Role::{Administrator, Clerk, Officer, Producer};
     match command {
         ConfigureCounty | AddAgency | AddUser | SetUserActive | ApproveDevice | DisableDevice
-        | ReplayMessage | LayBaseMap | SetPolicy => &[Administrator],
+        | ReplayMessage | LayBaseMap | SetPolicy | SetTracePolicy => &[Administrator],
         RegisterOperator | AddInput | ReviseInput | CloseInput | RevealContact => {
             &[Administrator, Clerk, Officer]
         }
@@ -97,11 +98,13 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
         // Its own applications; approved ones are for the county to correct.
         WithdrawOperator => &[Producer],
         ChangeOperator | FileDocument | CloseDocument | AddSite | AddProduct | OpenLot
-        | RecordActivity | CorrectActivity | StrikeActivity | RecordTest | QueuePrint
-        | ChangeCredential | ChangeSite | CloseSite | ChangeProduct | CloseProduct | AddBrand
-        | ChangeBrand | CloseBrand | AddCertification | EndCertification | AddShopLink
-        | CloseShopLink | SaveIdCard | SubmitIdCard | EnrolTotp | RemoveTotp | MakeToken
-        | RevokeToken => &[Administrator, Clerk, Officer, Producer],
+        | RecordActivity | CorrectActivity | StrikeActivity | TakeStep | StrikeStep
+        | RecordTest | QueuePrint | ChangeCredential | ChangeSite | CloseSite | ChangeProduct
+        | CloseProduct | AddBrand | ChangeBrand | CloseBrand | AddCertification
+        | EndCertification | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard
+        | EnrolTotp | RemoveTotp | MakeToken | RevokeToken => {
+            &[Administrator, Clerk, Officer, Producer]
+        }
         IssueCertificate | VoidCertificate => &[Administrator, Clerk, Producer],
         DelegateOperators | EndDelegation | AddCell | ChangeCell | EndCell => {
             &[Administrator, Clerk]
@@ -130,9 +133,11 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
         VoidCertificate => &[Supervision, Enforcement, Station],
         RegisterOperator | ChangeOperator | WithdrawOperator | IssueCard | FileDocument
         | CloseDocument | AddSite | AddProduct | OpenLot | RecordActivity | CorrectActivity
-        | StrikeActivity | IssueCertificate | QueuePrint | ChangeSite | CloseSite
-        | ChangeProduct | CloseProduct | AddCertification | EndCertification | AddShopLink
-        | CloseShopLink | SaveIdCard | SubmitIdCard => &[Supervision, Station, ServicePoint],
+        | StrikeActivity | TakeStep | StrikeStep | IssueCertificate | QueuePrint | ChangeSite
+        | CloseSite | ChangeProduct | CloseProduct | AddCertification | EndCertification
+        | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard => {
+            &[Supervision, Station, ServicePoint]
+        }
         AddBrand | ChangeBrand | CloseBrand => &[Supervision, Station],
         _ => &[Supervision],
     }
@@ -150,7 +155,9 @@ pub fn group_of(command: CommandKind) -> Option<TokenGroup> {
         | LicenseBrand | EndBrandLicence | AddCertification | EndCertification | AddShopLink
         | CloseShopLink | SaveIdCard | SubmitIdCard | ReviewIdCard | PublishIdCard
         | WithdrawIdCard => Some(TokenGroup::Register),
-        OpenLot | RecordActivity | CorrectActivity | StrikeActivity => Some(TokenGroup::Records),
+        OpenLot | RecordActivity | CorrectActivity | StrikeActivity | TakeStep | StrikeStep => {
+            Some(TokenGroup::Records)
+        }
         RecordTest | AssignTest => Some(TokenGroup::Tests),
         GrantAuthorisation | RevokeAuthorisation | IssueCertificate | VoidCertificate
         | QueuePrint => Some(TokenGroup::Certificates),
@@ -209,13 +216,18 @@ impl Sight<'_> {
             Command::AddProduct(c) => self.row::<Operator>(&c.operator),
             Command::GrantAuthorisation(c) => self.row::<Operator>(&c.operator),
             Command::RevokeAuthorisation(c) => self.row::<Authorisation>(&c.authorisation),
-            Command::OpenLot(c) => self.row::<Product>(&c.product),
+            Command::OpenLot(c) => self.row::<Product>(&c.request.product),
             Command::RecordActivity(c) => self.row::<Site>(&c.site),
             Command::CorrectActivity(c) => {
                 self.row::<Activity>(&c.activity)?;
                 self.row::<Site>(&c.data.site)
             }
             Command::StrikeActivity(c) => self.row::<Activity>(&c.activity),
+            Command::TakeStep(c) => {
+                let into = c.outputs.iter().filter_map(|one| one.into.as_ref());
+                self.rows::<Lot>(c.inputs.iter().map(|one| &one.lot).chain(into))
+            }
+            Command::StrikeStep(c) => self.row::<Step>(&c.step),
             Command::RecordTest(c) => match &c.lot {
                 Some((lot, _)) => self.row::<Lot>(lot),
                 None => Ok(()),

@@ -13,7 +13,7 @@ use crate::decide::Context;
 use crate::error::DomainError;
 use crate::finding::{Judgement, Verdict};
 use crate::identity::mask_person;
-use crate::lot::{Lot, LotStatus};
+use crate::lot::{self, Lot};
 use crate::operator::Operator;
 use crate::product::Product;
 use crate::state::{Entity, Entry, Index, State, Table};
@@ -292,13 +292,8 @@ pub(crate) fn issue(
         .ensure(is_code(&c.content.code), "code", "bad_choice");
     check.done()?;
     check_replaces(ctx.state, &c.request, &lot)?;
-    if lot.status == LotStatus::Held {
-        return Err(DomainError::refused(
-            "lot_held",
-            &[("no", &lot.no), ("reason", &lot.status_reason)],
-        ));
-    }
-    let left = lot.quantity - lot.certified;
+    lot::not_held(&lot)?;
+    let left = lot.left();
     if c.request.quantity > left {
         let left = left.normalize().to_string();
         return Err(DomainError::refused(

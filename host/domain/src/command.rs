@@ -33,8 +33,10 @@ use crate::{
     product::{AddProduct, ChangeProduct, CloseProduct},
     shop_link::{AddShopLink, CloseShopLink},
     site::{AddSite, ChangeSite, CloseSite},
+    step::{StrikeStep, TakeStep},
     test::{AssignTest, MatchedBy, RecordTest},
     token::{MakeToken, NoteTokenUse, RevokeToken},
+    trace_policy::SetTracePolicy,
     user::{ActiveChanged, AddUser, CredentialChanged},
 };
 
@@ -122,6 +124,9 @@ pub enum Command {
     EndCell(EndCell),
     CorrectActivity(CorrectActivity),
     StrikeActivity(StrikeActivity),
+    TakeStep(TakeStep),
+    StrikeStep(StrikeStep),
+    SetTracePolicy(SetTracePolicy),
 }
 
 impl Command {
@@ -142,6 +147,7 @@ impl Command {
                 let data = RegisterOperator { contact_secret: None, ..c.data.clone() };
                 serde_json::to_vec(&data)
             }
+            Self::OpenLot(c) => serde_json::to_vec(&c.request),
             Self::IssueCard(c) => serde_json::to_vec(&c.operator),
             Self::SubmitIdCard(c) => serde_json::to_vec(&c.id_card),
             Self::PublishIdCard(c) => serde_json::to_vec(&c.id_card),

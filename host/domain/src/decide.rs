@@ -14,7 +14,8 @@ use crate::time::Time;
 use crate::{
     access, activity, agency, application, authorisation, base_map, brand, card, cell, certificate,
     certification, code, county, delegation, device, document, id_card, input, login, lot, message,
-    operator, policy, print_job, product, shop_link, site, test, token, user,
+    operator, policy, print_job, product, shop_link, site, step_take, test, token, trace_policy,
+    user,
 };
 
 /// What the noun files get to decide with.
@@ -191,6 +192,15 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
             let c = activity::strike(ctx, c)?;
             Ok(Decision::one(c.activity.clone(), Event::ActivityStruck(c)))
         }
+        Command::TakeStep(c) => {
+            let taken = step_take::take(ctx, c)?;
+            Ok(Decision::one(taken.step.id.clone(), Event::StepTaken(Box::new(taken))))
+        }
+        Command::StrikeStep(c) => {
+            let c = step_take::strike(ctx, c)?;
+            Ok(Decision::one(c.step.clone(), Event::StepStruck(c)))
+        }
+        Command::SetTracePolicy(c) => made(trace_policy::set(ctx, c)?, Event::TracePolicySet),
         Command::RecordActivity(c) => made(activity::record(ctx, c)?, Event::ActivityRecorded),
         Command::PairDevice(c) => Ok(match device::pair(ctx, &c)? {
             Some(device) => Decision::one(c.id, Event::DevicePaired(device)),

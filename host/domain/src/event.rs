@@ -32,8 +32,10 @@ use crate::{
     shop_link::{CloseShopLink, ShopLink},
     site::{ChangeSite, CloseSite, Site},
     state::StateError,
+    step::{StepTaken, StrikeStep},
     test::{Test, TestAssigned},
     token::{ApiToken, NoteTokenUse, RevokeToken},
+    trace_policy::TracePolicy,
     user::{ActiveChanged, CredentialChanged, User},
 };
 
@@ -196,6 +198,12 @@ pub enum Event {
     ActivityCorrected(Activity),
     #[serde(rename = "activity.struck")]
     ActivityStruck(StrikeActivity),
+    #[serde(rename = "step.taken")]
+    StepTaken(Box<StepTaken>),
+    #[serde(rename = "step.struck")]
+    StepStruck(StrikeStep),
+    #[serde(rename = "trace_policy.set")]
+    TracePolicySet(TracePolicy),
 }
 
 /// Events as they stand on a journal line.

@@ -68,6 +68,7 @@ words! {
     crate::app::catalogue::InputState => "input_state",
     tianyin_domain::activity::ActivityKind => "activity_kind",
     tianyin_domain::lot::LotStatus => "lot_status",
+    tianyin_domain::step::StepKind => "step_kind",
     tianyin_domain::device::DeviceKind => "device_kind",
     tianyin_domain::device::DeviceStatus => "device_status",
     tianyin_domain::message::MessageKind => "message_kind",

@@ -23,12 +23,15 @@ use tianyin_domain::message::{MessageKind, MessageStatus, ReplayMessage, SettleM
 use tianyin_domain::operator::OperatorStatus;
 use tianyin_domain::policy::PasswordPreset;
 use tianyin_domain::print_job::{EndPrint, QueuePrint};
+use tianyin_domain::step::StrikeStep;
 use tianyin_domain::test::AssignTest;
 use tianyin_domain::token::{NoteTokenUse, RevokeToken, TokenGroup, Via};
+use tianyin_domain::trace_policy::SetTracePolicy;
 use tianyin_domain::user::{ActiveChanged, AddUser, CredentialChanged};
 use tianyin_domain::{Actor, Command, DomainError, Role, Scope, Verdict};
 
 use crate::accounts::{enrol, policy, reveal, token};
+use crate::chain::split;
 use crate::documents;
 use crate::farm::{
     Farm, OTHER_TOWNSHIP, TOWNSHIP, add_input, add_product, add_site, admin, approve, change,
@@ -97,6 +100,7 @@ fn expected(command: &Command) -> &'static str {
         | Command::DisableDevice(_)
         | Command::LayBaseMap(_)
         | Command::SetPolicy(_)
+        | Command::SetTracePolicy(_)
         | Command::ReplayMessage(_) => "y fff ff ff y fffffff",
         // Nobody else has the phone: of the columns none is user `usr_1`.
         Command::EnrolTotp(_) => "f fff ff ff y fffffff",
@@ -132,6 +136,8 @@ fn expected(command: &Command) -> &'static str {
         | Command::RecordActivity(_)
         | Command::CorrectActivity(_)
         | Command::StrikeActivity(_)
+        | Command::TakeStep(_)
+        | Command::StrikeStep(_)
         | Command::QueuePrint(_) => "y yyh yh ff y yffyyyh",
         Command::ChangeSite(_)
         | Command::CloseSite(_)
@@ -193,6 +199,7 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
     let paper = documents::paper(farm);
     let document = farm.world.ok(&clerk(), Command::FileDocument(paper.clone()));
     let activity = farm.world.ok(&clerk(), Command::RecordActivity(farm.treatment()));
+    let step = farm.world.ok(&clerk(), split(&lot, &["1"]));
     let of_register = crate::register::samples(farm);
     let mut samples = vec![
         county("湘潭县"),
@@ -227,6 +234,9 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
             reason: "日期记错".into(),
         }),
         Command::StrikeActivity(StrikeActivity { activity, reason: "记错".into() }),
+        split(&lot, &["1"]),
+        Command::StrikeStep(StrikeStep { step, reason: "记错".into() }),
+        Command::SetTracePolicy(SetTracePolicy { balance_tolerance_permille: 5 }),
         Command::PairDevice(PairDevice { id: "a1".into() }),
         approve("a1", DeviceKind::Analyzer, None),
         Command::DisableDevice(DisableDevice { id: "a1".into() }),

@@ -8,7 +8,7 @@ use tianyin_domain::code;
 use tianyin_domain::county::ConfigureCounty;
 use tianyin_domain::device::{ApproveDevice, DeviceKind};
 use tianyin_domain::input::{AddInput, CloseInput, InputKind, RegisteredUse, ReviseInput};
-use tianyin_domain::lot::OpenLot;
+use tianyin_domain::lot::{LotRequest, OpenLot};
 use tianyin_domain::measurement::Measurement;
 use tianyin_domain::message::{MessageKind, Payload, ReceiveMessage};
 use tianyin_domain::operator::{
@@ -87,12 +87,14 @@ pub fn register(name: &str, uscc: &str) -> RegisterOperator {
 }
 
 pub fn open_lot(product: &str, site: &str, quantity: &str, harvested_on: &str) -> Command {
-    Command::OpenLot(OpenLot {
+    let request = LotRequest {
         product: product.into(),
         site: site.into(),
         quantity: decimal(quantity),
         harvested_on: day(harvested_on),
-    })
+        early_reason: None,
+    };
+    Command::OpenLot(OpenLot { request, hindrances: vec![] })
 }
 
 pub fn add_product(operator: &str, name: &str, crop: &str) -> Command {
@@ -280,6 +282,7 @@ impl Farm {
             input: Some(self.input.clone()),
             dose: "30 毫升/亩".into(),
             note: String::new(),
+            water_tenths: None,
             attachments: Vec::new(),
         }
     }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use tianyin_domain::certificate::{Certificate, CertificateStatus, Content};
+use tianyin_domain::lineage::{self, Direction};
 use tianyin_domain::lot::Lot;
+use tianyin_domain::step::{Portion, Step as Taken};
 use tianyin_domain::{Actor, Command, Decimal, Envelope, Event};
 
 use crate::farm::Farm;
@@ -41,7 +43,8 @@ fn quantities_add_up(world: &World) {
     }
     for lot in world.state.all::<Lot>() {
         assert_eq!(lot.certified, sums.get(&lot.id).copied().unwrap_or_default(), "{}", lot.no);
-        assert!(lot.certified <= lot.quantity, "{}", lot.no);
+        assert!(lot.certified + lot.used <= lot.quantity, "{}", lot.no);
+        assert!(lot.shipped + lot.used <= lot.quantity, "{}", lot.no);
     }
 }
 
@@ -70,6 +73,26 @@ fn certificates_are_frozen(world: &World) {
             let next: Certificate = world.get(next);
             assert_eq!(next.replaces.as_ref(), Some(&certificate.content.code));
         }
+    }
+}
+
+/// No more came out of a step than went in, both ends of the chain say the same, and it has no ring.
+fn the_chain_is_whole(world: &World) {
+    for step in world.state.all::<Taken>() {
+        let sum = |all: &[Portion]| all.iter().map(|one| one.quantity).sum::<Decimal>();
+        assert!(!step.kind.makes() || sum(&step.outputs) <= sum(&step.inputs), "{}", step.id);
+    }
+    for lot in world.state.all::<Lot>() {
+        for source in &lot.sources {
+            assert!(world.get::<Lot>(&source.lot).into.contains(&lot.id), "{}", lot.no);
+        }
+        for made in &lot.into {
+            let made = world.get::<Lot>(made);
+            assert!(made.sources.iter().any(|source| source.lot == lot.id), "{}", lot.no);
+        }
+        let from = lot.into.clone();
+        let on = lineage::walk(world.state(), &from, Direction::Forward, 10_000).unwrap();
+        assert!(on.reached.iter().all(|one| one.lot.id != lot.id), "{} is in a ring", lot.no);
     }
 }
 
@@ -108,6 +131,7 @@ proptest! {
         quantities_add_up(&farm.world);
         certificates_are_frozen(&farm.world);
         lot_numbers_are_unique(&farm.world);
+        the_chain_is_whole(&farm.world);
         formats_are_stable(&farm.world, &envelopes);
         let written = answers.iter().flatten().filter(|o| o.written).count();
         prop_assert_eq!(farm.world.lines.len(), start().world.lines.len() + written);
@@ -150,7 +174,7 @@ fn the_steps_reach_what_they_are_meant_to() {
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeSet::new();
-    for _ in 0..60 {
+    for _ in 0..120 {
         let steps = steps().new_tree(&mut runner).unwrap().current();
         let (farm, ..) = run(&steps);
         for event in events(&farm.world) {
@@ -175,6 +199,8 @@ fn the_steps_reach_what_they_are_meant_to() {
         "device.disabled",
         "command.answered",
         "operator.reviewed",
+        "step.taken",
+        "step.struck",
     ] {
         assert!(seen.contains(name), "{name} never happened");
     }

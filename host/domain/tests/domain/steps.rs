@@ -14,6 +14,7 @@ use tianyin_domain::operator::OperatorStatus;
 use tianyin_domain::print_job::{EndPrint, PrintJob, QueuePrint};
 use tianyin_domain::product::Product;
 use tianyin_domain::site::Site;
+use tianyin_domain::step::{self as chain, Buyer, Made, StepKind, StrikeStep, TakeStep, Taken};
 use tianyin_domain::test::{AssignTest, RecordTest, Test};
 use tianyin_domain::{Actor, Command, Decimal, Entity, Envelope, Verdict};
 
@@ -105,7 +106,7 @@ fn command(farm: &Farm, step: &Step) -> (Actor, Command) {
     let (world, a, b) = (&farm.world, step.a, step.b);
     let quantity = Decimal::new(i64::from(step.amount), 3).to_string();
     let lot = pick::<Lot>(world, a);
-    match step.kind % 21 {
+    match step.kind % 23 {
         0 => {
             let day = one_of(["2026-11-19", "2026-11-20", "2026-11-21"], b);
             let (product, site) = (pick::<Product>(world, a), pick::<Site>(world, b));
@@ -159,8 +160,40 @@ fn command(farm: &Farm, step: &Step) -> (Actor, Command) {
                 [OperatorStatus::Approved, OperatorStatus::Suspended, OperatorStatus::Returned];
             (clerk(), review(&farm.operator, one_of(statuses, b), "理由"))
         }
+        20 | 21 => moved(world, step, lot),
         _ => counting(world, step, lot),
     }
+}
+
+/// A step of lots, or the end of one.
+fn moved(world: &World, step: &Step, lot: String) -> (Actor, Command) {
+    let (a, b) = (step.a, step.b);
+    if b.is_multiple_of(5) {
+        let step = pick::<chain::Step>(world, a);
+        return (clerk(), Command::StrikeStep(StrikeStep { step, reason: "错".into() }));
+    }
+    let kind = one_of([StepKind::Split, StepKind::Mix, StepKind::Repack, StepKind::Ship], b);
+    let quantity = Decimal::new(i64::from(step.amount), 4).round_dp(3);
+    let other = pick::<Lot>(world, b);
+    let mut inputs = vec![Taken { lot: lot.clone(), quantity }];
+    if kind == StepKind::Mix && other != lot {
+        inputs.push(Taken { lot: other.clone(), quantity });
+    }
+    let into = (kind == StepKind::Mix && a.is_multiple_of(3)).then_some(other);
+    let count = if kind == StepKind::Ship {
+        0
+    } else if kind == StepKind::Split {
+        2
+    } else {
+        1
+    };
+    let out = Made { quantity, into, ..Made::default() };
+    let buyer = Buyer { operator: None, name: "市场".into(), place: String::new() };
+    let taken = TakeStep {
+        buyer: (kind == StepKind::Ship).then_some(buyer),
+        ..crate::chain::step(kind, inputs, vec![out; count])
+    };
+    (clerk(), Command::TakeStep(taken))
 }
 
 fn issue_or_nothing(farm: &Farm, step: &Step, lot: String) -> (Actor, Command) {

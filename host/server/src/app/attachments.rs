@@ -12,6 +12,7 @@ use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::document::{self, Document, FileDocument};
 use tianyin_domain::id_card::{self, IdCard};
 use tianyin_domain::state::Index;
+use tianyin_domain::step::{self, Step, TakeStep};
 use tianyin_domain::{Actor, DomainError, Entity, FieldError, Scope};
 use tianyin_journal::Reader;
 use tianyin_store::PageQuery;
@@ -25,8 +26,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const SWEEP_MAX: usize = 1000;
 
 /// Indexes of records with attachments, by digest.
-const ATTACHED: [Index; 5] = [
+const ATTACHED: [Index; 6] = [
     activity::BY_ATTACHMENT,
+    step::BY_ATTACHMENT,
     document::BY_ATTACHMENT,
     certification::BY_ATTACHMENT,
     id_card::BY_ATTACHMENT,
@@ -59,6 +61,20 @@ impl App {
         let attachments = command.data.attachments.clone();
         let command = Command::CorrectActivity(command);
         self.submit_attached(actor, command, &attachments, idempotency_key).await
+    }
+
+    /// Takes a step of lots, with its photos.
+    ///
+    /// # Errors
+    /// As the domain refuses; files that were not uploaded.
+    pub async fn take_step(
+        &self,
+        actor: &Actor,
+        command: TakeStep,
+        idempotency_key: Option<String>,
+    ) -> Result<Outcome, AppError> {
+        let attachments = command.attachments.clone();
+        self.submit_attached(actor, Command::TakeStep(command), &attachments, idempotency_key).await
     }
 
     /// Files a document, with its scans.
@@ -170,6 +186,7 @@ impl App {
         }
         // Brands are for everybody to know, and so are their signs.
         Ok(self.has_one::<Activity>(activity::BY_ATTACHMENT, hash, &scope)?
+            || self.has_one::<Step>(step::BY_ATTACHMENT, hash, &scope)?
             || self.has_one::<Document>(document::BY_ATTACHMENT, hash, &scope)?
             || self.has_one::<Certification>(certification::BY_ATTACHMENT, hash, &scope)?
             || self.has_one::<IdCard>(id_card::BY_ATTACHMENT, hash, &scope)?
@@ -319,6 +336,7 @@ mod tests {
             input: None,
             dose: String::new(),
             note: String::new(),
+            water_tenths: None,
             attachments: vec![photo],
         };
         let actor = Actor::system("test");

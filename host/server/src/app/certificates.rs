@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tianyin_documents::{
     BasisOption, CertificatePaper, DocumentError, Dpi, LabelSize, Paper, Renderer,
 };
-use tianyin_domain::activity::{self, Activity};
+use tianyin_domain::activity::Activity;
 use tianyin_domain::actor::Actor;
 use tianyin_domain::bitmap::Bitmap;
 use tianyin_domain::certificate::{
@@ -14,26 +14,29 @@ use tianyin_domain::code;
 use tianyin_domain::command::{Command, Envelope, Outcome};
 use tianyin_domain::error::DomainError;
 use tianyin_domain::finding::Judgement;
-use tianyin_domain::lot::Lot;
+use tianyin_domain::interval;
+use tianyin_domain::lot::{Lot, LotStatus};
 use tianyin_domain::operator::Operator;
 use tianyin_domain::product::Product;
 use tianyin_domain::test::{self, ConductedBy, Test, TestVerdict};
 use tianyin_domain::time::china_date;
-use tianyin_domain::{Scope, State, Time};
+use tianyin_domain::use_warning;
+use tianyin_domain::{State, Time};
 
+use super::lineage::Ancestry;
 use super::{App, AppError, Versions};
 use crate::edge::{OsRandom, now};
 use crate::texts::t;
 
-/// Activities and tests of one lot that a rule looks at.
-const RECORDS_MAX: usize = 500;
+/// Tests of one lot that a rule looks at.
+const TESTS_MAX: usize = 500;
 
 /// Everything the rule and the certificate are made of, with the versions it was read at.
 struct Dossier {
     lot: Lot,
     operator: Operator,
     product: Product,
-    activities: Vec<Activity>,
+    ancestry: Ancestry,
     tests: Vec<Test>,
     based_on: Versions,
 }
@@ -55,7 +58,7 @@ impl App {
     /// What the rule would say now, before anything is issued.
     pub fn preview_issue(&self, request: &CertificateRequest) -> Result<Judgement, AppError> {
         let dossier = self.dossier(&request.lot)?;
-        Ok(self.judge_issue(&dossier, request, now()))
+        self.judge_issue(&dossier, request, now())
     }
 
     fn prepare_issue(
@@ -67,7 +70,7 @@ impl App {
         self.clock.require_right()?;
         let time = self.clock.now();
         let dossier = self.dossier(&request.lot)?;
-        let judgement = self.judge_issue(&dossier, request, time);
+        let judgement = self.judge_issue(&dossier, request, time)?;
         let code = code::draw(&mut OsRandom);
         let content = compose(&self.store, request, &code, time)?;
         let proof =
@@ -96,19 +99,40 @@ impl App {
         }
         let operator = state.require("operator", &lot.operator)?;
         let product = state.require("product", &lot.product)?;
-        // On a site of many years it is the last treatment that an interval counts from.
-        let part = (activity::BY_SITE, lot.site.as_str());
-        let activities = self.store.newest(part, &Scope::everything(), RECORDS_MAX);
-        let mut activities: Vec<Activity> = activities.map_err(AppError::internal)?;
-        activities.retain(|a| a.counts() && belongs(a, &lot));
-        activities.reverse();
-        let tests = state.list(test::BY_LOT, &lot.id, RECORDS_MAX)?;
-        Ok(Dossier { lot, operator, product, activities, tests, based_on })
+        let ancestry = self.ancestry(&lot)?;
+        for one in ancestry.sources() {
+            for root in [format!("lot/{}", one.id), format!("site/{}", one.site)] {
+                if !based_on.iter().any(|(known, _)| *known == root) {
+                    based_on.push((root.clone(), state.version(&root)?));
+                }
+            }
+        }
+        let mut tests: Vec<Test> = state.list(test::BY_LOT, &lot.id, TESTS_MAX)?;
+        for one in ancestry.sources() {
+            let room = TESTS_MAX.saturating_sub(tests.len());
+            let inherited: Vec<Test> = state.list(test::BY_LOT, &one.id, room)?;
+            // Of a mixture, one part proves nothing; but one positive part is enough.
+            let counts = |test: &Test| !lot.mixed || test.verdict == TestVerdict::Fail;
+            tests.extend(inherited.into_iter().filter(counts));
+        }
+        Ok(Dossier { lot, operator, product, ancestry, tests, based_on })
     }
 
-    fn judge_issue(&self, d: &Dossier, request: &CertificateRequest, time: Time) -> Judgement {
+    fn judge_issue(
+        &self,
+        d: &Dossier,
+        request: &CertificateRequest,
+        time: Time,
+    ) -> Result<Judgement, AppError> {
         let issued_on = china_date(time);
         let form = tianyin_domain::certificate::form_on(issued_on).map_or("", |f| f.id);
+        let mut activities: Vec<Value> = Vec::new();
+        for behind in self.records_behind(&d.ancestry)? {
+            let leading = behind.leading();
+            activities.extend(leading.map(|(a, lot)| activity_input(a, &behind.records, lot)));
+        }
+        let held = d.ancestry.sources().iter().filter(|lot| lot.status != LotStatus::Open);
+        let held: Vec<&str> = held.map(|lot| lot.no.as_str()).collect();
         let input = json!({
             "form": form,
             "issued_on": issued_on.to_string(),
@@ -124,12 +148,14 @@ impl App {
             "lot": {
                 "id": d.lot.id, "no": d.lot.no, "harvested_on": d.lot.harvested_on.to_string(),
                 "quantity": d.lot.quantity.to_string(), "unit": d.lot.unit,
-                "status": d.lot.status, "mixed": false,
+                "status": d.lot.status, "mixed": d.lot.mixed,
+                "sources": d.ancestry.sources().len(), "sources_held": held,
+                "sources_cut": d.ancestry.cut,
             },
-            "activities": d.activities.iter().map(activity_input).collect::<Vec<_>>(),
-            "tests": d.tests.iter().map(test_input).collect::<Vec<_>>(),
+            "activities": activities,
+            "tests": d.tests.iter().map(|t| test_input(t, &d.lot)).collect::<Vec<_>>(),
         });
-        self.evaluate("certificate/issue", input)
+        Ok(self.evaluate("certificate/issue", input))
     }
 
     /// The paper of a certificate, texts ready for print.
@@ -228,14 +254,6 @@ pub fn dpi_of(number: u32) -> Dpi {
     if number >= 300 { Dpi::D300 } else { Dpi::D203 }
 }
 
-/// Activities that made the lot: its own, and the site's for the product up to harvest.
-pub fn belongs(activity: &Activity, lot: &Lot) -> bool {
-    match &activity.lot {
-        Some(own) => *own == lot.id,
-        None => activity.product == lot.product && activity.date <= lot.harvested_on,
-    }
-}
-
 /// Passing tests of the kind that the basis names.
 fn proving_tests(tests: &[Test], basis: &[Basis]) -> Vec<String> {
     tests
@@ -250,7 +268,9 @@ fn proving_tests(tests: &[Test], basis: &[Basis]) -> Vec<String> {
         .collect()
 }
 
-fn activity_input(a: &Activity) -> Value {
+fn activity_input(a: &Activity, records: &[Activity], lot: &Lot) -> Value {
+    let warnings = use_warning::warnings(a, records);
+    let warmth = interval::degree_days(a, records, lot.harvested_on);
     let input = a.input.as_ref().map(|i| {
         json!({
             "name": i.name,
@@ -258,6 +278,11 @@ fn activity_input(a: &Activity) -> Value {
             "substances": i.substances,
             "interval_days": i.interval_days,
             "interval_degree_days": i.interval_degree_days,
+            "degree_days_reached": warmth.map(|sum| sum.reached_tenths / 10),
+            "unmeasured_days": warmth.map(|sum| sum.unmeasured_days),
+            "dose": i.dose,
+            "label_dose": i.label_dose,
+            "warnings": warnings.iter().map(|one| one.as_str()).collect::<Vec<_>>(),
             "registration_ended": i.ended,
         })
     });
@@ -266,13 +291,16 @@ fn activity_input(a: &Activity) -> Value {
         "kind": a.kind,
         "date": a.date.to_string(),
         "stop": a.stopped_on.map(|d| d.to_string()),
+        "harvest": lot.harvested_on.to_string(),
         "input": input,
     })
 }
 
-fn test_input(t: &Test) -> Value {
+fn test_input(t: &Test, lot: &Lot) -> Value {
     let conducted_by = match t.conducted_by {
-        Some(ConductedBy::Own) => "self",
+        Some(ConductedBy::Own) if t.operator == lot.operator => "self",
+        // What a supplier tested itself is neither the buyer's own test nor one that it had made.
+        Some(ConductedBy::Own) => "supplier",
         _ => "commissioned",
     };
     json!({
@@ -325,11 +353,12 @@ mod tests {
             input,
             dose: String::new(),
             note: String::new(),
+            water_tenths: None,
             attachments: Vec::new(),
         };
         let actor = Actor::system("test");
         let old = record(ActivityKind::Other, "2024-05-01".parse().unwrap(), None);
-        for _ in 0..=RECORDS_MAX {
+        for _ in 0..=crate::app::records::RECORDS_MAX {
             app.submit(&actor, Command::RecordActivity(old.clone())).await.unwrap();
         }
         let request = CertificateRequest {

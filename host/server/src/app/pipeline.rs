@@ -451,7 +451,7 @@ impl App {
         let Some(test) = state.get::<Test>(test)? else { return Ok(()) };
         let (TestVerdict::Pass, Some(lot)) = (test.verdict, &test.lot) else { return Ok(()) };
         let Some(lot) = state.get::<Lot>(lot)? else { return Ok(()) };
-        let left = lot.quantity - lot.certified;
+        let left = lot.left();
         let today = china_date(now());
         let authorisation = covering(state, &lot.operator, &lot.product, today)?;
         let Some(authorisation) = authorisation.filter(|a| a.auto_issue) else { return Ok(()) };

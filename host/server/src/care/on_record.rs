@@ -116,7 +116,17 @@ impl OnRecord {
                 self.made(&e);
                 self.attached(e.attachments, format!("activity/{}", e.id));
             }
+            Event::StepTaken(e) => {
+                self.made(&e.step);
+                // One that something was added to was made by another step.
+                let fresh = e.lots.iter().filter(|lot| lot.step.as_ref() == Some(&e.step.id));
+                fresh.for_each(|lot| self.made(lot));
+                self.attached(e.step.attachments, format!("step/{}", e.step.id));
+            }
             Event::AccessNoted(e) => self.made(&e),
+            Event::TracePolicySet(_) => {
+                self.counts.insert("trace_policy", 1);
+            }
             Event::PolicySet(_) => {
                 self.counts.insert("policy", 1);
             }

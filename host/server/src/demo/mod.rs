@@ -15,7 +15,7 @@ use tianyin_domain::county::ConfigureCounty;
 use tianyin_domain::device::{ApproveDevice, DeviceKind};
 use tianyin_domain::identity::uscc_check_char;
 use tianyin_domain::input::{AddInput, InputKind, RegisteredUse};
-use tianyin_domain::lot::{Lot, OpenLot};
+use tianyin_domain::lot::{Lot, LotRequest};
 use tianyin_domain::operator::{OperatorKind, OperatorStatus, RegisterOperator, ReviewOperator};
 use tianyin_domain::position::Position;
 use tianyin_domain::product::{AddProduct, ProductClass};
@@ -295,14 +295,16 @@ impl Demo<'_> {
         }
         for quantity in plan.lots {
             let harvested_on = self.today.checked_sub(jiff::Span::new().days(1))?;
-            let lot = self
-                .submit(Command::OpenLot(OpenLot {
-                    product: product.clone(),
-                    site: site.clone(),
-                    quantity: Decimal::from(*quantity),
-                    harvested_on,
-                }))
-                .await?;
+            let request = LotRequest {
+                product: product.clone(),
+                site: site.clone(),
+                quantity: Decimal::from(*quantity),
+                harvested_on,
+                // Only where an interval is not over: one of the farms shows what happens then.
+                early_reason: Some("示例:抢在连阴雨前采收".into()),
+            };
+            let opened = self.app.open_lot(&self.actor, &request, None).await;
+            let lot = opened.map_err(told).context("open_lot")?.id;
             let state: &dyn State = &self.app.store;
             let lot: Lot = state.get(&lot)?.context("the lot just opened")?;
             lots.push(json!({
@@ -373,6 +375,7 @@ impl Demo<'_> {
             input,
             dose: dose.into(),
             note: note.into(),
+            water_tenths: None,
             attachments: Vec::new(),
         }))
         .await?;

@@ -7,7 +7,7 @@ use tianyin_domain::authorisation::{GrantAuthorisation, RevokeAuthorisation};
 use tianyin_domain::county::ConfigureCounty;
 use tianyin_domain::device::{ApproveDevice, DeviceKind, DisableDevice, PairDevice};
 use tianyin_domain::id::SeededRandom;
-use tianyin_domain::lot::OpenLot;
+use tianyin_domain::lot::{LotRequest, OpenLot};
 use tianyin_domain::message::{
     MessageKind, MessageStatus, Payload, ReceiveMessage, ReplayMessage, SettleMessage,
 };
@@ -203,14 +203,15 @@ impl Pool {
         let device = |n: usize| format!("a{}", 1 + n % 3);
         match below(random, 12) {
             0 | 1 => {
-                let lot = OpenLot {
+                let lot = LotRequest {
                     product: farm.products[at].clone(),
                     // Now and then the other operator's: refused.
                     site: farm.sites[if below(random, 5) == 0 { 1 - at } else { at }].clone(),
                     quantity: Decimal::new(100 + below(random, 900) as i64, 0),
                     harvested_on: day(["2026-11-19", "2026-11-20"][below(random, 2)]),
+                    early_reason: None,
                 };
-                (admin(), Command::OpenLot(lot))
+                (admin(), Command::OpenLot(OpenLot { request: lot, hindrances: vec![] }))
             }
             2 | 3 => {
                 let lot = (below(random, 2) == 0).then(|| self.id("lot_", random));
@@ -224,6 +225,7 @@ impl Pool {
                     input: None,
                     dose: String::new(),
                     note: String::new(),
+                    water_tenths: None,
                     attachments: Vec::new(),
                 };
                 (admin(), Command::RecordActivity(activity))

@@ -13,7 +13,7 @@ use super::list::{self, Filter, Listing};
 use super::reason::Reason;
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, shown};
-use super::schema::Kind::{Date, Few, Object, Text};
+use super::schema::Kind::{Date, Few, Object, Text, Whole};
 use super::schema::{Described, Schema, filled, line, opt, req};
 use super::shapes::{ACTIVITY_KIND, ATTACHMENT, shape};
 use crate::app::App;
@@ -75,6 +75,11 @@ impl Described for RecordActivity {
             opt("input", Text, "Input of the catalogue; must be given for a treatment."),
             opt("dose", line(64), "Dose as applied."),
             opt("note", line(256), "Remarks."),
+            opt(
+                "water_tenths",
+                Whole(-20, 450),
+                "Water temperature in tenths of a degree Celsius; with `water_quality` only."
+            ),
             opt(
                 "attachments",
                 Few(&Object(&ATTACHMENT), 0, 9),

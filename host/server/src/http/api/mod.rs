@@ -35,6 +35,7 @@ mod session;
 mod shapes;
 mod shop_links;
 mod sites;
+mod steps;
 mod tests;
 mod tokens;
 mod users;
@@ -87,6 +88,7 @@ fn routes() -> Vec<Route> {
         county::routes(),
         policy::routes(),
         tokens::routes(),
+        steps::routes(),
     ]
     .into_iter()
     .flatten()
@@ -141,7 +143,7 @@ mod keeps_step {
     use tianyin_domain::delegation::DelegateOperators;
     use tianyin_domain::document::FileDocument;
     use tianyin_domain::input::AddInput;
-    use tianyin_domain::lot::OpenLot;
+    use tianyin_domain::lot::LotRequest;
     use tianyin_domain::operator::RegisterOperator;
     use tianyin_domain::policy::SetPolicy;
     use tianyin_domain::print_job::QueuePrint;
@@ -202,7 +204,7 @@ mod keeps_step {
         fits::<CellData>(&[]);
         fits::<AddProduct>(&[]);
         fits::<AddInput>(&[]);
-        fits::<OpenLot>(&[]);
+        fits::<LotRequest>(&[]);
         fits::<RecordActivity>(&[]);
         fits::<FileDocument>(&[]);
         fits::<GrantAuthorisation>(&[]);

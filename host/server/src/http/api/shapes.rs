@@ -9,7 +9,6 @@ use tianyin_domain::county::County;
 use tianyin_domain::device::Device;
 use tianyin_domain::document::Document;
 use tianyin_domain::input::Input;
-use tianyin_domain::lot::Lot;
 use tianyin_domain::message::Message;
 use tianyin_domain::operator::Operator;
 use tianyin_domain::print_job::PrintJob;
@@ -47,7 +46,6 @@ shown! {
     Site => SITE at "/sites",
     Product => PRODUCT at "/products",
     Input => INPUT at "/inputs",
-    Lot => LOT at "/lots",
     Activity => ACTIVITY at "/activities",
     Document => DOCUMENT at "/documents",
     Device => DEVICE at "/devices",
@@ -92,7 +90,7 @@ pub const PRODUCT_CLASS: Kind =
     Choice(&["vegetable", "fruit", "fresh_tea", "livestock", "egg", "aquatic", "other"]);
 pub const INPUT_KIND: Kind =
     Choice(&["pesticide", "veterinary_drug", "fertiliser", "feed", "other"]);
-pub const LOT_STATUS: Kind = Choice(&["open", "held"]);
+pub const LOT_STATUS: Kind = Choice(&["open", "held", "void"]);
 pub const BLOB_KIND: Kind = Choice(&["jpeg", "png", "webp", "pdf"]);
 pub const ACTIVITY_KIND: Kind = Choice(&[
     "planting",
@@ -102,6 +100,13 @@ pub const ACTIVITY_KIND: Kind = Choice(&[
     "harvest",
     "processing",
     "other",
+    "irrigation",
+    "feeding",
+    "immunisation",
+    "disease",
+    "disinfection",
+    "water_quality",
+    "disposal",
 ]);
 pub const DEVICE_KIND: Kind = Choice(&["analyzer", "scanner", "printer"]);
 pub const DEVICE_STATUS: Kind = Choice(&["pending", "approved", "disabled"]);
@@ -191,28 +196,6 @@ pub const PRODUCT: Schema = shape!(
     ]
 );
 
-pub const LOT: Schema = shape!(
-    "Lot",
-    "A lot (批次).",
-    [
-        req("id", Text, "Id, `lot_…`."),
-        req("no", Text, "Number, `L20261118-0003`."),
-        req("operator", Text, "Operator."),
-        req("product", Text, "Product."),
-        req("product_name", Text, "Product name when the lot was opened."),
-        req("site", Text, "Site."),
-        req("area", Text, "Region code of the site."),
-        req("area_name", Text, "Region in words."),
-        req("quantity", Decimal, "Quantity."),
-        req("unit", Text, "Unit."),
-        req("certified", Decimal, "Quantity on valid certificates."),
-        req("harvested_on", Date, "Day of harvest, slaughter or catch."),
-        req("status", LOT_STATUS, "Status."),
-        opt("status_reason", Text, "Why it is held."),
-        req("opened_at", Time, "When it was opened."),
-    ]
-);
-
 pub const INPUT_USE: Schema = shape!(
     "InputUse",
     "What was used, as it stood in the catalogue on that day.",
@@ -230,6 +213,8 @@ pub const INPUT_USE: Schema = shape!(
         opt("version", Integer, "Version of the input that held on the last day of use."),
         opt("interval_degree_days", Integer, "Interval in degree-days, where the label tells one."),
         opt("ended", Boolean, "The registration had ended by that day."),
+        opt("label_dose", Text, "Dose as on the label."),
+        opt("max_uses", Integer, "Most uses in a season by the label."),
     ]
 );
 
@@ -290,6 +275,7 @@ pub const ACTIVITY: Schema = shape!(
         opt("input", Object(&INPUT_USE), "Input used."),
         opt("note", Text, "Remarks."),
         opt("attachments", List(&Object(&ATTACHMENT)), "Photos and documents."),
+        opt("water_tenths", Integer, "Water temperature in tenths of a degree Celsius."),
         opt("recorded_at", Time, "When it was written down."),
         opt("corrects", Object(&CORRECTION), "The record in whose place it stands."),
         opt("corrected_by", Text, "The record that stands in its place; it counts no more."),

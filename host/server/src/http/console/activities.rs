@@ -6,23 +6,25 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
-use tianyin_domain::Date;
 use tianyin_domain::activity::{
     self, Activity, ActivityKind, CorrectActivity, RecordActivity, StrikeActivity,
 };
 use tianyin_domain::command::{Command, CommandKind};
+use tianyin_domain::interval::earliest_harvest;
 use tianyin_domain::lot::{self, Lot};
 use tianyin_domain::operator::Operator;
-use tianyin_domain::product::Product;
+use tianyin_domain::product::{self, Product};
 use tianyin_domain::site::Site;
 use tianyin_domain::time::china_date;
+use tianyin_domain::{Date, Decimal};
 
+use super::activity_told::{self, Told};
 use super::blobs::{self, Waiting};
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Field, Form};
 use super::input_pick;
-use super::lots::{earliest_harvest, product_choices, site_choices};
+use super::lots::{product_choices, site_choices};
 use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
 use super::pick;
@@ -69,7 +71,7 @@ fn named(app: &App, activity: Activity) -> Result<Row, ConsoleError> {
         operator: read::operator_name(app, &activity.operator)?,
         site: site.map(|s| s.name).unwrap_or_default(),
         product: product.map(|p| p.name).unwrap_or_default(),
-        earliest: earliest_harvest(&activity),
+        earliest: earliest_harvest(&activity, &[]),
         activity,
     })
 }
@@ -96,6 +98,8 @@ struct DetailPage {
     lot: Option<Lot>,
     /// Whether the person may put it right.
     may_correct: bool,
+    /// What is wrong with the use.
+    warnings: Vec<String>,
 }
 
 async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
@@ -106,8 +110,13 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
     };
     let page =
         Page::new(&app, &signed, "/activities", "activities.title").titled(activity.kind.word());
+    let records = app.records_of(&activity.site)?;
+    let product: Option<Product> = app.store.get(&activity.product)?;
+    let warnings = product.map(|product| app.use_warnings(&activity, &records, &product));
+    let earliest = earliest_harvest(&activity, &records);
     let may_correct = activity.counts() && signed.may(CommandKind::CorrectActivity);
-    html(&DetailPage { page, row: named(&app, activity)?, lot, may_correct })
+    let row = Row { earliest, ..named(&app, activity)? };
+    html(&DetailPage { page, row, lot, may_correct, warnings: warnings.unwrap_or_default() })
 }
 
 #[derive(Template)]
@@ -121,6 +130,9 @@ struct NewPage {
     products: Vec<Choice>,
     lots: Vec<Choice>,
     input: Field,
+    told: Told,
+    /// Whether water is measured: the operator keeps fish.
+    has_water: bool,
     /// Where the list of inputs is fetched from as somebody types.
     input_search: String,
     waiting: Vec<Waiting>,
@@ -160,6 +172,7 @@ async fn new(
             stopped_on: None,
             lot: None,
             attachments: Vec::new(),
+            water_tenths: None,
             ..model
         });
     }
@@ -176,6 +189,8 @@ fn as_form(activity: &Activity) -> Form {
     form.set("stopped_on", activity.stopped_on.map(|day| day.to_string()).unwrap_or_default());
     form.set("lot", activity.lot.clone().unwrap_or_default());
     form.set("note", &activity.note);
+    let celsius = activity.water_tenths.map(|tenths| Decimal::new(i64::from(tenths), 1));
+    form.set("water", celsius.map(|one| one.normalize().to_string()).unwrap_or_default());
     if let Some(input) = &activity.input {
         form.set("input", &input.input);
         form.set("dose", &input.dose);
@@ -265,11 +280,14 @@ fn new_page(
         read::newest(app, signed, (lot::BY_OPERATOR, &operator.id), LOTS_OFFERED)?;
     let mut lots = vec![Choice::new("", t("activities.whole_site"))];
     lots.extend(recent.iter().map(|l| Choice::new(&l.id, format!("{} {}", l.no, l.product_name))));
-    let form = form.of("activity");
+    let mut form = form.of("activity");
     let input = input_pick::field(app, signed, &operator.id, &form)?;
+    let told = activity_told::of(app, signed, &mut form)?;
+    let kinds = kinds_of(app, signed, &operator.id, form.get("kind"))?;
     Ok(NewPage {
         page: Page::new(app, signed, "/activities", "activities.new"),
-        kinds: Choice::words(&ActivityKind::ALL),
+        has_water: kinds.contains(&ActivityKind::WaterQuality),
+        kinds: Choice::words(&kinds),
         sites: site_choices(app, signed, &operator.id)?,
         products: product_choices(app, signed, &operator.id)?,
         waiting: blobs::waiting(&form),
@@ -277,10 +295,28 @@ fn new_page(
         form,
         lots,
         input,
+        told,
         operator,
         action: "/activities".to_owned(),
         corrects: false,
     })
+}
+
+/// Kinds of work offered: those of the industries that the operator's products are of.
+fn kinds_of(
+    app: &App,
+    signed: &Signed,
+    operator: &str,
+    chosen: &str,
+) -> Result<Vec<ActivityKind>, ConsoleError> {
+    let part = (product::BY_OPERATOR, operator);
+    let products: Vec<Product> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
+    let fits = |kind: &ActivityKind| {
+        kind.as_str() == chosen
+            || products.is_empty()
+            || products.iter().any(|one| kind.is_of(one.class.industry()))
+    };
+    Ok(ActivityKind::ALL.into_iter().filter(fits).collect())
 }
 
 /// What the form says; `None` when it cannot be understood.
@@ -290,6 +326,11 @@ fn read_activity(form: &mut Form) -> Option<RecordActivity> {
     let stopped_on = form.optional_date("stopped_on");
     let date = form.date_of("date");
     let attachments = blobs::attachments_of(form);
+    let water = match form.get("water") {
+        "" => None,
+        _ => form.decimal_of("water"),
+    };
+    let water_tenths = water.and_then(|celsius| i32::try_from(celsius * Decimal::TEN).ok());
     Some(RecordActivity {
         site,
         product,
@@ -300,6 +341,7 @@ fn read_activity(form: &mut Form) -> Option<RecordActivity> {
         input: form.optional("input"),
         dose: form.get("dose").to_owned(),
         note: form.get("note").to_owned(),
+        water_tenths,
         attachments,
     })
 }

@@ -2,6 +2,7 @@
 
 use askama::Values;
 use askama::filters::Safe;
+use tianyin_domain::interval::Hindrance;
 use tianyin_domain::{Decimal, Time, code, time};
 
 use crate::texts;
@@ -44,6 +45,19 @@ pub fn grouped(code: &str, _: &dyn Values) -> askama::Result<String> {
 #[askama::filter_fn]
 pub fn num(number: &Decimal, _: &dyn Values) -> askama::Result<String> {
     Ok(number.normalize().to_string())
+}
+
+/// Tenths of a degree as degrees Celsius.
+#[askama::filter_fn]
+pub fn celsius(tenths: &i32, _: &dyn Values) -> askama::Result<String> {
+    let celsius = Decimal::new(i64::from(*tenths), 1).normalize();
+    Ok(format!("{celsius} {}", texts::t("activities.degrees")))
+}
+
+/// The sentence for what stands against a harvest.
+#[askama::filter_fn]
+pub fn hindrance(one: &Hindrance, _: &dyn Values) -> askama::Result<String> {
+    Ok(crate::app::records::hindrance_text(one))
 }
 
 /// The first digits of a digest: enough to compare by eye.

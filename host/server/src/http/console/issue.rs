@@ -88,7 +88,7 @@ async fn page(
     Query(query): Query<Replaces>,
 ) -> Answer {
     let lot: Lot = read::one(&app, &signed, "lot", &id)?;
-    let left = (lot.quantity - lot.certified).normalize().to_string();
+    let left = lot.left().normalize().to_string();
     let mut values = vec![("quantity".to_owned(), left), ("replaces".to_owned(), query.replaces)];
     for basis in proved(&app, &lot)? {
         values.push(("basis".to_owned(), basis.as_str().to_owned()));
@@ -196,7 +196,7 @@ async fn issue(
 /// What is left of the lot beside what was about to be issued.
 fn clash(conflict: &Conflict, page: &IssuePage, quantity: Decimal) -> Clash {
     let lot = &page.lot;
-    let left = (lot.quantity - lot.certified).normalize().to_string();
+    let left = lot.left().normalize().to_string();
     let certified = lot.certified.normalize().to_string();
     let params = [("left", &*left), ("certified", &*certified), ("unit", &*lot.unit)];
     let now = tf("conflict.quantity_now", params);

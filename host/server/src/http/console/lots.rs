@@ -6,17 +6,19 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::routing::get;
-use tianyin_domain::activity::{self, Activity};
+use tianyin_domain::activity::Activity;
 use tianyin_domain::certificate::{self, Certificate, CertificateStatus};
-use tianyin_domain::command::Command;
-use tianyin_domain::lot::{self, Lot, LotStatus, OpenLot};
+use tianyin_domain::interval;
+use tianyin_domain::lot::{self, Lot, LotRequest, LotStatus};
 use tianyin_domain::operator::{Operator, OperatorStatus};
 use tianyin_domain::product::{self, Product};
 use tianyin_domain::site::{self, Site};
+use tianyin_domain::step::{self, Step};
 use tianyin_domain::test::{self, Test, TestVerdict};
 use tianyin_domain::time::china_date;
 use tianyin_domain::{Date, Decimal, Scope};
 
+use super::chain::{self, Picture};
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
@@ -27,7 +29,6 @@ use super::pick;
 use super::read::{self, ListQuery, Rows};
 use super::session::{Posted, Signed, done};
 use crate::app::App;
-use crate::app::certificates::belongs;
 use crate::edge::now;
 use crate::texts::t;
 
@@ -141,6 +142,8 @@ struct NewPage {
     form: Form,
     products: Vec<Choice>,
     sites: Vec<Choice>,
+    /// An interval is not over: it is open only with a reason.
+    too_early: bool,
 }
 
 async fn new(
@@ -169,6 +172,7 @@ fn new_page(
         sites: site_choices(app, signed, &operator.id)?,
         operator,
         form,
+        too_early: false,
     })
 }
 
@@ -199,17 +203,23 @@ async fn open(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) 
     let (product, site) = (form.text_of("product"), form.text_of("site"));
     let quantity = form.decimal_of("quantity");
     let harvested_on = form.date_of("harvested_on");
+    let mut too_early = form.optional("early_reason").is_some();
     if let (Some(quantity), Some(harvested_on), true) = (quantity, harvested_on, form.is_good()) {
-        let command = Command::OpenLot(OpenLot { product, site, quantity, harvested_on });
-        match app.submit_keyed(signed.actor(), command, form.once()).await {
+        let early_reason = form.optional("early_reason");
+        let request = LotRequest { product, site, quantity, harvested_on, early_reason };
+        match app.open_lot(signed.actor(), &request, form.once()).await {
             Ok(outcome) => return Ok(done(&format!("/lots/{}", outcome.id), "lots.opened")),
-            Err(error) => form.refused(error)?,
+            Err(error) => {
+                too_early =
+                    ["interval_not_over", "degree_days_not_reached"].contains(&error.code());
+                form.refused(error)?;
+            }
         }
     }
     form.summarise();
     let operator = signed.operator().unwrap_or(form.get("operator")).to_owned();
     let operator = read::one(&app, &signed, "operator", &operator)?;
-    refused(&new_page(&app, &signed, operator, form)?)
+    refused(&NewPage { too_early, ..new_page(&app, &signed, operator, form)? })
 }
 
 #[derive(Template)]
@@ -223,6 +233,8 @@ struct DetailPage {
     activities: Vec<Done>,
     tests: Vec<Measured>,
     certificates: Vec<Certificate>,
+    steps: Vec<Step>,
+    picture: Picture,
 }
 
 /// An activity with the first day on which harvest is allowed after it.
@@ -233,6 +245,8 @@ pub struct Done {
     pub earliest: Option<Date>,
     /// The lot was harvested before that day.
     pub too_early: bool,
+    /// What is wrong with the use.
+    pub warnings: Vec<String>,
 }
 
 struct Measured {
@@ -242,7 +256,11 @@ struct Measured {
 
 impl DetailPage {
     fn left(&self) -> Decimal {
-        self.lot.quantity - self.lot.certified
+        self.lot.left()
+    }
+
+    fn on_hand(&self) -> Decimal {
+        self.lot.on_hand()
     }
 
     fn is_held(&self) -> bool {
@@ -254,7 +272,7 @@ impl DetailPage {
     }
 
     fn may_issue(&self) -> bool {
-        !self.is_held() && self.left() > Decimal::ZERO
+        self.lot.status == LotStatus::Open && self.left() > Decimal::ZERO
     }
 
     fn has_pass(&self) -> bool {
@@ -270,17 +288,32 @@ impl DetailPage {
 async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
     let lot: Lot = read::one(&app, &signed, "lot", &id)?;
     let operator = read::one(&app, &signed, "operator", &lot.operator)?;
-    let part = (activity::BY_SITE, lot.site.as_str());
-    let mut activities: Vec<Activity> = read::newest(&app, &signed, part, read::ROWS_WITHIN)?;
-    activities.retain(|a| belongs(a, &lot));
+    let product: Option<Product> = app.store.get(&lot.product)?;
+    // What was done for a lot that a step made was done for the harvest it goes back to.
+    let harvest = match lot.harvest_lot() {
+        Some(id) if id != lot.id => app.store.get(id)?.unwrap_or_else(|| lot.clone()),
+        _ => lot.clone(),
+    };
+    let records = app.records_of(&lot.site)?;
+    let own = |a: &&Activity| match &a.lot {
+        Some(of) => *of == lot.id || *of == harvest.id,
+        None => !lot.mixed && a.belongs_to(&harvest),
+    };
+    let belonging = records.iter().rev().filter(own).take(read::ROWS_WITHIN);
+    let activities =
+        belonging.map(|a| told(&app, a, &records, &harvest, product.as_ref())).collect();
+    let steps = read::newest(&app, &signed, (step::BY_LOT, &lot.id), read::ROWS_WITHIN)?;
+    let picture = chain::picture(&app, &signed, &lot)?;
     let tests: Vec<Test> = read::newest(&app, &signed, (test::BY_LOT, &lot.id), read::ROWS_WITHIN)?;
     let page = Page::new(&app, &signed, "/lots", "lots.title").titled(&lot.no);
     html(&DetailPage {
         page,
         operator,
-        product: app.store.get(&lot.product)?,
+        product,
         site: app.store.get(&lot.site)?,
-        activities: activities.into_iter().map(|a| with_interval(a, &lot)).collect(),
+        activities,
+        steps,
+        picture,
         tests: tests
             .into_iter()
             .map(|t| Measured { meter: Meter::of(&app, &t), test: t })
@@ -295,18 +328,16 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
     })
 }
 
-fn with_interval(activity: Activity, lot: &Lot) -> Done {
-    let earliest = earliest_harvest(&activity);
-    let too_early = earliest.is_some_and(|day| lot.harvested_on < day);
-    Done { activity, earliest, too_early }
-}
-
-/// The first day on which harvest is allowed after an activity: its last day and the interval.
-pub fn earliest_harvest(activity: &Activity) -> Option<Date> {
-    if !activity.counts() {
-        return None;
-    }
-    let days = activity.input.as_ref()?.interval_days?;
-    let last = activity.stopped_on.unwrap_or(activity.date);
-    last.checked_add(jiff::Span::new().try_days(i64::from(days)).ok()?).ok()
+/// A record of a lot, with the day it asks for and what is wrong with it.
+fn told(
+    app: &App,
+    activity: &Activity,
+    records: &[Activity],
+    lot: &Lot,
+    product: Option<&Product>,
+) -> Done {
+    let earliest = interval::earliest_harvest(activity, records);
+    let too_early = !interval::hindrances(&[activity], records, lot.harvested_on).is_empty();
+    let warnings = product.map(|product| app.use_warnings(activity, records, product));
+    Done { activity: activity.clone(), earliest, too_early, warnings: warnings.unwrap_or_default() }
 }

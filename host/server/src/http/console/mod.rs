@@ -19,6 +19,7 @@ mod account;
 mod account_tokens;
 mod account_totp;
 mod activities;
+mod activity_told;
 mod agencies;
 mod agencies_start;
 mod agency;
@@ -31,6 +32,7 @@ mod cell;
 mod cells;
 mod certificates;
 mod certifications;
+mod chain;
 mod devices;
 mod documents;
 mod door;
@@ -67,6 +69,7 @@ mod setup;
 mod sheet;
 mod sign_in;
 mod sites;
+mod steps;
 mod tests;
 mod today;
 mod typed_test;
@@ -122,6 +125,9 @@ pub fn router() -> Router<Arc<App>> {
         .merge(issue::router())
         .merge(typed_test::router())
         .merge(activities::router())
+        .merge(activity_told::router())
+        .merge(steps::router())
+        .merge(chain::router())
         .merge(blobs::router())
         .merge(tests::router())
         .merge(devices::router())

@@ -229,6 +229,7 @@ fn menu(app: &App, signed: &Signed, person: &Person, section: &str) -> Vec<Group
         title: "nav.production",
         items: vec![
             entry("/lots", "nav.lots", "box", 0, true),
+            entry("/steps", "nav.steps", "again", 0, false),
             entry("/activities", "nav.activities", "pen", 0, !person.staff),
             entry("/tests", "nav.tests", "flask", unmatched, true),
         ],

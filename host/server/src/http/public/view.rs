@@ -15,7 +15,6 @@ use tianyin_store::PageQuery;
 
 use super::meter::{Limit, Meter};
 use crate::app::App;
-use crate::app::certificates::belongs;
 use crate::http::Problem;
 use crate::texts::t;
 
@@ -259,7 +258,7 @@ fn id_card_of(app: &App, product: &str) -> Result<Option<String>, Problem> {
 fn standing(certificate: &Certificate, lot: &Lot) -> Standing {
     match (certificate.status, lot.status) {
         (CertificateStatus::Void, _) => Standing::Void,
-        (CertificateStatus::Valid, LotStatus::Held) => Standing::Held,
+        (CertificateStatus::Valid, LotStatus::Held | LotStatus::Void) => Standing::Held,
         (CertificateStatus::Valid, LotStatus::Open) => Standing::Valid,
     }
 }
@@ -315,7 +314,18 @@ fn certificate_view(certificate: Certificate) -> CertificateView {
     }
 }
 
+/// The lot of a harvest that a lot goes back to, itself if it is one. Of a mixture there is none to show:
+/// its parts are of other people.
+fn harvest_of(app: &App, lot: &Lot) -> Result<Option<Lot>, Problem> {
+    match lot.harvest_lot() {
+        Some(id) if id != lot.id => Ok(app.store.get(id)?),
+        Some(_) => Ok(Some(lot.clone())),
+        None => Ok(None),
+    }
+}
+
 fn activities(app: &App, lot: &Lot) -> Result<Vec<ActivityView>, Problem> {
+    let Some(lot) = &harvest_of(app, lot)? else { return Ok(Vec::new()) };
     let query = PageQuery {
         limit: tianyin_store::PAGE_ITEMS_MAX,
         newest_first: true,
@@ -326,7 +336,7 @@ fn activities(app: &App, lot: &Lot) -> Result<Vec<ActivityView>, Problem> {
     let is_its_harvest =
         |a: &Activity| a.kind == ActivityKind::Harvest && a.date == lot.harvested_on;
     let own = page.items.into_iter();
-    let own = own.filter(|a| a.counts() && belongs(a, lot) && !is_its_harvest(a));
+    let own = own.filter(|a| a.counts() && a.belongs_to(lot) && !is_its_harvest(a));
     let own = own.take(ACTIVITIES_MAX);
     let mut shown: Vec<ActivityView> = own.map(activity_view).collect();
     shown.reverse();
