@@ -275,6 +275,8 @@ impl Activity {
 pub const BY_SITE: Index = Index("activity.site");
 /// By operator, newest last; part `""` holds all.
 pub const BY_OPERATOR: Index = Index("activity.operator");
+/// By input, sorted by date.
+pub const BY_INPUT: Index = Index("activity.input");
 /// By digest of an attachment, sorted by date: who may see a blob is who may see a record with it.
 pub const BY_ATTACHMENT: Index = Index("activity.attachment");
 
@@ -290,6 +292,8 @@ impl Entity for Activity {
             Entry::new(BY_OPERATOR, &self.operator, &date),
             Entry::new(BY_OPERATOR, "", &date),
         ];
+        let input = self.input.as_ref();
+        entries.extend(input.map(|one| Entry::new(BY_INPUT, &one.input, &date)));
         entries
             .extend(self.attachments.iter().map(|one| Entry::new(BY_ATTACHMENT, &one.hash, &date)));
         entries

@@ -19,14 +19,16 @@ use crate::device::{Bench, Device, DeviceStatus};
 use crate::document::Document;
 use crate::event::Event;
 use crate::history::remember;
+use crate::hold;
 use crate::id_card::{self, IdCard, IdCardStatus};
 use crate::input::InputVersion;
 use crate::login::Totp;
-use crate::lot::{self, Lot, LotStatus};
+use crate::lot::{self, Lot};
 use crate::message::{Content, Message, MessageStatus};
 use crate::operator::{self, Operator};
 use crate::print_job::{PrintJob, PrintStatus};
 use crate::product::{self, Product};
+use crate::recall::{Recall, RecallStatus};
 use crate::shop_link::ShopLink;
 use crate::site::{self, Site};
 use crate::state::{Overlay, State, StateError};
@@ -177,13 +179,15 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
             }
             o.put(e)
         }
-        Event::LotHeld(e) => {
-            o.touch(root("lot", &e.lot));
-            o.update::<Lot>(&e.lot, |l| {
-                l.status = LotStatus::Held;
-                l.status_reason.clone_from(&e.reason);
-            })
-        }
+        Event::LotHeld(e) => hold::held(o, e, time),
+        Event::LotReleased(e) => hold::released(o, e),
+        Event::RecallStarted(e) => o.put(e),
+        Event::RecallNoted(e) => o.put(e),
+        Event::RecallClosed(e) => o.update::<Recall>(&e.recall, |recall| {
+            recall.status = RecallStatus::Closed;
+            recall.summary.clone_from(&e.summary);
+            recall.closed_at = Some(time);
+        }),
         Event::ActivityRecorded(e) => {
             touch_records(o, e);
             o.create(e)

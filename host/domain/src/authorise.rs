@@ -17,6 +17,7 @@ use crate::lot::Lot;
 use crate::message::Message;
 use crate::operator::Operator;
 use crate::product::Product;
+use crate::recall::Recall;
 use crate::shop_link::ShopLink;
 use crate::site::Site;
 use crate::state::{Entity, State};
@@ -106,11 +107,10 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
             &[Administrator, Clerk, Officer, Producer]
         }
         IssueCertificate | VoidCertificate => &[Administrator, Clerk, Producer],
-        DelegateOperators | EndDelegation | AddCell | ChangeCell | EndCell => {
-            &[Administrator, Clerk]
-        }
-        PairDevice | ScanLot | ReceiveMessage | SettleMessage | EndPrint | CountScans
-        | CheckCode | ApplyOperator | NoteAccess | UseRecovery | NoteTokenUse => &[],
+        DelegateOperators | EndDelegation | AddCell | ChangeCell | EndCell | HoldLot
+        | ReleaseLot | StartRecall | NoteRecall | CloseRecall => &[Administrator, Clerk],
+        HoldForRecall | PairDevice | ScanLot | ReceiveMessage | SettleMessage | EndPrint
+        | CountScans | CheckCode | ApplyOperator | NoteAccess | UseRecovery | NoteTokenUse => &[],
     }
 }
 
@@ -130,7 +130,11 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
         }
         AssignTest => &[Supervision, Testing, Station],
         RecordTest => &[Supervision, Testing, Station, ServicePoint],
-        VoidCertificate => &[Supervision, Enforcement, Station],
+        // What is dangerous is stopped by whoever sees it; set free by the county (law art 53).
+        VoidCertificate | HoldLot | StartRecall | NoteRecall => {
+            &[Supervision, Enforcement, Station]
+        }
+        ReleaseLot | CloseRecall => &[Supervision, Enforcement],
         RegisterOperator | ChangeOperator | WithdrawOperator | IssueCard | FileDocument
         | CloseDocument | AddSite | AddProduct | OpenLot | RecordActivity | CorrectActivity
         | StrikeActivity | TakeStep | StrikeStep | IssueCertificate | QueuePrint | ChangeSite
@@ -158,6 +162,7 @@ pub fn group_of(command: CommandKind) -> Option<TokenGroup> {
         OpenLot | RecordActivity | CorrectActivity | StrikeActivity | TakeStep | StrikeStep => {
             Some(TokenGroup::Records)
         }
+        HoldLot | ReleaseLot | StartRecall | NoteRecall | CloseRecall => Some(TokenGroup::Tests),
         RecordTest | AssignTest => Some(TokenGroup::Tests),
         GrantAuthorisation | RevokeAuthorisation | IssueCertificate | VoidCertificate
         | QueuePrint => Some(TokenGroup::Certificates),
@@ -228,6 +233,11 @@ impl Sight<'_> {
                 self.rows::<Lot>(c.inputs.iter().map(|one| &one.lot).chain(into))
             }
             Command::StrikeStep(c) => self.row::<Step>(&c.step),
+            Command::HoldLot(c) => self.row::<Lot>(&c.lot),
+            Command::ReleaseLot(c) => self.row::<Lot>(&c.lot),
+            Command::StartRecall(c) => self.rows::<Lot>(&c.roots),
+            Command::NoteRecall(c) => self.row::<Lot>(&c.lot),
+            Command::CloseRecall(c) => self.row::<Recall>(&c.recall),
             Command::RecordTest(c) => match &c.lot {
                 Some((lot, _)) => self.row::<Lot>(lot),
                 None => Ok(()),

@@ -22,6 +22,7 @@ use crate::{
     delegation::{DelegateOperators, EndDelegation},
     device::{ApproveDevice, DisableDevice, PairDevice, ScanLot},
     document::{CloseDocument, FileDocument},
+    hold::{HoldLot, ReleaseLot},
     id_card::{PublishIdCard, ReviewIdCard, SaveIdCard, SubmitIdCard, WithdrawIdCard},
     input::{AddInput, CloseInput, ReviseInput},
     login::{EnrolTotp, RemoveTotp, UseRecovery},
@@ -31,6 +32,7 @@ use crate::{
     policy::SetPolicy,
     print_job::{EndPrint, QueuePrint},
     product::{AddProduct, ChangeProduct, CloseProduct},
+    recall::{CloseRecall, HoldForRecall, NoteRecall, StartRecall},
     shop_link::{AddShopLink, CloseShopLink},
     site::{AddSite, ChangeSite, CloseSite},
     step::{StrikeStep, TakeStep},
@@ -127,6 +129,12 @@ pub enum Command {
     TakeStep(TakeStep),
     StrikeStep(StrikeStep),
     SetTracePolicy(SetTracePolicy),
+    HoldLot(HoldLot),
+    ReleaseLot(ReleaseLot),
+    StartRecall(StartRecall),
+    HoldForRecall(HoldForRecall),
+    NoteRecall(NoteRecall),
+    CloseRecall(CloseRecall),
 }
 
 impl Command {
@@ -147,6 +155,7 @@ impl Command {
                 let data = RegisterOperator { contact_secret: None, ..c.data.clone() };
                 serde_json::to_vec(&data)
             }
+            Self::StartRecall(c) => serde_json::to_vec(&c.request),
             Self::OpenLot(c) => serde_json::to_vec(&c.request),
             Self::IssueCard(c) => serde_json::to_vec(&c.operator),
             Self::SubmitIdCard(c) => serde_json::to_vec(&c.id_card),

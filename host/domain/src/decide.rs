@@ -13,9 +13,9 @@ use crate::test::{Recorded, TestVerdict};
 use crate::time::Time;
 use crate::{
     access, activity, agency, application, authorisation, base_map, brand, card, cell, certificate,
-    certification, code, county, delegation, device, document, id_card, input, login, lot, message,
-    operator, policy, print_job, product, shop_link, site, step_take, test, token, trace_policy,
-    user,
+    certification, code, county, delegation, device, document, hold, id_card, input, login, lot,
+    message, operator, policy, print_job, product, recall, shop_link, site, step_take, test, token,
+    trace_policy, user,
 };
 
 /// What the noun files get to decide with.
@@ -200,6 +200,28 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
             let c = step_take::strike(ctx, c)?;
             Ok(Decision::one(c.step.clone(), Event::StepStruck(c)))
         }
+        Command::HoldLot(c) => {
+            let held = hold::hold(ctx, c)?;
+            Ok(Decision::one(held.lot.clone(), Event::LotHeld(held)))
+        }
+        Command::ReleaseLot(c) => {
+            let c = hold::release(ctx, c)?;
+            Ok(Decision::one(c.lot.clone(), Event::LotReleased(c)))
+        }
+        Command::StartRecall(c) => made(recall::start(ctx, c)?, Event::RecallStarted),
+        Command::HoldForRecall(c) => {
+            let events: Vec<Event> =
+                recall::hold(ctx, &c)?.into_iter().map(Event::LotHeld).collect();
+            if events.is_empty() {
+                return Ok(Decision::nothing(c.recall, "known"));
+            }
+            Ok(Decision { events, id: c.recall, note: "" })
+        }
+        Command::NoteRecall(c) => made(recall::note(ctx, c)?, Event::RecallNoted),
+        Command::CloseRecall(c) => {
+            let c = recall::close(ctx, c)?;
+            Ok(Decision::one(c.recall.clone(), Event::RecallClosed(c)))
+        }
         Command::SetTracePolicy(c) => made(trace_policy::set(ctx, c)?, Event::TracePolicySet),
         Command::RecordActivity(c) => made(activity::record(ctx, c)?, Event::ActivityRecorded),
         Command::PairDevice(c) => Ok(match device::pair(ctx, &c)? {
@@ -256,7 +278,8 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         Command::RecordTest(c) => decide_test(ctx, *c),
         Command::AssignTest(c) => {
             let assigned = test::assign(ctx, c)?;
-            let hold = hold_of(&assigned.lot, assigned.judgement.verdict.into(), ctx)?;
+            let hold =
+                hold_of(&assigned.lot, &assigned.test, assigned.judgement.verdict.into(), ctx)?;
             let id = assigned.test.clone();
             let mut decision = Decision::one(id, Event::TestAssigned(assigned));
             decision.events.extend(hold);
@@ -432,7 +455,7 @@ fn decide_test(ctx: &mut Context<'_>, c: test::RecordTest) -> Result<Decision, D
     Ok(match test::record(ctx, c)? {
         Recorded::New(test) => {
             let hold = match &test.lot {
-                Some(lot) => hold_of(lot, test.verdict, ctx)?,
+                Some(lot) => hold_of(lot, &test.id, test.verdict, ctx)?,
                 None => None,
             };
             let mut decision = Decision::one(test.id.clone(), Event::TestRecorded(test));
@@ -447,10 +470,14 @@ fn decide_test(ctx: &mut Context<'_>, c: test::RecordTest) -> Result<Decision, D
 /// A failed test holds its lot at once (law art 36: not to be sold).
 fn hold_of(
     lot: &str,
+    test: &str,
     verdict: TestVerdict,
     ctx: &Context<'_>,
 ) -> Result<Option<Event>, DomainError> {
     let lot: lot::Lot = ctx.require("lot", lot)?;
-    let hold = verdict == TestVerdict::Fail && lot.status == lot::LotStatus::Open;
-    Ok(hold.then(|| Event::LotHeld(lot::LotHeld { lot: lot.id, reason: "positive_test".into() })))
+    let reason = hold::HoldKind::PositiveTest;
+    let known = lot.holds.iter().any(|one| one.kind == reason && one.reference == test);
+    let hold = verdict == TestVerdict::Fail && lot.status != lot::LotStatus::Void && !known;
+    let (reference, note) = (test.to_owned(), String::new());
+    Ok(hold.then_some(Event::LotHeld(hold::LotHeld { lot: lot.id, reason, reference, note })))
 }

@@ -20,15 +20,17 @@ use crate::{
     delegation::{Delegation, EndDelegation},
     device::{Device, DisableDevice, ScanLot},
     document::{CloseDocument, Document},
+    hold::{LotHeld, ReleaseLot},
     id_card::{IdCardPublished, IdCardSaved, IdCardSubmitted, ReviewIdCard, WithdrawIdCard},
     input::Input,
     login::{EnrolTotp, RemoveTotp, UseRecovery},
-    lot::{Lot, LotHeld},
+    lot::Lot,
     message::{Message, ReplayMessage, SettleMessage},
     operator::{ChangeOperator, Operator, ReviewOperator},
     policy::Policy,
     print_job::{EndPrint, PrintJob},
     product::{ChangeProduct, CloseProduct, Product},
+    recall::{CloseRecall, Recall, RecallNote},
     shop_link::{CloseShopLink, ShopLink},
     site::{ChangeSite, CloseSite, Site},
     state::StateError,
@@ -204,6 +206,14 @@ pub enum Event {
     StepStruck(StrikeStep),
     #[serde(rename = "trace_policy.set")]
     TracePolicySet(TracePolicy),
+    #[serde(rename = "lot.released")]
+    LotReleased(ReleaseLot),
+    #[serde(rename = "recall.started")]
+    RecallStarted(Recall),
+    #[serde(rename = "recall.noted")]
+    RecallNoted(RecallNote),
+    #[serde(rename = "recall.closed")]
+    RecallClosed(CloseRecall),
 }
 
 /// Events as they stand on a journal line.

@@ -76,7 +76,8 @@ pub fn degree_days(activity: &Activity, water: &[Activity], until: Date) -> Opti
 }
 
 fn hindrance(activity: &Activity, warmth: &Warmth, harvest: Date) -> Option<Hindrance> {
-    if !activity.counts() {
+    // What was done to goods already harvested is no use on the field.
+    if !activity.counts() || activity.date > harvest {
         return None;
     }
     let input = activity.input.as_ref()?;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::Check;
 use crate::decide::Context;
 use crate::error::DomainError;
+use crate::hold::{Hold, HoldKind};
 use crate::id::new_id;
 use crate::interval::{DegreeDays, Hindrance};
 use crate::product::{self, Product};
@@ -63,9 +64,12 @@ pub struct Lot {
     pub harvested_on: Date,
     /// Status.
     pub status: LotStatus,
-    /// Why it is held.
+    /// The first reason that it is held.
     #[serde(default)]
     pub status_reason: String,
+    /// Every reason that it is held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
     /// When it was opened.
     pub opened_at: Time,
     /// What stood against its harvest, where it was harvested all the same.
@@ -137,9 +141,6 @@ pub struct EarlyHarvest {
     /// What stood against it.
     pub hindrances: Vec<Hindrance>,
 }
-
-/// [`Lot::status_reason`] of a lot that was harvested too early.
-pub const EARLY_HARVEST: &str = "early_harvest";
 
 /// By operator; part `""` holds all.
 pub const BY_OPERATOR: Index = Index("lot.operator");
@@ -227,15 +228,6 @@ pub struct OpenLot {
     pub hindrances: Vec<Hindrance>,
 }
 
-/// Event payload: a lot was held.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LotHeld {
-    /// Lot.
-    pub lot: String,
-    /// Reason for people.
-    pub reason: String,
-}
-
 pub(crate) fn open(ctx: &mut Context<'_>, command: OpenLot) -> Result<Lot, DomainError> {
     let OpenLot { request: c, hindrances } = command;
     let product: Product = ctx.require("product", &c.product)?;
@@ -252,6 +244,13 @@ pub(crate) fn open(ctx: &mut Context<'_>, command: OpenLot) -> Result<Lot, Domai
     check.optional_text("early_reason", early_reason.unwrap_or_default(), 128);
     check.done()?;
     let early = early_harvest(hindrances, early_reason)?;
+    let holds = early.iter().map(|early| Hold {
+        kind: HoldKind::EarlyHarvest,
+        reference: String::new(),
+        note: early.reason.clone(),
+        since: ctx.time,
+    });
+    let holds: Vec<Hold> = holds.collect();
     Ok(Lot {
         id: new_id("lot", ctx.time, ctx.random),
         no: number(ctx, c.harvested_on, 1)?,
@@ -269,7 +268,8 @@ pub(crate) fn open(ctx: &mut Context<'_>, command: OpenLot) -> Result<Lot, Domai
         shipped: Decimal::ZERO,
         harvested_on: c.harvested_on,
         status: if early.is_some() { LotStatus::Held } else { LotStatus::Open },
-        status_reason: early.as_ref().map(|_| EARLY_HARVEST.to_owned()).unwrap_or_default(),
+        status_reason: holds.first().map(|one| one.kind.as_str().to_owned()).unwrap_or_default(),
+        holds,
         opened_at: ctx.time,
         early,
         step: None,

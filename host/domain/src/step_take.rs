@@ -388,6 +388,7 @@ impl Likeness {
             harvested_on: self.harvested_on,
             status: LotStatus::Open,
             status_reason: String::new(),
+            holds: Vec::new(),
             opened_at: ctx.time,
             early: None,
             step: Some(step.to_owned()),

@@ -26,11 +26,11 @@ pub trait Word: Serialize {
     fn tone(&self) -> &'static str {
         match self.api_word().as_str() {
             "approved" | "pass" | "accepted" | "printed" | "valid" | "own" | "published"
-            | "current" => "ok",
+            | "current" | "recovered" | "destroyed" | "cleared" => "ok",
             "returned" | "suspended" | "fail" | "deny" | "dead" | "conflict" | "failed"
             | "void" | "held" | "revoked" | "over" | "ended" | "barred" => "bad",
             "submitted" | "pending" | "quarantined" | "suspect" | "hold" | "queued"
-            | "expiring" => "wait",
+            | "expiring" | "running" | "waiting" | "notified" | "sealed" => "wait",
             "received" | "duplicate" | "invalid" | "commissioned" => "info",
             _ => "",
         }
@@ -69,6 +69,9 @@ words! {
     tianyin_domain::activity::ActivityKind => "activity_kind",
     tianyin_domain::lot::LotStatus => "lot_status",
     tianyin_domain::step::StepKind => "step_kind",
+    tianyin_domain::hold::HoldKind => "hold_kind",
+    tianyin_domain::recall::RecallStatus => "recall_status",
+    tianyin_domain::recall::Disposal => "disposal",
     tianyin_domain::device::DeviceKind => "device_kind",
     tianyin_domain::device::DeviceStatus => "device_status",
     tianyin_domain::message::MessageKind => "message_kind",

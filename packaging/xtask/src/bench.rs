@@ -1,6 +1,7 @@
 //! Measurements: what must hold, what was measured, and how far apart they are. Everything is
 //! measured in one run on one machine; comparisons alternate, so that a busy moment hits both sides.
 
+mod chain;
 mod disk;
 mod edit;
 mod kernel;
@@ -54,7 +55,7 @@ impl Line {
 type Step = (&'static str, fn(&Appliance) -> Result<Vec<Line>>);
 
 /// In this order; memory first, while nobody has used the appliance.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("idle", idle),
     ("receipt", receipts),
     ("decode", |_| Ok(vec![decode()?])),
@@ -62,6 +63,7 @@ const STEPS: [Step; 11] = [
     ("page", page::measure),
     ("mqtt", |_| mqtt::measure()),
     ("kernel", |_| kernel::measure()),
+    ("chain", |_| chain::measure()),
     ("register", |_| register::measure()),
     ("large", |_| large::measure()),
     ("disk", |_| disk::sizes()),

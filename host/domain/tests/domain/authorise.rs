@@ -18,11 +18,13 @@ use tianyin_domain::command::CommandKind;
 use tianyin_domain::delegation::{DelegateOperators, EndDelegation};
 use tianyin_domain::device::{DeviceKind, DisableDevice, PairDevice, ScanLot};
 use tianyin_domain::document::CloseDocument;
+use tianyin_domain::hold::{HoldKind, HoldLot};
 use tianyin_domain::login::{RemoveTotp, UseRecovery};
 use tianyin_domain::message::{MessageKind, MessageStatus, ReplayMessage, SettleMessage};
 use tianyin_domain::operator::OperatorStatus;
 use tianyin_domain::policy::PasswordPreset;
 use tianyin_domain::print_job::{EndPrint, QueuePrint};
+use tianyin_domain::recall::{CloseRecall, Disposal, HoldForRecall, NoteRecall};
 use tianyin_domain::step::StrikeStep;
 use tianyin_domain::test::AssignTest;
 use tianyin_domain::token::{NoteTokenUse, RevokeToken, TokenGroup, Via};
@@ -39,6 +41,7 @@ use crate::farm::{
     message, open_lot, producer, record, register, request, review, revise_input, system, typed,
     user,
 };
+use crate::recalls::{release, start};
 
 /// The columns of the table.
 fn actors(farm: &Farm) -> Vec<(&'static str, Actor)> {
@@ -159,6 +162,13 @@ fn expected(command: &Command) -> &'static str {
         | Command::WithdrawIdCard(_) => "y yff yh ff y fffffff",
         Command::RecordTest(_) => "y yyh yh ff y yyfyyyh",
         Command::IssueCertificate(_) => "y yyh yh ff y ffffyyh",
+        Command::HoldLot(_) | Command::StartRecall(_) | Command::NoteRecall(_) => {
+            "y yff yh ff y ffyffff"
+        }
+        Command::ReleaseLot(_) => "y yff yh ff y ffyffff",
+        // The sample is of the whole county: a township has no hand in it.
+        Command::CloseRecall(_) => "y yff hh ff y ffyffff",
+        Command::HoldForRecall(_) => "f fff ff ff y fffffff",
         Command::VoidCertificate(_) => "y yyh yh ff y ffyffff",
 
         Command::ReceiveMessage(_) | Command::PairDevice(_) => "f fff ff yf y fffffff",
@@ -200,6 +210,7 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
     let document = farm.world.ok(&clerk(), Command::FileDocument(paper.clone()));
     let activity = farm.world.ok(&clerk(), Command::RecordActivity(farm.treatment()));
     let step = farm.world.ok(&clerk(), split(&lot, &["1"]));
+    let recall = farm.world.ok(&clerk(), Command::StartRecall(start(&lot, true)));
     let of_register = crate::register::samples(farm);
     let mut samples = vec![
         county("湘潭县"),
@@ -237,6 +248,19 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         split(&lot, &["1"]),
         Command::StrikeStep(StrikeStep { step, reason: "记错".into() }),
         Command::SetTracePolicy(SetTracePolicy { balance_tolerance_permille: 5 }),
+        Command::HoldLot(HoldLot { lot: lot.clone(), reason: "举报".into() }),
+        release(&lot, HoldKind::Order, "", None),
+        Command::StartRecall(start(&lot, false)),
+        Command::HoldForRecall(HoldForRecall { recall: recall.clone(), lots: vec![] }),
+        Command::NoteRecall(NoteRecall {
+            recall: recall.clone(),
+            lot: lot.clone(),
+            disposal: Disposal::Notified,
+            recovered: None,
+            note: String::new(),
+            attachments: vec![],
+        }),
+        Command::CloseRecall(CloseRecall { recall, summary: "完".into() }),
         Command::PairDevice(PairDevice { id: "a1".into() }),
         approve("a1", DeviceKind::Analyzer, None),
         Command::DisableDevice(DisableDevice { id: "a1".into() }),

@@ -5,7 +5,7 @@ use tianyin_domain::activity::{Activity, ActivityKind, RecordActivity};
 use tianyin_domain::dose::Dose;
 use tianyin_domain::input::RegisteredUse;
 use tianyin_domain::interval::{self, Hindrance};
-use tianyin_domain::lot::{EARLY_HARVEST, Lot, LotRequest, LotStatus, OpenLot};
+use tianyin_domain::lot::{Lot, LotRequest, LotStatus, OpenLot};
 use tianyin_domain::use_warning::{self, UseWarning};
 use tianyin_domain::{Command, Date};
 
@@ -107,7 +107,7 @@ fn a_harvest_too_early_is_refused_or_held() {
     }
     let id = farm.world.ok(&farm.producer(), Command::OpenLot(open(&farm, Some(" 台风前抢收 "))));
     let lot = farm.world.get::<Lot>(&id);
-    assert_eq!((lot.status, lot.status_reason.as_str()), (LotStatus::Held, EARLY_HARVEST));
+    assert_eq!((lot.status, lot.status_reason.as_str()), (LotStatus::Held, "early_harvest"));
     let early = lot.early.unwrap();
     assert_eq!(early.reason, "台风前抢收");
     assert_eq!(early.hindrances[0].earliest, Some(day("2026-11-24")));

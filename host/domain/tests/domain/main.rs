@@ -21,6 +21,7 @@ mod messages;
 mod operators;
 mod printing;
 mod property;
+mod recalls;
 mod register;
 mod steps;
 mod testing;

@@ -162,7 +162,7 @@ fn a_failing_test_holds_its_lot() {
 }
 
 #[test]
-fn a_second_failing_test_holds_nothing_anew() {
+fn every_failing_test_is_a_reason_of_its_own() {
     let mut farm = bench();
     let lot = farm.lot.clone();
     for n in ["SN-1", "SN-2"] {
@@ -170,7 +170,8 @@ fn a_second_failing_test_holds_nothing_anew() {
         farm.world.ok(&system(), record(test));
     }
     let last = farm.world.last_events();
-    assert!(matches!(last[..], [Event::TestRecorded(_)]), "{last:?}");
+    assert!(matches!(last[..], [Event::TestRecorded(_), Event::LotHeld(_)]), "{last:?}");
+    assert_eq!(farm.world.get::<Lot>(&lot).holds.len(), 2);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use tianyin_domain::certification::{self, AddCertification, Certification};
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::document::{self, Document, FileDocument};
 use tianyin_domain::id_card::{self, IdCard};
+use tianyin_domain::recall::{self, RecallNote};
 use tianyin_domain::state::Index;
 use tianyin_domain::step::{self, Step, TakeStep};
 use tianyin_domain::{Actor, DomainError, Entity, FieldError, Scope};
@@ -26,9 +27,10 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const SWEEP_MAX: usize = 1000;
 
 /// Indexes of records with attachments, by digest.
-const ATTACHED: [Index; 6] = [
+const ATTACHED: [Index; 7] = [
     activity::BY_ATTACHMENT,
     step::BY_ATTACHMENT,
+    recall::NOTE_ATTACHMENT,
     document::BY_ATTACHMENT,
     certification::BY_ATTACHMENT,
     id_card::BY_ATTACHMENT,
@@ -128,7 +130,7 @@ impl App {
 
     /// Every attachment must be a blob that the actor uploaded just now or sees on another record, and be
     /// what the command says it is.
-    async fn submit_attached(
+    pub(super) async fn submit_attached(
         &self,
         actor: &Actor,
         command: Command,
@@ -187,6 +189,7 @@ impl App {
         // Brands are for everybody to know, and so are their signs.
         Ok(self.has_one::<Activity>(activity::BY_ATTACHMENT, hash, &scope)?
             || self.has_one::<Step>(step::BY_ATTACHMENT, hash, &scope)?
+            || self.has_one::<RecallNote>(recall::NOTE_ATTACHMENT, hash, &scope)?
             || self.has_one::<Document>(document::BY_ATTACHMENT, hash, &scope)?
             || self.has_one::<Certification>(certification::BY_ATTACHMENT, hash, &scope)?
             || self.has_one::<IdCard>(id_card::BY_ATTACHMENT, hash, &scope)?

@@ -41,6 +41,7 @@ pub mod places;
 pub mod plugins;
 pub mod printing;
 pub mod rebuild;
+pub mod recalls;
 pub mod records;
 pub mod registers;
 pub mod replay;

@@ -32,6 +32,7 @@ pub struct OnRecord {
     holders: BTreeMap<String, String>,
     devices: BTreeSet<String>,
     id_cards: BTreeSet<String>,
+    noted: BTreeSet<String>,
     certificates: usize,
     stride: usize,
 }
@@ -124,6 +125,13 @@ impl OnRecord {
                 self.attached(e.step.attachments, format!("step/{}", e.step.id));
             }
             Event::AccessNoted(e) => self.made(&e),
+            Event::RecallStarted(e) => self.made(&e),
+            Event::RecallNoted(e) => {
+                if self.noted.insert(e.id.clone()) {
+                    self.made(&e);
+                }
+                self.attached(e.attachments, format!("recall_note/{}", e.id));
+            }
             Event::TracePolicySet(_) => {
                 self.counts.insert("trace_policy", 1);
             }

@@ -34,7 +34,7 @@ const EXAMINED_MAX: usize = 4000;
 pub struct Filter {
     /// The parameter.
     pub parameter: Parameter,
-    /// The field, as a JSON pointer.
+    /// The field, as a JSON pointer; empty where only the index tells, and then it is the first filter.
     pub field: &'static str,
     /// Its index.
     pub index: Option<Index>,
@@ -155,6 +155,7 @@ fn fits(area: &str, value: &Value, listing: &Listing, values: &BTreeMap<String, 
     let filtered = listing
         .filters
         .iter()
+        .filter(|f| !f.field.is_empty())
         .all(|f| values.get(f.parameter.name).is_none_or(|wanted| text(f.field) == *wanted));
     let found = values.get("q").is_none_or(|q| {
         let q = q.trim().to_lowercase();

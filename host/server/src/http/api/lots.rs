@@ -8,6 +8,7 @@ use tianyin_domain::lot::{self, Lot, LotRequest};
 
 use super::Answer;
 use super::list::{self, Filter, Listing};
+use super::recalls::HOLD_KIND;
 use super::request::{Body, Caller, Key, RawParameters, parameter};
 use super::route::{Good, Route, Shown, made, shown_version};
 use super::schema::Kind::{Boolean, Date, Decimal, Integer, List, Object, Quantity, Text, Time};
@@ -37,6 +38,7 @@ pub const LOT: Schema = shape!(
         req("status", LOT_STATUS, "Status."),
         opt("status_reason", Text, "Why it is held."),
         req("opened_at", Time, "When it was opened."),
+        opt("holds", List(&Object(&HOLD)), "Every reason that it is held."),
         opt("step", Text, "Step that made it; absent for a lot of a harvest."),
         opt("mixed", Boolean, "It goes back to several harvests."),
         opt("origin", Text, "The one lot of a harvest that it goes back to, where a step made it."),
@@ -47,6 +49,17 @@ pub const LOT: Schema = shape!(
             Object(&EARLY_HARVEST),
             "What stood against its harvest, where it was harvested all the same."
         ),
+    ]
+);
+
+const HOLD: Schema = shape!(
+    "Hold",
+    "A reason that a lot is held.",
+    [
+        req("kind", HOLD_KIND, "Kind."),
+        opt("reference", Text, "What it goes back to, such as a test or a recall."),
+        opt("note", Text, "In words."),
+        req("since", Time, "Since when."),
     ]
 );
 

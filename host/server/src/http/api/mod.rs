@@ -27,6 +27,7 @@ mod policy;
 mod print_jobs;
 mod products;
 mod reason;
+mod recalls;
 mod register_import;
 mod request;
 mod route;
@@ -38,6 +39,7 @@ mod sites;
 mod steps;
 mod tests;
 mod tokens;
+mod trace_policy;
 mod users;
 
 use std::sync::{Arc, LazyLock};
@@ -89,6 +91,8 @@ fn routes() -> Vec<Route> {
         policy::routes(),
         tokens::routes(),
         steps::routes(),
+        recalls::routes(),
+        trace_policy::routes(),
     ]
     .into_iter()
     .flatten()

@@ -280,9 +280,9 @@ fn new_page(
         read::newest(app, signed, (lot::BY_OPERATOR, &operator.id), LOTS_OFFERED)?;
     let mut lots = vec![Choice::new("", t("activities.whole_site"))];
     lots.extend(recent.iter().map(|l| Choice::new(&l.id, format!("{} {}", l.no, l.product_name))));
-    let mut form = form.of("activity");
+    let form = form.of("activity");
     let input = input_pick::field(app, signed, &operator.id, &form)?;
-    let told = activity_told::of(app, signed, &mut form)?;
+    let told = activity_told::of(app, signed, &mut form.clone())?;
     let kinds = kinds_of(app, signed, &operator.id, form.get("kind"))?;
     Ok(NewPage {
         page: Page::new(app, signed, "/activities", "activities.new"),

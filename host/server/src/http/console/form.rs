@@ -222,6 +222,12 @@ impl Form {
 
     /// `label.{noun}_{field}` where the catalogue has it, else `label.{field}`.
     fn label(&self, field: &str) -> String {
+        // Of a form with lines, the second line's field is named like the first's.
+        let line = |c: char| c.is_ascii_digit();
+        let field = match field.rsplit_once('_') {
+            Some((name, n)) if !n.is_empty() && n.chars().all(line) => name,
+            _ => field,
+        };
         let keys = [format!("label.{}_{field}", self.noun), format!("label.{field}")];
         let known = keys.iter().find(|key| has(key));
         known.map_or(field, |key| t(key)).to_owned()

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tianyin_domain::activity::Activity;
 use tianyin_domain::certificate::{self, Certificate, CertificateStatus};
+use tianyin_domain::command::Command;
+use tianyin_domain::hold::{HoldLot, ReleaseLot};
 use tianyin_domain::interval;
 use tianyin_domain::lot::{self, Lot, LotRequest, LotStatus};
 use tianyin_domain::operator::{Operator, OperatorStatus};
@@ -27,7 +29,7 @@ use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery, Rows};
-use super::session::{Posted, Signed, done};
+use super::session::{Posted, Signed, done, done_or_not};
 use crate::app::App;
 use crate::edge::now;
 use crate::texts::t;
@@ -40,6 +42,8 @@ pub fn router() -> Router<Arc<App>> {
         .route("/lots", get(list).post(open))
         .route("/lots/new", get(new))
         .route("/lots/{id}", get(detail))
+        .route("/lots/{id}/hold", post(hold))
+        .route("/lots/{id}/release", post(release))
 }
 
 #[derive(Template)]
@@ -278,11 +282,6 @@ impl DetailPage {
     fn has_pass(&self) -> bool {
         self.tests.iter().any(|m| m.test.verdict == TestVerdict::Pass)
     }
-
-    fn held_reason(&self) -> String {
-        let key = format!("lot_reason.{}", self.lot.status_reason);
-        if crate::texts::has(&key) { t(&key).to_owned() } else { self.lot.status_reason.clone() }
-    }
 }
 
 async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
@@ -340,4 +339,35 @@ fn told(
     let too_early = !interval::hindrances(&[activity], records, lot.harvested_on).is_empty();
     let warnings = product.map(|product| app.use_warnings(activity, records, product));
     Done { activity: activity.clone(), earliest, too_early, warnings: warnings.unwrap_or_default() }
+}
+
+async fn hold(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Posted { signed, form }: Posted,
+) -> Answer {
+    let reason = form.get("reason").to_owned();
+    let command = Command::HoldLot(HoldLot { lot: id.clone(), reason });
+    let answer = app.submit_keyed(signed.actor(), command, form.once()).await;
+    done_or_not(&format!("/lots/{id}"), answer, "holds.held")
+}
+
+async fn release(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Posted { signed, mut form }: Posted,
+) -> Answer {
+    let Some(kind) = form.choice_of("kind") else {
+        return Err(ConsoleError::not_found("lot", &id));
+    };
+    let command = ReleaseLot {
+        lot: id.clone(),
+        kind,
+        reference: form.get("reference").to_owned(),
+        reason: form.get("reason").to_owned(),
+        test: form.optional("test"),
+    };
+    let command = Command::ReleaseLot(command);
+    let answer = app.submit_keyed(signed.actor(), command, form.once()).await;
+    done_or_not(&format!("/lots/{id}"), answer, "holds.released")
 }

@@ -61,6 +61,7 @@ mod print_jobs;
 mod product;
 mod products;
 mod reasons;
+mod recalls;
 mod register_export;
 mod register_import;
 mod search;
@@ -128,6 +129,7 @@ pub fn router() -> Router<Arc<App>> {
         .merge(activity_told::router())
         .merge(steps::router())
         .merge(chain::router())
+        .merge(recalls::router())
         .merge(blobs::router())
         .merge(tests::router())
         .merge(devices::router())

@@ -6,7 +6,7 @@ use tianyin_domain::agency::AgencyKind;
 use tianyin_domain::authorise::may;
 use tianyin_domain::command::CommandKind;
 use tianyin_domain::state::Index;
-use tianyin_domain::{device, id_card, message, operator, print_job, test};
+use tianyin_domain::{device, id_card, message, operator, print_job, recall, test};
 
 use super::error::ConsoleError;
 use super::filters;
@@ -234,6 +234,13 @@ fn menu(app: &App, signed: &Signed, person: &Person, section: &str) -> Vec<Group
             entry("/tests", "nav.tests", "flask", unmatched, true),
         ],
     });
+    if person.staff {
+        // Drills count, too: somebody has to close them.
+        let running = app.store.count(recall::BY_STATUS, "running").unwrap_or(0);
+        if let Some(production) = groups.last_mut() {
+            production.items.push(entry("/recalls", "nav.recalls", "warn", running, false));
+        }
+    }
     let failed = waiting(print_job::BY_STATUS, "failed");
     groups.push(Group {
         title: "nav.certification",

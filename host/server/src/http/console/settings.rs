@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use tianyin_domain::command::Command;
 use tianyin_domain::county::{ConfigureCounty, County};
 use tianyin_domain::policy::{PasswordPreset, SetPolicy};
+use tianyin_domain::trace_policy::{SetTracePolicy, TracePolicy};
 
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
@@ -22,6 +23,7 @@ pub fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/settings", get(page).post(save))
         .route("/settings/accounts", post(set_policy))
+        .route("/settings/trace", post(set_trace_policy))
 }
 
 #[derive(Template)]
@@ -31,6 +33,7 @@ struct SettingsPage {
     county: County,
     address: Form,
     policy: Form,
+    trace: Form,
     presets: Vec<Choice>,
     started_at: tianyin_domain::Time,
     version: &'static str,
@@ -44,12 +47,28 @@ fn county_of(app: &App) -> Result<County, ConsoleError> {
     app.county()?.ok_or_else(|| AppError::refused("not_set_up").into())
 }
 
-fn shown(app: &App, signed: &Signed, county: County, address: Form, policy: Form) -> SettingsPage {
+/// The forms of the page, each as it stands.
+struct Forms {
+    address: Form,
+    policy: Form,
+    trace: Form,
+}
+
+impl Forms {
+    fn of(app: &App, county: &County) -> Result<Self, ConsoleError> {
+        let (policy, trace) = (policy_form(app)?, trace_form(app)?);
+        Ok(Self { address: address_form(county), policy, trace })
+    }
+}
+
+fn shown(app: &App, signed: &Signed, county: County, forms: Forms) -> SettingsPage {
+    let Forms { address, policy, trace } = forms;
     SettingsPage {
         page: Page::new(app, signed, "/settings", "settings.title"),
         county,
         address,
         policy,
+        trace,
         presets: Choice::words(&PasswordPreset::ALL),
         started_at: app.started_at,
         version: env!("CARGO_PKG_VERSION"),
@@ -65,8 +84,8 @@ fn shown(app: &App, signed: &Signed, county: County, address: Form, policy: Form
 async fn page(State(app): State<Arc<App>>, signed: Signed) -> Answer {
     signed.administrator_only()?;
     let county = county_of(&app)?;
-    let form = address_form(&county);
-    html(&shown(&app, &signed, county, form, policy_form(&app)?))
+    let forms = Forms::of(&app, &county)?;
+    html(&shown(&app, &signed, county, forms))
 }
 
 async fn save(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -> Answer {
@@ -83,7 +102,8 @@ async fn save(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) 
         }
     }
     form.summarise();
-    refused(&shown(&app, &signed, county, form, policy_form(&app)?))
+    let forms = Forms { address: form, ..Forms::of(&app, &county)? };
+    refused(&shown(&app, &signed, county, forms))
 }
 
 fn address_form(county: &County) -> Form {
@@ -117,6 +137,31 @@ async fn set_policy(State(app): State<Arc<App>>, Posted { signed, mut form }: Po
     }
     form.summarise();
     let county = county_of(&app)?;
-    let address = address_form(&county);
-    refused(&shown(&app, &signed, county, address, form.called("policy")))
+    let forms = Forms { policy: form.called("policy"), ..Forms::of(&app, &county)? };
+    refused(&shown(&app, &signed, county, forms))
+}
+
+fn trace_form(app: &App) -> Result<Form, ConsoleError> {
+    let state: &dyn tianyin_domain::State = &app.store;
+    let permille = TracePolicy::of(state)?.balance_tolerance_permille.to_string();
+    Ok(Form::with("trace", &[("balance_tolerance_permille", permille.as_str())]))
+}
+
+async fn set_trace_policy(
+    State(app): State<Arc<App>>,
+    Posted { signed, mut form }: Posted,
+) -> Answer {
+    signed.administrator_only()?;
+    let permille = form.whole_of("balance_tolerance_permille");
+    if let (Some(balance_tolerance_permille), true) = (permille, form.is_good()) {
+        let command = Command::SetTracePolicy(SetTracePolicy { balance_tolerance_permille });
+        match app.submit_keyed(signed.actor(), command, form.once()).await {
+            Ok(_) => return Ok(done("/settings", "settings.saved")),
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    let county = county_of(&app)?;
+    let forms = Forms { trace: form.called("trace"), ..Forms::of(&app, &county)? };
+    refused(&shown(&app, &signed, county, forms))
 }

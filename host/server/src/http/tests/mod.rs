@@ -3,6 +3,7 @@
 
 mod api;
 mod blobs;
+mod chain;
 mod conflict;
 mod delegations;
 mod documented;
