@@ -19,7 +19,11 @@ pub fn new_id(prefix: &str, time: Time, random: &mut dyn Random) -> String {
     random.fill(&mut bytes[6..]);
     let ms = u64::try_from(time.as_millisecond()).unwrap_or(0);
     bytes[..6].copy_from_slice(&ms.to_be_bytes()[2..]);
-    let value = u128::from_be_bytes(bytes);
+    from_value(prefix, u128::from_be_bytes(bytes))
+}
+
+/// The id with these 128 bits.
+pub fn from_value(prefix: &str, value: u128) -> String {
     let mut out = String::with_capacity(prefix.len() + 27);
     out.push_str(prefix);
     out.push('_');
@@ -27,6 +31,19 @@ pub fn new_id(prefix: &str, time: Time, random: &mut dyn Random) -> String {
         out.push(CROCKFORD[(value >> (i * 5)) as usize & 31] as char);
     }
     out
+}
+
+/// The 128 bits of an id; `None` for what is none.
+pub fn value_of(id: &str) -> Option<u128> {
+    let (_, digits) = id.rsplit_once('_')?;
+    // 26 digits of 5 bits are 130: the first holds 3.
+    if digits.len() != 26 || digits.as_bytes().first().is_none_or(|first| *first > b'7') {
+        return None;
+    }
+    digits.bytes().try_fold(0_u128, |value, digit| {
+        let at = CROCKFORD.iter().position(|one| *one == digit)?;
+        Some((value << 5) | at as u128)
+    })
 }
 
 /// A repeatable source for tests: SplitMix64 from a seed.

@@ -53,6 +53,7 @@ pub mod id_card;
 pub mod identity;
 pub mod input;
 pub mod interval;
+pub mod kinship;
 pub mod lineage;
 pub mod login;
 pub mod lot;

@@ -2,11 +2,12 @@
 //! (trap 7, R-044, NY/T 4712).
 
 use tianyin_domain::certificate::Certificate;
+use tianyin_domain::kinship::Kinship;
 use tianyin_domain::lineage::{self, Direction};
 use tianyin_domain::lot::{Lot, LotStatus};
 use tianyin_domain::step::{Buyer, Made, Step, StepKind, StrikeStep, TakeStep, Taken};
 use tianyin_domain::trace_policy::SetTracePolicy;
-use tianyin_domain::{Command, Verdict};
+use tianyin_domain::{Command, Scope, Verdict};
 
 use crate::farm::{
     Farm, add_product, admin, approved, clerk, day, decimal, issue, measurement, open_lot, record,
@@ -321,4 +322,29 @@ fn a_lot_with_three_thousand_ancestors() {
     assert_eq!((back.reached.len(), back.cut), (3_001, false));
     assert_eq!(back.reached.last().unwrap().lot.id, farm.lot);
     assert_eq!(walk(&farm.lot, Direction::Forward).reached.len(), 3_001);
+}
+
+/// What is kept in memory says what the walk over the records says.
+#[test]
+fn kinship_reaches_what_a_walk_reaches() {
+    let mut farm = Farm::new();
+    let lot = farm.lot.clone();
+    let one = farm.world.ok(&clerk(), split(&lot, &["100", "50", "25"]));
+    let parts = farm.world.get::<Step>(&one).outputs;
+    let two = farm.world.ok(&clerk(), split(&parts[0].lot, &["60", "40"]));
+    farm.world.ok(&clerk(), split(&parts[1].lot, &["50"]));
+    farm.world.ok(&clerk(), strike(&two));
+    let mut kinship = Kinship::default();
+    farm.world.state.all::<Lot>().iter().for_each(|lot| kinship.note(lot));
+    let walk =
+        lineage::walk(farm.world.state(), std::slice::from_ref(&lot), Direction::Forward, 99);
+    let walked: Vec<(String, u32)> =
+        walk.unwrap().reached.into_iter().map(|one| (one.lot.id, one.depth)).collect();
+    let found = kinship.reach(std::slice::from_ref(&lot), 99);
+    let reached: Vec<(String, u32)> = found.iter().map(|one| (one.id.clone(), one.depth)).collect();
+    assert_eq!(reached, walked);
+    assert_eq!(reached.len(), 5);
+    assert!(found.iter().all(|one| one.operator == farm.operator && one.is_in(&Scope::area(""))));
+    assert_eq!(kinship.reach(&["lot_no".into(), String::new()], 99), []);
+    assert_eq!(kinship.reach(&[lot], 2).len(), 2);
 }

@@ -67,6 +67,7 @@ impl App {
         let filled = filled.and_then(|()| self.people.0.read(&self.store).map(drop));
         let filled = filled.and_then(|()| self.places.0.read(&self.store).map(drop));
         let filled = filled.and_then(|()| self.catalogue.0.read(&self.store).map(drop));
+        let filled = filled.and_then(|()| self.kin.read(&self.store, |_| ()));
         if let Err(error) = filled {
             tracing::warn!(%error, "memory is filled later");
         }

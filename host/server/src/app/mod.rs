@@ -28,6 +28,7 @@ mod in_memory;
 pub mod ingest;
 pub mod input_words;
 pub mod journal_care;
+pub mod kin;
 pub mod lineage;
 pub mod live;
 pub mod lost;
@@ -119,6 +120,8 @@ pub struct App {
     pub devices: devices::Devices,
     /// Scan counts not flushed yet.
     pub scans: scans::Scans,
+    /// The chain of all lots.
+    pub kin: kin::Kin,
     /// Sheets that were checked and wait to be accepted.
     pub imports: registers::Imports,
     /// Names of operators, to search in.

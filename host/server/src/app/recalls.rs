@@ -8,6 +8,7 @@ use tianyin_domain::actor::Actor;
 use tianyin_domain::command::{Command, Envelope, Outcome};
 use tianyin_domain::error::DomainError;
 use tianyin_domain::input::Input;
+use tianyin_domain::kinship::Relative;
 use tianyin_domain::lineage::{self, Direction, Walk};
 use tianyin_domain::lot::{self, Lot, LotStatus};
 use tianyin_domain::recall::{
@@ -32,9 +33,11 @@ const TOUCHED_DAYS: i32 = 365;
 const ROUNDS: usize = 3;
 
 /// What a recall begins with.
-struct Roots {
-    title: String,
-    lots: Vec<String>,
+pub struct Roots {
+    /// In words.
+    pub title: String,
+    /// Lots.
+    pub lots: Vec<String>,
 }
 
 impl App {
@@ -42,9 +45,22 @@ impl App {
     ///
     /// # Errors
     /// Of a cause that is not there, or a store that cannot be read.
-    pub fn preview_recall(&self, request: &RecallRequest) -> Result<(String, Walk), AppError> {
-        let roots = self.roots_of(request)?;
-        Ok((roots.title, self.reach(&roots.lots)?))
+    pub fn preview_recall(&self, request: &RecallRequest) -> Result<Roots, AppError> {
+        self.roots_of(request)
+    }
+
+    /// What was made of some lots, themselves with it, as the chain in memory has it: a moment behind
+    /// the store, and read at once.
+    ///
+    /// # Errors
+    /// When the store cannot be read, at the first use.
+    pub fn relatives<T>(
+        &self,
+        roots: &[String],
+        ask: impl FnOnce(Vec<Relative<'_>>) -> T,
+    ) -> Result<T, AppError> {
+        let found = self.kin.read(&self.store, |all| ask(all.reach(roots, REACHED_MAX)));
+        found.map_err(AppError::internal)
     }
 
     /// Begins a recall; unless it is a drill, everything it reaches is held right after.
@@ -60,7 +76,7 @@ impl App {
         let outcome = self
             .submit_prepared(&[], || {
                 let roots = self.roots_of(request)?;
-                let reached = self.reach(&roots.lots)?.reached.len();
+                let reached = self.relatives(&roots.lots, |found| found.len())?;
                 let command = StartRecall {
                     request: request.clone(),
                     title: roots.title,
@@ -141,11 +157,8 @@ impl App {
         self.submit_attached(actor, command, &attachments, idempotency_key).await
     }
 
-    /// Everything that was made of some lots, themselves with it.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn reach(&self, roots: &[String]) -> Result<Walk, AppError> {
+    /// Everything that was made of some lots, themselves with it, as the store has it.
+    fn reach(&self, roots: &[String]) -> Result<Walk, AppError> {
         let state: &dyn State = &self.store;
         Ok(lineage::walk(state, roots, Direction::Forward, REACHED_MAX)?)
     }

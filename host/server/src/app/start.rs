@@ -124,6 +124,7 @@ impl App {
             accounts: accounts::Accounts::default(),
             devices: devices::Devices::default(),
             scans: scans::Scans::default(),
+            kin: super::kin::Kin::default(),
             imports: registers::Imports::default(),
             names: names::Names::default(),
             people: people::People::default(),

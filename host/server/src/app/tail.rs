@@ -101,6 +101,14 @@ fn dispatch(app: &App, event: &Event) {
         }
         Event::OperatorReviewed(e) => app.note_name(&e.operator),
         Event::OperatorWithdrawn(e) => app.note_name(&e.operator),
+        Event::LotOpened(e) => app.note_lots([&e.id]),
+        Event::StepTaken(e) => app.note_step(&e.step.id),
+        Event::StepStruck(e) => app.note_step(&e.step),
+        Event::CertificateIssued(e) => app.note_lots([&e.lot]),
+        Event::CertificateVoided(e) => {
+            let certificate = app.store.get::<Certificate>(&e.code);
+            app.note_lots(certificate.ok().flatten().iter().map(|one| &one.lot));
+        }
         _ => {}
     }
 }

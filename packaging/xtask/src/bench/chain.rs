@@ -17,6 +17,7 @@ pub(super) fn measure() -> Result<Vec<Line>> {
     Ok(vec![
         line("recall of 20,000 lots among 1,000,000 edges", "recall_ms", must)?,
         line("the same, slowest of nine", "recall_worst_ms", must)?,
+        line("the same walk through the store", "walked_ms", None)?,
         line("3,000 ancestors of a lot", "back_ms", None)?,
     ])
 }

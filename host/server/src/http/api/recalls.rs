@@ -8,7 +8,6 @@ use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::json;
-use tianyin_domain::Entity as _;
 use tianyin_domain::attachment::Attachment;
 use tianyin_domain::command::Command;
 use tianyin_domain::hold::{HoldKind, HoldLot, ReleaseLot};
@@ -276,19 +275,21 @@ async fn lots(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String
     let scope = caller.scope();
     let found: Option<Recall> = app.store.get_scoped(&id, &scope).map_err(Problem::internal)?;
     let Some(recall) = found else { return shown::<Recall>(&app, &caller, &id) };
-    let walk = app.reach(&recall.roots)?;
-    let count = walk.reached.len();
-    let seen = walk.reached.iter().filter(|one| scope.covers(one.lot.area(), one.lot.owner()));
-    let lots = seen.take(LOTS_MAX).map(|one| {
-        let lot = &one.lot;
-        json!({
+    let (count, seen) = app.relatives(&recall.roots, |found| {
+        let seen = found.iter().filter(|one| one.is_in(&scope)).take(LOTS_MAX);
+        (found.len(), seen.map(|one| (one.id.clone(), one.depth)).collect::<Vec<_>>())
+    })?;
+    let mut lots = Vec::with_capacity(seen.len());
+    for (id, depth) in seen {
+        let Some(lot) = app.store.get::<Lot>(&id).map_err(Problem::internal)? else { continue };
+        lots.push(json!({
             "id": lot.id, "no": lot.no, "product_name": lot.product_name,
             "operator": lot.operator, "quantity": lot.quantity, "unit": lot.unit,
             "certified": lot.certified, "shipped": lot.shipped, "status": lot.status,
-            "depth": one.depth,
-        })
-    });
-    Ok(Json(json!({ "count": count, "lots": lots.collect::<Vec<_>>() })).into_response())
+            "depth": depth,
+        }));
+    }
+    Ok(Json(json!({ "count": count, "lots": lots })).into_response())
 }
 
 async fn note(

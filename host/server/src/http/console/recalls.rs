@@ -1,7 +1,7 @@
 //! Recalls: the list, what one would reach before it is begun, how far it is with each lot, notices to
 //! print and lists to hand out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use askama::Template;
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tianyin_domain::access::AccessKind;
 use tianyin_domain::certificate::{self, Certificate, CertificateStatus};
 use tianyin_domain::command::{Command, CommandKind};
+use tianyin_domain::kinship::Relative;
 use tianyin_domain::lot::Lot;
 use tianyin_domain::recall::{
     self, CloseRecall, Disposal, NoteRecall, Recall, RecallCause, RecallNote, RecallRequest,
@@ -20,7 +21,7 @@ use tianyin_domain::recall::{
 use tianyin_domain::step::{self, Step, StepKind};
 use tianyin_domain::time::china_date;
 use tianyin_domain::user::User;
-use tianyin_domain::{Date, Decimal, Entity as _, Scope};
+use tianyin_domain::{Date, Decimal, Scope};
 
 use super::blobs::{self, Waiting};
 use super::error::{Answer, ConsoleError};
@@ -38,6 +39,8 @@ use crate::texts::t;
 
 /// Lots that the page of a recall lists; all of them are in its sheet.
 const LOTS_SHOWN: usize = 200;
+/// Lots that notices are printed for at once.
+const NOTICES_MAX: usize = 2_000;
 /// Steps and certificates of one lot that are told.
 const OF_LOT_MAX: usize = 200;
 
@@ -139,37 +142,58 @@ fn new_page(app: &App, signed: &Signed, mut form: Form) -> Result<NewPage, Conso
     let Some(request) = request_of(&mut form) else {
         return Err(ConsoleError::not_found("recall", ""));
     };
-    let (title, walk) = app.preview_recall(&request)?;
-    let scope = signed.scope();
-    let figures = figures_of(walk.reached.iter().map(|one| &one.lot), &HashMap::new());
-    let seen = walk.reached.into_iter().filter(|one| scope.covers(one.lot.area(), one.lot.owner()));
-    let mut rows = Vec::new();
-    for one in seen.take(LOTS_SHOWN) {
-        let operator = read::operator_name(app, &one.lot.operator)?;
-        rows.push(Row { lot: one.lot, operator, note: None });
-    }
+    let roots = app.preview_recall(&request)?;
+    let reached = in_sight(app, &signed.scope(), &roots.lots, &HashMap::new())?;
+    let rows = rows_of(app, &reached.ids, &mut HashMap::new())?;
+    let (title, figures) = (roots.title, reached.figures);
     let by_period = matches!(request.cause, RecallCause::Input | RecallCause::Site);
     let page = Page::new(app, signed, "/recalls", "recalls.new");
     Ok(NewPage { page, form: form.of("recall"), title, figures, by_period, rows })
 }
 
-fn figures_of<'a>(
-    lots: impl Iterator<Item = &'a Lot>,
+/// Lots of a recall in the person's sight.
+struct InSight {
+    ids: Vec<String>,
+    figures: Figures,
+}
+
+fn in_sight(
+    app: &App,
+    scope: &Scope,
+    roots: &[String],
     notes: &HashMap<String, RecallNote>,
-) -> Figures {
-    let mut figures = Figures::default();
-    let mut operators: Vec<&str> = Vec::new();
-    for lot in lots {
-        figures.lots += 1;
-        figures.certified += usize::from(!lot.certified.is_zero());
-        figures.shipped += usize::from(!lot.shipped.is_zero());
-        figures.done += usize::from(notes.get(&lot.id).is_some_and(|one| one.disposal.is_done()));
-        operators.push(&lot.operator);
+) -> Result<InSight, ConsoleError> {
+    let found = app.relatives(roots, |found| {
+        let seen: Vec<Relative<'_>> = found.into_iter().filter(|one| one.is_in(scope)).collect();
+        let operators: BTreeSet<&str> = seen.iter().map(|one| one.operator).collect();
+        let is_done =
+            |one: &&Relative<'_>| notes.get(&one.id).is_some_and(|note| note.disposal.is_done());
+        let figures = Figures {
+            lots: seen.len(),
+            operators: operators.len(),
+            certified: seen.iter().filter(|one| one.certified).count(),
+            shipped: seen.iter().filter(|one| one.shipped).count(),
+            done: seen.iter().filter(is_done).count(),
+        };
+        InSight { figures, ids: seen.into_iter().map(|one| one.id).collect() }
+    });
+    Ok(found?)
+}
+
+/// The first lots, as the page lists them.
+fn rows_of(
+    app: &App,
+    ids: &[String],
+    notes: &mut HashMap<String, RecallNote>,
+) -> Result<Vec<Row>, ConsoleError> {
+    let mut rows = Vec::new();
+    for id in ids.iter().take(LOTS_SHOWN) {
+        let Some(lot) = app.store.get::<Lot>(id)? else { continue };
+        let operator = read::operator_name(app, &lot.operator)?;
+        let note = notes.remove(&lot.id);
+        rows.push(Row { lot, operator, note });
     }
-    operators.sort_unstable();
-    operators.dedup();
-    figures.operators = operators.len();
-    figures
+    Ok(rows)
 }
 
 async fn start(State(app): State<Arc<App>>, Posted { signed, mut form }: Posted) -> Answer {
@@ -206,40 +230,30 @@ impl DetailPage {
 /// A recall with its lots in the person's sight, and the notes on them by lot.
 struct Reached {
     recall: Recall,
-    lots: Vec<Lot>,
+    lots: InSight,
     notes: HashMap<String, RecallNote>,
 }
 
 fn reached(app: &App, signed: &Signed, id: &str) -> Result<Reached, ConsoleError> {
     signed.staff_only()?;
     let recall: Recall = app.store.get(id)?.ok_or_else(|| ConsoleError::not_found("recall", id))?;
-    let scope = signed.scope();
-    let walk = app.reach(&recall.roots)?;
-    let lots = walk.reached.into_iter().filter(|one| scope.covers(one.lot.area(), one.lot.owner()));
     let mut notes = HashMap::new();
     app.store.each((recall::NOTES, id), |note: RecallNote| {
         notes.insert(note.lot.clone(), note);
     })?;
-    Ok(Reached { recall, lots: lots.map(|one| one.lot).collect(), notes })
+    let lots = in_sight(app, &signed.scope(), &recall.roots, &notes)?;
+    Ok(Reached { recall, lots, notes })
 }
 
 async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
     let Reached { recall, lots, mut notes } = reached(&app, &signed, &id)?;
-    let figures = figures_of(lots.iter(), &notes);
-    let more = lots.len().saturating_sub(LOTS_SHOWN);
-    let mut rows = Vec::new();
-    for lot in lots.into_iter().take(LOTS_SHOWN) {
-        let operator = read::operator_name(&app, &lot.operator)?;
-        let note = notes.remove(&lot.id);
-        rows.push(Row { lot, operator, note });
-    }
     let running = recall.status == RecallStatus::Running;
     html(&DetailPage {
         page: Page::new(&app, &signed, "/recalls", "recalls.title").titled(&recall.title),
         started_by: started_by(&app, &recall)?,
-        figures,
-        rows,
-        more,
+        rows: rows_of(&app, &lots.ids, &mut notes)?,
+        more: lots.ids.len().saturating_sub(LOTS_SHOWN),
+        figures: lots.figures,
         may_close: running && signed.may(CommandKind::CloseRecall),
         recall,
     })
@@ -414,7 +428,8 @@ struct NoticeLine {
 async fn notices(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
     let Reached { recall, lots, .. } = reached(&app, &signed, &id)?;
     let mut by_name: BTreeMap<(String, String), Vec<NoticeLine>> = BTreeMap::new();
-    for lot in lots.iter().take(LOTS_SHOWN * 10) {
+    for id in lots.ids.iter().take(NOTICES_MAX) {
+        let Some(lot) = app.store.get::<Lot>(id)? else { continue };
         let line = |quantity: Decimal| NoticeLine {
             product: lot.product_name.clone(),
             no: lot.no.clone(),
@@ -424,7 +439,7 @@ async fn notices(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Str
         if !lot.on_hand().is_zero() {
             by_name.entry((holder, lot.area_name.clone())).or_default().push(line(lot.on_hand()));
         }
-        for sale in sales_of(&app, lot)?.into_iter().filter(|sale| !sale.on_record) {
+        for sale in sales_of(&app, &lot)?.into_iter().filter(|sale| !sale.on_record) {
             by_name.entry((sale.buyer, sale.place)).or_default().push(line(sale.quantity));
         }
     }
@@ -492,8 +507,9 @@ async fn export(
 
 fn export_rows(app: &App, signed: &Signed, id: &str) -> Result<Vec<Vec<String>>, ConsoleError> {
     let Reached { lots, notes, .. } = reached(app, signed, id)?;
-    let mut rows = Vec::with_capacity(lots.len());
-    for lot in lots {
+    let mut rows = Vec::with_capacity(lots.ids.len());
+    for id in lots.ids {
+        let Some(lot) = app.store.get::<Lot>(&id)? else { continue };
         let codes: Vec<String> =
             certificates_of(app, &lot)?.into_iter().map(|one| one.content.code).collect();
         let sales = sales_of(app, &lot)?;
