@@ -192,8 +192,12 @@ fn a_repeated_request_is_done_once() {
 
 #[test]
 fn rules_say_why_they_refuse() {
+    // Harvested before an interval was over: nothing goes out, whatever is stated.
+    let held = &appliance().demo.lot("柑橘").unwrap().id;
+    let request = json!({ "lot": held, "quantity": "1", "basis": ["quality_control"] });
+    problem(&api().post("/certificates", &request).unwrap(), 409, "lot_held");
     // Nobody granted an authorisation, and nobody tested.
-    let lot = &appliance().demo.lot("柑橘").unwrap().id;
+    let lot = &appliance().demo.lot("辣椒").unwrap().id;
     let request =
         |basis: &str, quantity: &str| json!({ "lot": lot, "quantity": quantity, "basis": [basis] });
     let untested = api().post("/certificates", &request("self_test", "10")).unwrap();

@@ -1,5 +1,7 @@
 //! Issuing: gather, judge, compose, sign, submit; papers of what was issued.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 use tianyin_documents::{
     BasisOption, CertificatePaper, DocumentError, Dpi, LabelSize, Paper, Renderer,
@@ -100,9 +102,10 @@ impl App {
         let operator = state.require("operator", &lot.operator)?;
         let product = state.require("product", &lot.product)?;
         let ancestry = self.ancestry(&lot)?;
+        let mut known: HashSet<String> = based_on.iter().map(|(root, _)| root.clone()).collect();
         for one in ancestry.sources() {
             for root in [format!("lot/{}", one.id), format!("site/{}", one.site)] {
-                if !based_on.iter().any(|(known, _)| *known == root) {
+                if known.insert(root.clone()) {
                     based_on.push((root.clone(), state.version(&root)?));
                 }
             }

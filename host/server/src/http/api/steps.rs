@@ -135,8 +135,8 @@ const CHAIN_LOT: Schema = shape!(
         req("id", Text, "Lot."),
         req("no", Text, "Number."),
         req("product_name", Text, "Product."),
-        req("quantity", Decimal, "Quantity."),
-        req("unit", Text, "Unit."),
+        opt("quantity", Decimal, "Quantity; of lots in sight only."),
+        opt("unit", Text, "Unit; of lots in sight only."),
         req("status", LOT_STATUS, "Status."),
         req(
             "depth",
@@ -251,12 +251,16 @@ async fn chain(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<Strin
                 continue;
             }
             let mine = scope.covers(one.lot.area(), one.lot.owner());
-            lots.push(json!({
+            let mut told = json!({
                 "id": one.lot.id, "no": one.lot.no, "product_name": one.lot.product_name,
-                "quantity": one.lot.quantity, "unit": one.lot.unit, "status": one.lot.status,
-                "depth": i64::from(one.depth) * sign, "mine": mine,
+                "status": one.lot.status, "depth": i64::from(one.depth) * sign, "mine": mine,
                 "sources": one.lot.sources.iter().map(|s| &s.lot).collect::<Vec<_>>(),
-            }));
+            });
+            if let (true, Some(fields)) = (mine, told.as_object_mut()) {
+                fields.insert("quantity".into(), json!(one.lot.quantity));
+                fields.insert("unit".into(), json!(one.lot.unit));
+            }
+            lots.push(told);
         }
     }
     Ok(Json(json!({ "lots": lots, "cut": cut })).into_response())
