@@ -262,11 +262,12 @@ impl Activity {
         self.lot.is_none() && self.product == product && self.date <= harvest
     }
 
-    /// Whether it made a lot: its own, and the site's for the product up to harvest.
+    /// Whether it was done for a lot: its own, and the site's for the product up to harvest. For a lot
+    /// that a step made only what was done to that very lot: the rest was done for its harvest.
     pub fn belongs_to(&self, lot: &Lot) -> bool {
         match &self.lot {
             Some(own) => *own == lot.id,
-            None => self.led_to(&lot.product, lot.harvested_on),
+            None => lot.step.is_none() && self.led_to(&lot.product, lot.harvested_on),
         }
     }
 }

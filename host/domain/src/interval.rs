@@ -48,30 +48,27 @@ impl DegreeDays {
     }
 }
 
-/// What stands against a harvest on a day, of the records that belong to it; `water` are the
-/// records of the site, among them those with a water temperature.
-pub fn hindrances(records: &[&Activity], water: &[Activity], harvest: Date) -> Vec<Hindrance> {
-    let warmth = Warmth::of(water);
-    let hindered = records.iter().filter_map(|one| hindrance(one, &warmth, harvest));
-    hindered.collect()
+/// What stands against a harvest on a day, of the records that belong to it.
+pub fn hindrances(records: &[&Activity], warmth: &Warmth, harvest: Date) -> Vec<Hindrance> {
+    records.iter().filter_map(|one| hindrance(one, warmth, harvest)).collect()
 }
 
 /// The first day on which harvest is lawful after one record: its last day and the interval. `None`
 /// when nothing with an interval was used, or while it depends on water not yet measured.
-pub fn earliest_harvest(activity: &Activity, water: &[Activity]) -> Option<Date> {
+pub fn earliest_harvest(activity: &Activity, warmth: &Warmth) -> Option<Date> {
     let input = activity.input.as_ref().filter(|_| activity.counts())?;
     match (input.interval_days, input.interval_degree_days) {
         (Some(days), _) => after(activity.last_day(), days),
-        (None, Some(needed)) => Warmth::of(water).reached_on(activity.last_day(), needed),
+        (None, Some(needed)) => warmth.reached_on(activity.last_day(), needed),
         (None, None) => None,
     }
 }
 
 /// Degree-days of one record up to a day; `None` where its label tells none, or days that count.
-pub fn degree_days(activity: &Activity, water: &[Activity], until: Date) -> Option<DegreeDays> {
+pub fn degree_days(activity: &Activity, warmth: &Warmth, until: Date) -> Option<DegreeDays> {
     let input = activity.input.as_ref().filter(|input| input.interval_days.is_none())?;
     let needed = input.interval_degree_days?;
-    let (reached_tenths, unmeasured_days) = Warmth::of(water).between(activity.last_day(), until);
+    let (reached_tenths, unmeasured_days) = warmth.between(activity.last_day(), until);
     Some(DegreeDays { needed, reached_tenths, unmeasured_days })
 }
 
@@ -106,11 +103,13 @@ fn after(day: Date, days: u32) -> Option<Date> {
     day.checked_add(jiff::Span::new().try_days(i64::from(days)).ok()?).ok()
 }
 
-/// Mean water temperature by day, in tenths of a degree.
-struct Warmth(BTreeMap<Date, u32>);
+/// Mean water temperature of a site by day, in tenths of a degree.
+#[derive(Default)]
+pub struct Warmth(BTreeMap<Date, u32>);
 
 impl Warmth {
-    fn of(records: &[Activity]) -> Self {
+    /// Of the records of a site, those that count and tell a water temperature.
+    pub fn of(records: &[Activity]) -> Self {
         let mut by_day: BTreeMap<Date, (i64, i64)> = BTreeMap::new();
         for one in records.iter().filter(|one| one.counts()) {
             if let Some(tenths) = one.water_tenths {

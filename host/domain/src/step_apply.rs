@@ -45,22 +45,26 @@ pub(crate) fn struck(o: &mut Overlay<'_>, id: &str, reason: &str) -> Result<(), 
     let Some(step) = state.get::<Step>(id)? else {
         return Err(StateError(format!("record step/{id} is missing")));
     };
-    let made: BTreeSet<&str> = step.outputs.iter().map(|one| one.lot.as_str()).collect();
     for output in &step.outputs {
         o.touch(format!("lot/{}", output.lot));
         o.update::<Lot>(&output.lot, |lot| take_back(lot, &step, output.quantity))?;
     }
-    let gone: Vec<String> =
-        made.iter().filter(|id| is_void(&*o, id)).map(|id| (*id).to_owned()).collect();
+    let made: BTreeSet<&str> = step.outputs.iter().map(|one| one.lot.as_str()).collect();
     for input in &step.inputs {
         o.touch(format!("lot/{}", input.lot));
+        let mut gone = Vec::new();
+        for id in &made {
+            if !is_made_of(&*o, id, &input.lot)? {
+                gone.push(*id);
+            }
+        }
         o.update::<Lot>(&input.lot, |lot| {
             if step.kind.makes() {
                 lot.used -= input.quantity;
             } else if step.kind.leaves() {
                 lot.shipped -= input.quantity;
             }
-            lot.into.retain(|id| !gone.contains(id));
+            lot.into.retain(|id| !gone.contains(&id.as_str()));
         })?;
     }
     o.update::<Step>(id, |step| step.struck = Some(reason.to_owned()))
@@ -81,6 +85,9 @@ fn take_back(lot: &mut Lot, step: &Step, quantity: rust_decimal::Decimal) {
     }
 }
 
-fn is_void(state: &dyn State, id: &str) -> bool {
-    matches!(state.get::<Lot>(id), Ok(Some(lot)) if lot.status == LotStatus::Void)
+/// Whether a lot that stands still holds something of another, be it by another step.
+fn is_made_of(state: &dyn State, lot: &str, source: &str) -> Result<bool, StateError> {
+    Ok(state.get::<Lot>(lot)?.is_some_and(|lot| {
+        lot.status != LotStatus::Void && lot.sources.iter().any(|one| one.lot == source)
+    }))
 }

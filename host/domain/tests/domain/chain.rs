@@ -251,6 +251,30 @@ fn a_step_that_was_not_taken_is_struck_out() {
     assert_eq!(farm.world.get::<Step>(&one).struck.as_deref(), Some("数量记错"));
 }
 
+/// What only added to a lot leaves it standing, and no more made of that source.
+#[test]
+fn a_struck_step_leaves_no_kin_behind() {
+    let mut farm = Farm::new();
+    let lot = farm.lot.clone();
+    let second = farm.world.ok(&clerk(), open_lot(&farm.product, &farm.site, "50", "2026-11-20"));
+    let one = farm.world.ok(&clerk(), split(&lot, &["100"]));
+    let part = farm.world.get::<Step>(&one).outputs[0].lot.clone();
+    let add = |quantity: &str| {
+        let into = Made { into: Some(part.clone()), ..made(quantity) };
+        step(StepKind::Repack, vec![taken(&second, quantity)], vec![into])
+    };
+    let two = take(&mut farm, add("20"));
+    let three = take(&mut farm, add("5"));
+    assert_eq!(farm.world.get::<Lot>(&second).into, [part.as_str()]);
+    farm.world.ok(&clerk(), strike(&three.id));
+    assert_eq!(farm.world.get::<Lot>(&second).into, [part.as_str()], "the other step stands");
+    farm.world.ok(&clerk(), strike(&two.id));
+    assert!(farm.world.get::<Lot>(&second).into.is_empty());
+    let left = farm.world.get::<Lot>(&part);
+    assert_eq!((left.status, left.quantity), (LotStatus::Open, decimal("100")));
+    assert_eq!(farm.world.get::<Lot>(&lot).into, [part.as_str()]);
+}
+
 #[test]
 fn refused_steps() {
     let mut farm = Farm::new();

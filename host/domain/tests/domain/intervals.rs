@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tianyin_domain::activity::{Activity, ActivityKind, RecordActivity};
 use tianyin_domain::dose::Dose;
 use tianyin_domain::input::RegisteredUse;
-use tianyin_domain::interval::{self, Hindrance};
+use tianyin_domain::interval::{self, Hindrance, Warmth};
 use tianyin_domain::lot::{Lot, LotRequest, LotStatus, OpenLot};
 use tianyin_domain::use_warning::{self, UseWarning};
 use tianyin_domain::{Command, Date};
@@ -18,7 +18,7 @@ fn recorded(farm: &mut Farm, command: RecordActivity) -> Activity {
 
 fn hindered(records: &[Activity], harvest: &str) -> Vec<Hindrance> {
     let all: Vec<&Activity> = records.iter().collect();
-    interval::hindrances(&all, records, day(harvest))
+    interval::hindrances(&all, &Warmth::of(records), day(harvest))
 }
 
 /// Day 0 is the last use; the first lawful day is the last use and the interval.
@@ -28,7 +28,7 @@ fn the_earliest_lawful_day_is_named() {
     let until = |stop: &str| RecordActivity { stopped_on: Some(day(stop)), ..farm.treatment() };
     let command = until("2026-11-03");
     let one = recorded(&mut farm, command);
-    assert_eq!(interval::earliest_harvest(&one, &[]), Some(day("2026-11-17")));
+    assert_eq!(interval::earliest_harvest(&one, &Warmth::default()), Some(day("2026-11-17")));
     assert_eq!(hindered(std::slice::from_ref(&one), "2026-11-17"), []);
     let told = hindered(std::slice::from_ref(&one), "2026-11-16");
     assert_eq!(told.len(), 1);
@@ -38,7 +38,7 @@ fn the_earliest_lawful_day_is_named() {
     assert_eq!((told[0].last_use, told[0].earliest), (day("2026-11-02"), Some(day("2026-11-16"))));
     let struck = Activity { struck: Some("记错".into()), ..one };
     assert_eq!(hindered(std::slice::from_ref(&struck), "2026-11-16"), [], "it counts no more");
-    assert_eq!(interval::earliest_harvest(&struck, &[]), None);
+    assert_eq!(interval::earliest_harvest(&struck, &Warmth::default()), None);
 }
 
 /// 度·日: a day without a measurement counts nothing.
@@ -74,7 +74,7 @@ fn degree_days_are_the_sum_of_measured_days() {
     let told = hindered(&records, "2026-11-04");
     assert_eq!(told[0].earliest, Some(day("2026-11-06")), "25.0 on four measured days");
     assert_eq!(hindered(&records, "2026-11-06"), []);
-    let sum = interval::degree_days(&records[0], &records, day("2026-11-06")).unwrap();
+    let sum = interval::degree_days(&records[0], &Warmth::of(&records), day("2026-11-06")).unwrap();
     assert_eq!((sum.reached_tenths, sum.unmeasured_days), (1000, 1));
 
     let wrong = RecordActivity { water_tenths: Some(200), ..farm.treatment() };
@@ -223,7 +223,7 @@ proptest! {
         let date: Date = day("2026-01-01").checked_add(jiff::Span::new().days(used)).unwrap();
         let command = RecordActivity { input: Some(input), date, ..farm.treatment() };
         let one = recorded(&mut farm, command);
-        let first = interval::earliest_harvest(&one, &[]).unwrap();
+        let first = interval::earliest_harvest(&one, &Warmth::default()).unwrap();
         let records = [one];
         prop_assert_eq!(hindered(&records, &first.to_string()).len(), 0);
         if days > 0 {

@@ -16,7 +16,7 @@ use tianyin_domain::code;
 use tianyin_domain::command::{Command, Envelope, Outcome};
 use tianyin_domain::error::DomainError;
 use tianyin_domain::finding::Judgement;
-use tianyin_domain::interval;
+use tianyin_domain::interval::{self, Warmth};
 use tianyin_domain::lot::{Lot, LotStatus};
 use tianyin_domain::operator::Operator;
 use tianyin_domain::product::Product;
@@ -131,8 +131,9 @@ impl App {
         let form = tianyin_domain::certificate::form_on(issued_on).map_or("", |f| f.id);
         let mut activities: Vec<Value> = Vec::new();
         for behind in self.records_behind(&d.ancestry)? {
-            let leading = behind.leading();
-            activities.extend(leading.map(|(a, lot)| activity_input(a, &behind.records, lot)));
+            let warmth = Warmth::of(&behind.records);
+            let told = |(a, lot)| activity_input(a, &behind.records, &warmth, lot);
+            activities.extend(behind.leading().map(told));
         }
         let held = d.ancestry.sources().iter().filter(|lot| lot.status != LotStatus::Open);
         let held: Vec<&str> = held.map(|lot| lot.no.as_str()).collect();
@@ -271,9 +272,9 @@ fn proving_tests(tests: &[Test], basis: &[Basis]) -> Vec<String> {
         .collect()
 }
 
-fn activity_input(a: &Activity, records: &[Activity], lot: &Lot) -> Value {
+fn activity_input(a: &Activity, records: &[Activity], warmth: &Warmth, lot: &Lot) -> Value {
     let warnings = use_warning::warnings(a, records);
-    let warmth = interval::degree_days(a, records, lot.harvested_on);
+    let warmth = interval::degree_days(a, warmth, lot.harvested_on);
     let input = a.input.as_ref().map(|i| {
         json!({
             "name": i.name,

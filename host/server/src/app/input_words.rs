@@ -27,13 +27,22 @@ pub fn crop_text(one: &RegisteredUse) -> &str {
 
 /// What is registered for a crop: `间隔 7 天,每季最多 2 次,30 毫升/亩`.
 pub fn use_text(one: &RegisteredUse) -> String {
+    label_words((one.interval_days, one.interval_degree_days), one.max_uses, &one.dose)
+}
+
+/// The same of a label's parts: the interval in days and in degree-days, most uses, dose.
+pub fn label_words(
+    (days, degree_days): (Option<u32>, Option<u32>),
+    max_uses: Option<u32>,
+    dose: &str,
+) -> String {
     let number =
         |key: &str, number: Option<u32>| number.map(|n| tf(key, [("n", n.to_string().as_str())]));
     let parts = [
-        number("use_words.days", one.interval_days),
-        number("use_words.degree_days", one.interval_degree_days),
-        number("use_words.max_uses", one.max_uses),
-        Some(one.dose.clone()).filter(|dose| !dose.is_empty()),
+        number("use_words.days", days),
+        number("use_words.degree_days", degree_days),
+        number("use_words.max_uses", max_uses),
+        Some(dose.to_owned()).filter(|dose| !dose.is_empty()),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(t("use_words.and"))
 }

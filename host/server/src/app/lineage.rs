@@ -44,6 +44,20 @@ impl App {
         Ok(Ancestry { lots, cut: walk.cut })
     }
 
+    /// A lot and the one harvest it goes back to, which may be itself. Of a mixture there is none to
+    /// show: its parts are of other people.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn line_of(&self, lot: &Lot) -> Result<Vec<Lot>, AppError> {
+        let mut line = vec![lot.clone()];
+        if let Some(id) = lot.harvest_lot().filter(|id| *id != lot.id) {
+            let state: &dyn State = &self.store;
+            line.extend(state.get::<Lot>(id)?);
+        }
+        Ok(line)
+    }
+
     /// Walks the chain from a lot.
     ///
     /// # Errors
@@ -85,12 +99,9 @@ impl Behind<'_> {
     /// Records that count and made one of the lots, with the lot they led to.
     pub fn leading(&self) -> impl Iterator<Item = (&Activity, &Lot)> {
         self.records.iter().filter(|one| one.counts()).filter_map(|one| {
-            let led = |lot: &&&Lot| match &one.lot {
-                Some(own) => *own == lot.id,
-                None => lot.step.is_none() && one.belongs_to(lot),
-            };
             // Of several harvests it led to, the first is the one it stood against.
-            let lot = self.lots.iter().filter(led).min_by_key(|lot| lot.harvested_on)?;
+            let led = self.lots.iter().filter(|lot| one.belongs_to(lot));
+            let lot = led.min_by_key(|lot| lot.harvested_on)?;
             Some((one, *lot))
         })
     }

@@ -9,7 +9,7 @@ use tianyin_domain::command::{Command, Envelope, Outcome};
 use tianyin_domain::error::DomainError;
 use tianyin_domain::input::Input;
 use tianyin_domain::kinship::Relative;
-use tianyin_domain::lineage::{self, Direction, Walk};
+use tianyin_domain::lineage::{self, Direction};
 use tianyin_domain::lot::{self, Lot, LotStatus};
 use tianyin_domain::recall::{
     self, BATCH_MAX, HoldForRecall, NoteRecall, ROOTS_MAX, Recall, RecallCause, RecallRequest,
@@ -41,14 +41,6 @@ pub struct Roots {
 }
 
 impl App {
-    /// What a recall would reach, before there is one.
-    ///
-    /// # Errors
-    /// Of a cause that is not there, or a store that cannot be read.
-    pub fn preview_recall(&self, request: &RecallRequest) -> Result<Roots, AppError> {
-        self.roots_of(request)
-    }
-
     /// What was made of some lots, themselves with it, as the chain in memory has it: a moment behind
     /// the store, and read at once.
     ///
@@ -101,7 +93,7 @@ impl App {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub async fn hold_reached(&self, id: &str) -> Result<(), AppError> {
+    pub async fn hold_reached(self: &Arc<Self>, id: &str) -> Result<(), AppError> {
         let state: &dyn State = &self.store;
         let recall: Recall = state.require("recall", id)?;
         if recall.request.drill || recall.status == RecallStatus::Closed {
@@ -109,15 +101,9 @@ impl App {
         }
         let actor = Actor::system("recall");
         for _ in 0..ROUNDS {
-            let open: Vec<String> = self
-                .reach(&recall.roots)?
-                .reached
-                .into_iter()
-                .map(|one| one.lot)
-                .filter(|lot| lot.status != LotStatus::Void)
-                .filter(|lot| !lot.holds.iter().any(|hold| hold.reference == recall.id))
-                .map(|lot| lot.id)
-                .collect();
+            let (app, of) = (Arc::clone(self), recall.clone());
+            let walk = tokio::task::spawn_blocking(move || app.open_lots_of(&of));
+            let open = walk.await.map_err(AppError::internal)??;
             if open.is_empty() {
                 break;
             }
@@ -134,7 +120,7 @@ impl App {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn resume_recalls(&self) -> Result<(), AppError> {
+    pub async fn resume_recalls(self: &Arc<Self>) -> Result<(), AppError> {
         let state: &dyn State = &self.store;
         for id in state.ids(recall::BY_STATUS, "running", ROOTS_MAX)? {
             self.hold_reached(&id).await?;
@@ -157,13 +143,22 @@ impl App {
         self.submit_attached(actor, command, &attachments, idempotency_key).await
     }
 
-    /// Everything that was made of some lots, themselves with it, as the store has it.
-    fn reach(&self, roots: &[String]) -> Result<Walk, AppError> {
+    /// Lots that a recall reaches, as the store has them, and that are not held for it.
+    fn open_lots_of(&self, recall: &Recall) -> Result<Vec<String>, AppError> {
         let state: &dyn State = &self.store;
-        Ok(lineage::walk(state, roots, Direction::Forward, REACHED_MAX)?)
+        let walk = lineage::walk(state, &recall.roots, Direction::Forward, REACHED_MAX)?;
+        let lots = walk.reached.into_iter().map(|one| one.lot);
+        let open = lots
+            .filter(|lot| lot.status != LotStatus::Void)
+            .filter(|lot| !lot.holds.iter().any(|hold| hold.reference == recall.id));
+        Ok(open.map(|lot| lot.id).collect())
     }
 
-    fn roots_of(&self, request: &RecallRequest) -> Result<Roots, AppError> {
+    /// What a recall begins with, also of one that is only thought of.
+    ///
+    /// # Errors
+    /// Of a cause that is not there, or a store that cannot be read.
+    pub fn roots_of(&self, request: &RecallRequest) -> Result<Roots, AppError> {
         let state: &dyn State = &self.store;
         match request.cause {
             RecallCause::Lot => {

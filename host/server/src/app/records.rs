@@ -4,7 +4,7 @@
 use tianyin_domain::activity::{self, Activity};
 use tianyin_domain::actor::Actor;
 use tianyin_domain::command::{Command, Envelope, Outcome};
-use tianyin_domain::interval::{self, Hindrance};
+use tianyin_domain::interval::{self, Hindrance, Warmth};
 use tianyin_domain::lot::{LotRequest, OpenLot};
 use tianyin_domain::product::Product;
 use tianyin_domain::use_warning::{self, UseWarning};
@@ -71,7 +71,7 @@ impl App {
         let records = self.records_of(site)?;
         let led: Vec<&Activity> =
             records.iter().filter(|one| one.led_to(product, harvest)).collect();
-        Ok(interval::hindrances(&led, &records, harvest))
+        Ok(interval::hindrances(&led, &Warmth::of(&records), harvest))
     }
 
     /// What is wrong with a record, in sentences: by the label of its day, and by the ban lists.

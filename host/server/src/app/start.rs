@@ -156,12 +156,12 @@ impl App {
         let resuming = runtime.clone();
         std::thread::Builder::new().name("catch-up".into()).spawn(move || {
             let Some(app) = weak.upgrade() else { return };
-            if let Err(e) = resuming.block_on(app.resume_recalls()) {
-                tracing::error!(error = %e, "lots of a running recall could not be held");
-            }
             let done = app.fail_interrupted_prints().and_then(|()| app.catch_up());
             if let Err(e) = done {
                 tracing::error!(error = %e, "work of the earlier run was not taken up");
+            }
+            if let Err(e) = resuming.block_on(app.resume_recalls()) {
+                tracing::error!(error = %e, "lots of a running recall could not be held");
             }
         })?;
         Ok(())

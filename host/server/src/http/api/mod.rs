@@ -39,7 +39,6 @@ mod sites;
 mod steps;
 mod tests;
 mod tokens;
-mod trace_policy;
 mod users;
 
 use std::sync::{Arc, LazyLock};
@@ -92,7 +91,6 @@ fn routes() -> Vec<Route> {
         tokens::routes(),
         steps::routes(),
         recalls::routes(),
-        trace_policy::routes(),
     ]
     .into_iter()
     .flatten()

@@ -1,4 +1,4 @@
-//! The county's rules for accounts.
+//! The county's own rules: for accounts, and for the chain of lots.
 
 use std::sync::Arc;
 
@@ -6,8 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse as _;
 use axum::routing::{get, put};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tianyin_domain::State as Records;
 use tianyin_domain::command::Command;
 use tianyin_domain::policy::SetPolicy;
+use tianyin_domain::trace_policy::{SetTracePolicy, TracePolicy};
 
 use super::Answer;
 use super::request::{Body, Caller, Key};
@@ -15,11 +19,23 @@ use super::route::{Good, Route};
 use super::schema::Kind::{Boolean, Choice, Integer};
 use super::schema::{Described, Kind, Schema, req};
 use super::shapes::shape;
-use crate::app::App;
+use crate::app::{App, AppError};
 use crate::http::Problem;
 
 /// Words of the presets.
 pub const PASSWORD_PRESET: Kind = Choice(&["asvs5", "gb22239"]);
+
+pub(super) fn routes() -> Vec<Route> {
+    let accounts = (&POLICY, "Shows the rules for accounts.", "Sets the rules for accounts.");
+    let lots = (
+        &TRACE_POLICY,
+        "Shows the rules for the chain of lots.",
+        "Sets the rules for the chain of lots.",
+    );
+    let mut routes = pair::<SetPolicy>("/policy", accounts);
+    routes.extend(pair::<SetTracePolicy>("/trace_policy", lots));
+    routes
+}
 
 const POLICY: Schema = shape!(
     "Policy",
@@ -31,34 +47,80 @@ const POLICY: Schema = shape!(
     ]
 );
 
+const TRACE_POLICY: Schema = shape!(
+    "TracePolicy",
+    "Rules for the chain of lots.",
+    [req(
+        "balance_tolerance_permille",
+        Integer,
+        "By how much what comes out of a step may exceed what went in, in thousandths, 0 to 200."
+    )]
+);
+
+/// A command that sets one of the rules.
+trait Sets: Described + DeserializeOwned + Send + 'static {
+    const SHAPE: &'static Schema;
+    fn command(self) -> Command;
+    /// The rule as it stands.
+    fn standing(app: &App) -> Result<impl Serialize, AppError>;
+}
+
 impl Described for SetPolicy {
     const SCHEMA: Schema = Schema { name: "SetPolicy", ..POLICY };
 }
 
-pub(super) fn routes() -> Vec<Route> {
-    let good = Good::Object(&POLICY);
+impl Sets for SetPolicy {
+    const SHAPE: &'static Schema = &POLICY;
+    fn command(self) -> Command {
+        Command::SetPolicy(self)
+    }
+    fn standing(app: &App) -> Result<impl Serialize, AppError> {
+        app.policy()
+    }
+}
+
+impl Described for SetTracePolicy {
+    const SCHEMA: Schema = Schema { name: "SetTracePolicy", ..TRACE_POLICY };
+}
+
+impl Sets for SetTracePolicy {
+    const SHAPE: &'static Schema = &TRACE_POLICY;
+    fn command(self) -> Command {
+        Command::SetTracePolicy(self)
+    }
+    fn standing(app: &App) -> Result<impl Serialize, AppError> {
+        let state: &dyn Records = &app.store;
+        Ok(TracePolicy::of(state)?)
+    }
+}
+
+fn pair<S: Sets>(
+    path: &'static str,
+    (shape, shows, sets): (&'static Schema, &'static str, &'static str),
+) -> Vec<Route> {
+    let good = Good::Object(shape);
     vec![
-        Route::get("/policy", "Shows the rules for accounts.", good, get(shown)),
-        Route::put("/policy", "Sets the rules for accounts.", good, put(set)).body::<SetPolicy>(),
+        Route::get(path, shows, good, get(shown::<S>)),
+        Route::put(path, sets, good, put(set::<S>)).body::<S>(),
     ]
 }
 
-fn answer(app: &App) -> Answer {
-    let policy = serde_json::to_value(app.policy()?).map_err(Problem::internal)?;
-    Ok(Json(POLICY.show(&policy)).into_response())
+fn answer<S: Sets>(app: &App) -> Answer {
+    let policy = serde_json::to_value(S::standing(app)?).map_err(Problem::internal)?;
+    Ok(Json(S::SHAPE.show(&policy)).into_response())
 }
 
-async fn shown(State(app): State<Arc<App>>, caller: Caller) -> Answer {
+async fn shown<S: Sets>(State(app): State<Arc<App>>, caller: Caller) -> Answer {
     caller.staff_only()?;
-    answer(&app)
+    answer::<S>(&app)
 }
 
-async fn set(
+async fn set<S: Sets>(
     State(app): State<Arc<App>>,
     caller: Caller,
     Key(key): Key,
-    Body(command): Body<SetPolicy>,
+    Body(command): Body<S>,
 ) -> Answer {
-    app.submit_keyed(caller.actor(), Command::SetPolicy(command), key).await?;
-    answer(&app)
+    app.submit_keyed(caller.actor(), command.command(), key).await?;
+    answer::<S>(&app)
 }

@@ -10,7 +10,7 @@ use tianyin_domain::activity::{
     self, Activity, ActivityKind, CorrectActivity, RecordActivity, StrikeActivity,
 };
 use tianyin_domain::command::{Command, CommandKind};
-use tianyin_domain::interval::earliest_harvest;
+use tianyin_domain::interval::{Warmth, earliest_harvest};
 use tianyin_domain::lot::{self, Lot};
 use tianyin_domain::operator::Operator;
 use tianyin_domain::product::{self, Product};
@@ -64,14 +64,24 @@ struct Row {
     earliest: Option<Date>,
 }
 
+/// A record in a list, where water is not looked at.
 fn named(app: &App, activity: Activity) -> Result<Row, ConsoleError> {
-    let site: Option<Site> = app.store.get(&activity.site)?;
     let product: Option<Product> = app.store.get(&activity.product)?;
+    row_of(app, activity, product, &Warmth::default())
+}
+
+fn row_of(
+    app: &App,
+    activity: Activity,
+    product: Option<Product>,
+    warmth: &Warmth,
+) -> Result<Row, ConsoleError> {
+    let site: Option<Site> = app.store.get(&activity.site)?;
     Ok(Row {
         operator: read::operator_name(app, &activity.operator)?,
         site: site.map(|s| s.name).unwrap_or_default(),
         product: product.map(|p| p.name).unwrap_or_default(),
-        earliest: earliest_harvest(&activity, &[]),
+        earliest: earliest_harvest(&activity, warmth),
         activity,
     })
 }
@@ -112,10 +122,9 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
         Page::new(&app, &signed, "/activities", "activities.title").titled(activity.kind.word());
     let records = app.records_of(&activity.site)?;
     let product: Option<Product> = app.store.get(&activity.product)?;
-    let warnings = product.map(|product| app.use_warnings(&activity, &records, &product));
-    let earliest = earliest_harvest(&activity, &records);
+    let warnings = product.as_ref().map(|product| app.use_warnings(&activity, &records, product));
     let may_correct = activity.counts() && signed.may(CommandKind::CorrectActivity);
-    let row = Row { earliest, ..named(&app, activity)? };
+    let row = row_of(&app, activity, product, &Warmth::of(&records))?;
     html(&DetailPage { page, row, lot, may_correct, warnings: warnings.unwrap_or_default() })
 }
 

@@ -8,8 +8,8 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
 use tianyin_domain::Date;
-use tianyin_domain::activity::{Activity, ActivityKind};
-use tianyin_domain::interval;
+use tianyin_domain::activity::{Activity, ActivityKind, InputUse};
+use tianyin_domain::interval::{self, Warmth};
 use tianyin_domain::product::Product;
 use tianyin_domain::site::Site;
 
@@ -19,7 +19,7 @@ use super::form::Form;
 use super::page::html;
 use super::session::Signed;
 use crate::app::App;
-use crate::app::input_words::use_text;
+use crate::app::input_words::label_words;
 use crate::app::records::hindrance_text;
 
 pub fn router() -> Router<Arc<App>> {
@@ -71,18 +71,19 @@ pub(super) fn of(app: &App, signed: &Signed, form: &mut Form) -> Result<Told, Co
     let Some(one) = imagined.activity(app, &input, form.get("dose"))? else {
         return Ok(Told::default());
     };
-    let label = one.input.as_ref().and_then(|used| label_text(app, &used.input, &product.crop));
+    let label = one.input.as_ref().map(label_text).filter(|text| !text.is_empty());
     Ok(Told {
         label,
-        earliest: interval::earliest_harvest(&one, &records),
+        earliest: interval::earliest_harvest(&one, &Warmth::of(&records)),
         warnings: app.use_warnings(&one, &records, &product),
         hindrances: Vec::new(),
     })
 }
 
-fn label_text(app: &App, input: &str, crop: &str) -> Option<String> {
-    let input: tianyin_domain::input::Input = app.store.get(input).ok()??;
-    input.use_on(crop).map(use_text)
+/// The label of the day, as the record will keep it.
+fn label_text(used: &InputUse) -> String {
+    let days = (used.interval_days, used.interval_degree_days);
+    label_words(days, used.max_uses, &used.label_dose)
 }
 
 /// A record that is not written yet.

@@ -10,7 +10,7 @@ use tianyin_domain::activity::Activity;
 use tianyin_domain::certificate::{self, Certificate, CertificateStatus};
 use tianyin_domain::command::Command;
 use tianyin_domain::hold::{HoldLot, ReleaseLot};
-use tianyin_domain::interval;
+use tianyin_domain::interval::{self, Warmth};
 use tianyin_domain::lot::{self, Lot, LotRequest, LotStatus};
 use tianyin_domain::operator::{Operator, OperatorStatus};
 use tianyin_domain::product::{self, Product};
@@ -288,19 +288,18 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
     let lot: Lot = read::one(&app, &signed, "lot", &id)?;
     let operator = read::one(&app, &signed, "operator", &lot.operator)?;
     let product: Option<Product> = app.store.get(&lot.product)?;
-    // What was done for a lot that a step made was done for the harvest it goes back to.
-    let harvest = match lot.harvest_lot() {
-        Some(id) if id != lot.id => app.store.get(id)?.unwrap_or_else(|| lot.clone()),
-        _ => lot.clone(),
-    };
+    let line = app.line_of(&lot)?;
+    let harvested_on = line.last().map_or(lot.harvested_on, |harvest| harvest.harvested_on);
     let records = app.records_of(&lot.site)?;
-    let own = |a: &&Activity| match &a.lot {
-        Some(of) => *of == lot.id || *of == harvest.id,
-        None => !lot.mixed && a.belongs_to(&harvest),
+    let warmth = Warmth::of(&records);
+    let own = records.iter().rev().filter(|one| line.iter().any(|lot| one.belongs_to(lot)));
+    let told = |one: &Activity| Done {
+        earliest: interval::earliest_harvest(one, &warmth),
+        too_early: !interval::hindrances(&[one], &warmth, harvested_on).is_empty(),
+        warnings: product.as_ref().map_or_else(Vec::new, |p| app.use_warnings(one, &records, p)),
+        activity: one.clone(),
     };
-    let belonging = records.iter().rev().filter(own).take(read::ROWS_WITHIN);
-    let activities =
-        belonging.map(|a| told(&app, a, &records, &harvest, product.as_ref())).collect();
+    let activities = own.take(read::ROWS_WITHIN).map(told).collect();
     let steps = read::newest(&app, &signed, (step::BY_LOT, &lot.id), read::ROWS_WITHIN)?;
     let picture = chain::picture(&app, &signed, &lot)?;
     let tests: Vec<Test> = read::newest(&app, &signed, (test::BY_LOT, &lot.id), read::ROWS_WITHIN)?;
@@ -325,20 +324,6 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
         )?,
         lot,
     })
-}
-
-/// A record of a lot, with the day it asks for and what is wrong with it.
-fn told(
-    app: &App,
-    activity: &Activity,
-    records: &[Activity],
-    lot: &Lot,
-    product: Option<&Product>,
-) -> Done {
-    let earliest = interval::earliest_harvest(activity, records);
-    let too_early = !interval::hindrances(&[activity], records, lot.harvested_on).is_empty();
-    let warnings = product.map(|product| app.use_warnings(activity, records, product));
-    Done { activity: activity.clone(), earliest, too_early, warnings: warnings.unwrap_or_default() }
 }
 
 async fn hold(

@@ -142,7 +142,7 @@ fn new_page(app: &App, signed: &Signed, mut form: Form) -> Result<NewPage, Conso
     let Some(request) = request_of(&mut form) else {
         return Err(ConsoleError::not_found("recall", ""));
     };
-    let roots = app.preview_recall(&request)?;
+    let roots = app.roots_of(&request)?;
     let reached = in_sight(app, &signed.scope(), &roots.lots, &HashMap::new())?;
     let rows = rows_of(app, &reached.ids, &mut HashMap::new())?;
     let (title, figures) = (roots.title, reached.figures);

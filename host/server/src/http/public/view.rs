@@ -2,7 +2,7 @@
 //! and phone are masked in the frozen content, notes and addresses are left out.
 
 use serde::Serialize;
-use tianyin_domain::activity::{self, Activity, ActivityKind};
+use tianyin_domain::activity::{Activity, ActivityKind};
 use tianyin_domain::certificate::{Certificate, CertificateStatus, FORMS};
 use tianyin_domain::code::{self, Code};
 use tianyin_domain::lot::{Lot, LotStatus};
@@ -314,31 +314,16 @@ fn certificate_view(certificate: Certificate) -> CertificateView {
     }
 }
 
-/// The lot of a harvest that a lot goes back to, itself if it is one. Of a mixture there is none to show:
-/// its parts are of other people.
-fn harvest_of(app: &App, lot: &Lot) -> Result<Option<Lot>, Problem> {
-    match lot.harvest_lot() {
-        Some(id) if id != lot.id => Ok(app.store.get(id)?),
-        Some(_) => Ok(Some(lot.clone())),
-        None => Ok(None),
-    }
-}
-
 fn activities(app: &App, lot: &Lot) -> Result<Vec<ActivityView>, Problem> {
-    let Some(lot) = &harvest_of(app, lot)? else { return Ok(Vec::new()) };
-    let query = PageQuery {
-        limit: tianyin_store::PAGE_ITEMS_MAX,
-        newest_first: true,
-        ..PageQuery::new(activity::BY_SITE, &lot.site)
-    };
-    let page = app.store.page::<Activity>(&query, &Scope::everything())?;
+    let line = app.line_of(lot)?;
     // The lot itself stands for the harvest that made it.
-    let is_its_harvest =
-        |a: &Activity| a.kind == ActivityKind::Harvest && a.date == lot.harvested_on;
-    let own = page.items.into_iter();
-    let own = own.filter(|a| a.counts() && a.belongs_to(lot) && !is_its_harvest(a));
-    let own = own.take(ACTIVITIES_MAX);
-    let mut shown: Vec<ActivityView> = own.map(activity_view).collect();
+    let is_shown = |a: &Activity, lot: &Lot| {
+        let is_its_harvest = a.kind == ActivityKind::Harvest && a.date == lot.harvested_on;
+        a.counts() && a.belongs_to(lot) && !is_its_harvest
+    };
+    let records = app.records_of(&lot.site)?.into_iter().rev();
+    let own = records.filter(|a| line.iter().any(|lot| is_shown(a, lot)));
+    let mut shown: Vec<ActivityView> = own.take(ACTIVITIES_MAX).map(activity_view).collect();
     shown.reverse();
     Ok(shown)
 }
