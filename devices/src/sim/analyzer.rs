@@ -118,6 +118,9 @@ impl AnalyzerSim {
                 kind: ValueKind::InhibitionRate,
                 op: Qualifier::Equal,
             },
+            lod: String::new(),
+            loq: String::new(),
+            report_no: String::new(),
             raw: RawReadings {
                 delta_a: decimal(delta, 4),
                 control_delta_a: decimal(control, 4),

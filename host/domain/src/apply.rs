@@ -29,11 +29,12 @@ use crate::operator::{self, Operator};
 use crate::print_job::{PrintJob, PrintStatus};
 use crate::product::{self, Product};
 use crate::recall::{Recall, RecallStatus};
+use crate::sampling::{self, Sampling, SamplingStatus};
 use crate::shop_link::ShopLink;
 use crate::site::{self, Site};
 use crate::state::{Overlay, State, StateError};
 use crate::step_apply;
-use crate::test::{MatchedBy, Test};
+use crate::test_apply;
 use crate::time::Time;
 use crate::token::ApiToken;
 use crate::user::{self, User};
@@ -215,7 +216,8 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         }
         Event::LotScanned(e) if e.bench.is_empty() => Ok(()),
         Event::LotScanned(e) => {
-            o.put(&Bench { id: e.bench.clone(), lot: e.lot.clone(), scanned_at: time })
+            let (id, lot, sampling) = (e.bench.clone(), e.lot.clone(), e.sampling.clone());
+            o.put(&Bench { id, lot, sampling, scanned_at: time })
         }
         Event::MessageReceived(e) => {
             if let Some(content) = Content::of(e) {
@@ -232,20 +234,25 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         Event::MessageReplayed(e) => {
             o.update::<Message>(&e.message, |m| m.status = MessageStatus::Received)
         }
-        Event::TestRecorded(e) => apply_test(o, e),
-        Event::TestAssigned(e) => {
-            o.touch(root("lot", &e.lot));
-            o.update::<Test>(&e.test, |t| {
-                t.lot = Some(e.lot.clone());
-                t.lot_no.clone_from(&e.lot_no);
-                t.product_name.clone_from(&e.product_name);
-                t.operator.clone_from(&e.operator);
-                t.area.clone_from(&e.area);
-                t.matched_by = Some(MatchedBy::Person);
-                t.conducted_by = Some(e.conducted_by);
-                t.verdict = e.judgement.verdict.into();
-                t.judgement = e.judgement.clone();
-            })
+        Event::TestRecorded(e) => test_apply::recorded(o, e),
+        Event::TestAssigned(e) => test_apply::assigned(o, e),
+        Event::SampleTaken(e) => sampling::taken(o, e),
+        Event::SampleReceived(e) => o.update::<Sampling>(&e.sampling, |one| {
+            one.status = SamplingStatus::Received;
+            one.received_at = Some(time);
+            one.condition.clone_from(&e.condition);
+        }),
+        Event::SampleCancelled(e) => o.update::<Sampling>(&e.sampling, |one| {
+            one.status = SamplingStatus::Cancelled;
+            one.cancelled.clone_from(&e.reason);
+        }),
+        Event::TestVerified(_)
+        | Event::TestStruck(_)
+        | Event::ResultDelivered(_)
+        | Event::PositiveSettled(_) => test_apply::followed(o, event, time),
+        Event::ObjectionFiled(e) => o.create(e),
+        Event::RetestOrdered(_) | Event::RetestSampleReceived(_) | Event::ObjectionConcluded(_) => {
+            test_apply::objected(o, event, time)
         }
         Event::AuthorisationGranted(e) => {
             change(o, "operator", &e.operator)?;
@@ -439,16 +446,6 @@ fn change_totp(
 ) -> Result<(), StateError> {
     remember(o, root("user", user))?;
     o.update::<User>(user, |u| change(&mut u.login.totp))
-}
-
-fn apply_test(o: &mut Overlay<'_>, test: &Test) -> Result<(), StateError> {
-    if let Some(lot) = &test.lot {
-        o.touch(root("lot", lot));
-    }
-    if !test.message.is_empty() {
-        o.update::<Message>(&test.message, |m| m.tests.push(test.id.clone()))?;
-    }
-    o.create(test)
 }
 
 fn apply_revocation(o: &mut Overlay<'_>, id: &str, time: Time) -> Result<(), StateError> {

@@ -15,9 +15,11 @@ use crate::error::DomainError;
 use crate::id_card::IdCard;
 use crate::lot::Lot;
 use crate::message::Message;
+use crate::objection::Objection;
 use crate::operator::Operator;
 use crate::product::Product;
 use crate::recall::Recall;
+use crate::sampling::Sampling;
 use crate::shop_link::ShopLink;
 use crate::site::Site;
 use crate::state::{Entity, State};
@@ -47,7 +49,9 @@ pub fn authorise(actor: &Actor, command: &Command, state: &dyn State) -> Result<
                     }
                     Command::AddCell(c) => scope.covers(&c.area, ""),
                     Command::ChangeCell(c) => scope.covers(&c.data.area, ""),
-                    Command::RecordTest(c) => is_typed(c),
+                    Command::RecordTest(c) => {
+                        is_typed(c) && (c.objection.is_none() || *role != Role::Producer)
+                    }
                     // A brand that no operator owns is the county's or the township's to keep.
                     Command::AddBrand(c) if c.owner.is_none() => scope.covers(&c.area, ""),
                     Command::ChangeCredential(c) => *role == Role::Administrator || c.user == *id,
@@ -109,6 +113,14 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
         IssueCertificate | VoidCertificate => &[Administrator, Clerk, Producer],
         DelegateOperators | EndDelegation | AddCell | ChangeCell | EndCell | HoldLot
         | ReleaseLot | StartRecall | NoteRecall | CloseRecall => &[Administrator, Clerk],
+        // A producer takes and tests samples of its own, and objects to what others found.
+        TakeSample | CancelSample | FileObjection | StrikeTest | VerifyTest => {
+            &[Administrator, Clerk, Officer, Producer]
+        }
+        ReceiveSample => &[Administrator, Clerk, Officer],
+        DeliverResult | SettlePositive | OrderRetest | ReceiveRetestSample | ConcludeObjection => {
+            &[Administrator, Clerk]
+        }
         HoldForRecall | PairDevice | ScanLot | ReceiveMessage | SettleMessage | EndPrint
         | CountScans | CheckCode | ApplyOperator | NoteAccess | UseRecovery | NoteTokenUse => &[],
     }
@@ -130,6 +142,11 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
         }
         AssignTest => &[Supervision, Testing, Station],
         RecordTest => &[Supervision, Testing, Station, ServicePoint],
+        TakeSample | CancelSample => &[Supervision, Testing, Enforcement, Station],
+        ReceiveSample | VerifyTest | StrikeTest => &[Supervision, Testing, Station],
+        DeliverResult | SettlePositive => &[Supervision, Enforcement, Station],
+        FileObjection => &[Supervision, Testing, Enforcement, Station],
+        OrderRetest | ReceiveRetestSample | ConcludeObjection => &[Supervision, Enforcement],
         // What is dangerous is stopped by whoever sees it; set free by the county (law art 53).
         VoidCertificate | HoldLot | StartRecall | NoteRecall => {
             &[Supervision, Enforcement, Station]
@@ -163,7 +180,9 @@ pub fn group_of(command: CommandKind) -> Option<TokenGroup> {
             Some(TokenGroup::Records)
         }
         HoldLot | ReleaseLot | StartRecall | NoteRecall | CloseRecall => Some(TokenGroup::Tests),
-        RecordTest | AssignTest => Some(TokenGroup::Tests),
+        RecordTest | AssignTest | TakeSample | ReceiveSample | CancelSample | VerifyTest
+        | StrikeTest | DeliverResult | SettlePositive | FileObjection | OrderRetest
+        | ReceiveRetestSample | ConcludeObjection => Some(TokenGroup::Tests),
         GrantAuthorisation | RevokeAuthorisation | IssueCertificate | VoidCertificate
         | QueuePrint => Some(TokenGroup::Certificates),
         DisableDevice | ReplayMessage => Some(TokenGroup::Devices),
@@ -238,14 +257,35 @@ impl Sight<'_> {
             Command::StartRecall(c) => self.rows::<Lot>(&c.roots),
             Command::NoteRecall(c) => self.row::<Lot>(&c.lot),
             Command::CloseRecall(c) => self.row::<Recall>(&c.recall),
-            Command::RecordTest(c) => match &c.lot {
-                Some((lot, _)) => self.row::<Lot>(lot),
-                None => Ok(()),
-            },
+            Command::RecordTest(c) => {
+                if let Some(objection) = &c.objection {
+                    self.row::<Objection>(objection)?;
+                }
+                if let Some(sampling) = &c.sampling {
+                    self.row::<Sampling>(sampling)?;
+                }
+                self.rows::<Lot>(c.lot.iter().map(|(lot, _)| lot))
+            }
+            Command::TakeSample(c) => {
+                self.rows::<Lot>(c.lot.iter())?;
+                self.rows::<Site>(c.site.iter())?;
+                self.rows::<Product>(c.product.iter())
+            }
+            Command::ReceiveSample(c) => self.row::<Sampling>(&c.sampling),
+            Command::CancelSample(c) => self.row::<Sampling>(&c.sampling),
+            Command::VerifyTest(c) => self.row::<Test>(&c.test),
+            Command::StrikeTest(c) => self.row::<Test>(&c.test),
+            Command::DeliverResult(c) => self.row::<Test>(&c.test),
+            Command::SettlePositive(c) => self.row::<Test>(&c.test),
+            Command::FileObjection(c) => self.row::<Test>(&c.test),
+            Command::OrderRetest(c) => self.row::<Objection>(&c.objection),
+            Command::ReceiveRetestSample(c) => self.row::<Objection>(&c.objection),
+            Command::ConcludeObjection(c) => self.row::<Objection>(&c.objection),
             // Of a test out of sight, not even the lot is to be chosen.
             Command::AssignTest(c) => {
                 self.row::<Test>(&c.test)?;
-                self.row::<Lot>(&c.lot)
+                self.rows::<Sampling>(c.sampling.iter())?;
+                self.rows::<Lot>(Some(&c.lot).filter(|lot| !lot.is_empty()))
             }
             Command::IssueCertificate(c) => self.row::<Lot>(&c.request.lot),
             Command::VoidCertificate(c) => self.row::<Certificate>(&c.code),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actor::Actor;
 use crate::measurement::Measurement;
-use crate::time::{Date, Time, china_date};
+use crate::time::{Time, china_date};
 use crate::{
     access::{NoteAccess, RevealContact},
     activity::{CorrectActivity, RecordActivity, StrikeActivity},
@@ -28,15 +28,18 @@ use crate::{
     login::{EnrolTotp, RemoveTotp, UseRecovery},
     lot::OpenLot,
     message::{ReceiveMessage, ReplayMessage, SettleMessage},
+    objection::{ConcludeObjection, FileObjection, OrderRetest, ReceiveRetestSample},
     operator::{ChangeOperator, RegisterOperator, ReviewOperator},
     policy::SetPolicy,
+    positive::{DeliverResult, SettlePositive, StrikeTest, VerifyTest},
     print_job::{EndPrint, QueuePrint},
     product::{AddProduct, ChangeProduct, CloseProduct},
     recall::{CloseRecall, HoldForRecall, NoteRecall, StartRecall},
+    sampling::{CancelSample, ReceiveSample, TakeSample},
     shop_link::{AddShopLink, CloseShopLink},
     site::{AddSite, ChangeSite, CloseSite},
     step::{StrikeStep, TakeStep},
-    test::{AssignTest, MatchedBy, RecordTest},
+    test::{AssignTest, RecordTest},
     token::{MakeToken, NoteTokenUse, RevokeToken},
     trace_policy::SetTracePolicy,
     user::{ActiveChanged, AddUser, CredentialChanged},
@@ -135,6 +138,17 @@ pub enum Command {
     HoldForRecall(HoldForRecall),
     NoteRecall(NoteRecall),
     CloseRecall(CloseRecall),
+    TakeSample(TakeSample),
+    ReceiveSample(ReceiveSample),
+    CancelSample(CancelSample),
+    VerifyTest(VerifyTest),
+    StrikeTest(StrikeTest),
+    DeliverResult(DeliverResult),
+    SettlePositive(SettlePositive),
+    FileObjection(FileObjection),
+    OrderRetest(OrderRetest),
+    ReceiveRetestSample(ReceiveRetestSample),
+    ConcludeObjection(ConcludeObjection),
 }
 
 impl Command {
@@ -143,7 +157,9 @@ impl Command {
     pub fn intent(&self) -> Vec<u8> {
         let json = match self {
             Self::IssueCertificate(c) => serde_json::to_vec(&c.request),
-            Self::AssignTest(c) => serde_json::to_vec(&(&c.test, &c.lot)),
+            Self::AssignTest(c) => serde_json::to_vec(&(&c.test, &c.lot, &c.sampling)),
+            Self::DeliverResult(c) => serde_json::to_vec(&(&c.test, &c.delivered_at, &c.to)),
+            Self::ReceiveRetestSample(c) => serde_json::to_vec(&(&c.objection, &c.received_on)),
             Self::RegisterOperator(c) => {
                 serde_json::to_vec(&RegisterOperator { contact_secret: None, ..c.clone() })
             }
@@ -188,10 +204,12 @@ impl Command {
 }
 
 /// A typed result without what the appliance fills in: its message id, and the time within the day.
-fn test_intent(c: &RecordTest) -> (&Option<(String, MatchedBy)>, Option<Date>, Measurement) {
+fn test_intent(c: &RecordTest) -> impl Serialize {
     let measurement =
         Measurement { msg_id: String::new(), tested_at: None, ..c.measurement.clone() };
-    (&c.lot, c.measurement.tested_at.map(china_date), measurement)
+    let day = c.measurement.tested_at.map(china_date);
+    let whose = (c.lot.clone(), c.sampling.clone(), c.laboratory.clone(), c.objection.clone());
+    (whose, day, measurement)
 }
 
 /// A command on its way to the writer.

@@ -9,13 +9,14 @@ use crate::error::DomainError;
 use crate::event::{Answered, Event};
 use crate::id::Random;
 use crate::state::{Entity, Entry, State, Table};
-use crate::test::{Recorded, TestVerdict};
+use crate::test::TestVerdict;
+use crate::test_take::{self, Recorded};
 use crate::time::Time;
 use crate::{
     access, activity, agency, application, authorisation, base_map, brand, card, cell, certificate,
     certification, code, county, delegation, device, document, hold, id_card, input, login, lot,
-    message, operator, policy, print_job, product, recall, shop_link, site, step_take, test, token,
-    trace_policy, user,
+    message, objection, operator, policy, positive, print_job, product, recall, sampling,
+    shop_link, site, step_take, test, token, trace_policy, user,
 };
 
 /// What the noun files get to decide with.
@@ -277,14 +278,37 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         }
         Command::RecordTest(c) => decide_test(ctx, *c),
         Command::AssignTest(c) => {
-            let assigned = test::assign(ctx, c)?;
-            let hold =
-                hold_of(&assigned.lot, &assigned.test, assigned.judgement.verdict.into(), ctx)?;
+            let assigned = test_take::assign(ctx, c)?;
+            let verdict = assigned.judgement.verdict.into();
+            let hold = match assigned.lot.as_str() {
+                "" => None,
+                lot => hold_of(lot, &assigned.test, verdict, ctx)?,
+            };
             let id = assigned.test.clone();
             let mut decision = Decision::one(id, Event::TestAssigned(assigned));
             decision.events.extend(hold);
             Ok(decision)
         }
+        Command::TakeSample(c) => {
+            let sampling = sampling::take(ctx, c)?;
+            Ok(Decision::one(sampling.id.clone(), Event::SampleTaken(Box::new(sampling))))
+        }
+        Command::ReceiveSample(c) => {
+            let c = sampling::receive(ctx, c)?;
+            Ok(Decision::one(c.sampling.clone(), Event::SampleReceived(c)))
+        }
+        Command::CancelSample(c) => {
+            let c = sampling::cancel(ctx, c)?;
+            Ok(Decision::one(c.sampling.clone(), Event::SampleCancelled(c)))
+        }
+        Command::VerifyTest(_)
+        | Command::StrikeTest(_)
+        | Command::DeliverResult(_)
+        | Command::SettlePositive(_)
+        | Command::FileObjection(_)
+        | Command::OrderRetest(_)
+        | Command::ReceiveRetestSample(_)
+        | Command::ConcludeObjection(_) => decide_result(ctx, command),
         Command::DelegateOperators(c) => {
             let begun = delegation::begin(ctx, &c)?;
             if begun.is_empty() {
@@ -350,6 +374,77 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         | Command::PublishIdCard(_)
         | Command::WithdrawIdCard(_) => decide_id_card(ctx, command),
     }
+}
+
+/// What follows on a result.
+fn decide_result(ctx: &mut Context<'_>, command: Command) -> Result<Decision, DomainError> {
+    match command {
+        Command::VerifyTest(c) => {
+            let e = positive::verify(ctx, c)?;
+            Ok(Decision::one(e.test.clone(), Event::TestVerified(e)))
+        }
+        Command::StrikeTest(c) => {
+            let e = positive::strike(ctx, c)?;
+            Ok(Decision::one(e.test.clone(), Event::TestStruck(e)))
+        }
+        Command::DeliverResult(c) => {
+            let e = positive::deliver(ctx, c)?;
+            Ok(Decision::one(e.test.clone(), Event::ResultDelivered(e)))
+        }
+        Command::SettlePositive(c) => {
+            let e = positive::settle(ctx, c)?;
+            Ok(Decision::one(e.settled.test.clone(), Event::PositiveSettled(e)))
+        }
+        Command::FileObjection(c) => made(objection::file(ctx, c)?, Event::ObjectionFiled),
+        Command::OrderRetest(c) => {
+            let e = objection::order(ctx, c)?;
+            Ok(Decision::one(e.objection.clone(), Event::RetestOrdered(e)))
+        }
+        Command::ReceiveRetestSample(c) => {
+            let e = objection::receive(ctx, c)?;
+            Ok(Decision::one(e.objection.clone(), Event::RetestSampleReceived(e)))
+        }
+        Command::ConcludeObjection(c) => decide_conclusion(ctx, c),
+        other => Err(DomainError::Forbidden { action: other.name() }),
+    }
+}
+
+/// A retest that does not agree sets the lot free at once and settles the first result.
+fn decide_conclusion(
+    ctx: &mut Context<'_>,
+    c: objection::ConcludeObjection,
+) -> Result<Decision, DomainError> {
+    let (objection, ended) = objection::conclude(ctx, c)?;
+    let mut decision =
+        Decision::one(objection.id.clone(), Event::ObjectionConcluded(ended.clone()));
+    if ended.status != objection::ObjectionStatus::Overturned {
+        return Ok(decision);
+    }
+    let kind = hold::HoldKind::PositiveTest;
+    if let Some(id) = &objection.lot {
+        let lot: lot::Lot = ctx.require("lot", id)?;
+        if lot.holds.iter().any(|one| one.kind == kind && one.reference == objection.test) {
+            decision.events.push(Event::LotReleased(hold::ReleaseLot {
+                lot: lot.id,
+                kind,
+                reference: objection.test.clone(),
+                reason: ended.note.clone(),
+                test: ended.by_test.clone(),
+            }));
+        }
+    }
+    let first: test::Test = ctx.require("test", &objection.test)?;
+    if first.settled.is_none() {
+        let settled = positive::SettlePositive {
+            test: first.id,
+            outcome: positive::Outcome::Released,
+            note: ended.note,
+            attachments: Vec::new(),
+        };
+        let by = ctx.actor.name();
+        decision.events.push(Event::PositiveSettled(positive::PositiveSettled { settled, by }));
+    }
+    Ok(decision)
 }
 
 fn decide_brand(ctx: &mut Context<'_>, command: Command) -> Result<Decision, DomainError> {
@@ -452,7 +547,7 @@ fn decide_receipt(
 }
 
 fn decide_test(ctx: &mut Context<'_>, c: test::RecordTest) -> Result<Decision, DomainError> {
-    Ok(match test::record(ctx, c)? {
+    Ok(match test_take::record(ctx, c)? {
         Recorded::New(test) => {
             let hold = match &test.lot {
                 Some(lot) => hold_of(lot, &test.id, test.verdict, ctx)?,

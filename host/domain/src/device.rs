@@ -120,8 +120,11 @@ impl Entity for Device {
 pub struct Bench {
     /// Bench name.
     pub id: String,
-    /// Lot scanned.
+    /// Lot scanned; empty for a sample of what was not harvested yet.
     pub lot: String,
+    /// Sample scanned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<String>,
     /// When, by the server's clock.
     pub scanned_at: Time,
 }
@@ -190,15 +193,18 @@ pub struct DisableDevice {
     pub id: String,
 }
 
-/// Command and event payload: a lot's label was scanned on a bench.
+/// Command and event payload: the label of a lot or sample was scanned on a bench.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScanLot {
     /// Scanner.
     pub device: String,
     /// Bench.
     pub bench: String,
-    /// Lot id.
+    /// Lot id; empty for a sample of what was not harvested yet.
     pub lot: String,
+    /// Sample, where its label was scanned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<String>,
 }
 
 /// Whether the text can be a device id, which is also an MQTT topic level.

@@ -26,11 +26,14 @@ use crate::{
     login::{EnrolTotp, RemoveTotp, UseRecovery},
     lot::Lot,
     message::{Message, ReplayMessage, SettleMessage},
+    objection::{Objection, ObjectionConcluded, OrderRetest, ReceiveRetestSample},
     operator::{ChangeOperator, Operator, ReviewOperator},
     policy::Policy,
+    positive::{DeliverResult, PositiveSettled, StrikeTest, TestVerified},
     print_job::{EndPrint, PrintJob},
     product::{ChangeProduct, CloseProduct, Product},
     recall::{CloseRecall, Recall, RecallNote},
+    sampling::{CancelSample, ReceiveSample, Sampling},
     shop_link::{CloseShopLink, ShopLink},
     site::{ChangeSite, CloseSite, Site},
     state::StateError,
@@ -214,6 +217,28 @@ pub enum Event {
     RecallNoted(RecallNote),
     #[serde(rename = "recall.closed")]
     RecallClosed(CloseRecall),
+    #[serde(rename = "sampling.taken")]
+    SampleTaken(Box<Sampling>),
+    #[serde(rename = "sampling.received")]
+    SampleReceived(ReceiveSample),
+    #[serde(rename = "sampling.cancelled")]
+    SampleCancelled(CancelSample),
+    #[serde(rename = "test.verified")]
+    TestVerified(TestVerified),
+    #[serde(rename = "test.struck")]
+    TestStruck(StrikeTest),
+    #[serde(rename = "test.delivered")]
+    ResultDelivered(DeliverResult),
+    #[serde(rename = "test.settled")]
+    PositiveSettled(PositiveSettled),
+    #[serde(rename = "objection.filed")]
+    ObjectionFiled(Objection),
+    #[serde(rename = "objection.retest_ordered")]
+    RetestOrdered(OrderRetest),
+    #[serde(rename = "objection.sample_received")]
+    RetestSampleReceived(ReceiveRetestSample),
+    #[serde(rename = "objection.concluded")]
+    ObjectionConcluded(ObjectionConcluded),
 }
 
 /// Events as they stand on a journal line.

@@ -7,6 +7,7 @@ use crate::check::Check;
 use crate::decide::Context;
 use crate::error::DomainError;
 use crate::lot::{Lot, LotStatus};
+use crate::sampling::{Purpose, Sampling};
 use crate::state::{Overlay, StateError};
 use crate::test::{Test, TestVerdict};
 use crate::time::Time;
@@ -128,21 +129,48 @@ pub(crate) fn release(ctx: &mut Context<'_>, c: ReleaseLot) -> Result<ReleaseLot
     else {
         return Err(DomainError::refused("hold_is_gone", &[("no", &lot.no)]));
     };
-    if c.kind.needs_pass() {
+    if c.kind.needs_pass() && !is_struck(ctx, hold)? {
         let test: Option<Test> = match &c.test {
             Some(id) => ctx.state.get(id)?,
             None => None,
         };
-        let proves = |test: &Test| {
-            test.lot.as_deref() == Some(&lot.id)
-                && test.verdict == TestVerdict::Pass
-                && test.received_at > hold.since
-        };
-        if !test.as_ref().is_some_and(proves) {
+        let Some(test) = test.filter(|test| test.lot.as_deref() == Some(&lot.id)) else {
             return Err(DomainError::refused("release_needs_pass", &[("no", &lot.no)]));
-        }
+        };
+        proves(ctx, &lot, hold, &test)?;
     }
     Ok(ReleaseLot { lot: lot.id, reason: c.reason.trim().to_owned(), ..c })
+}
+
+/// Whether the test behind a hold was struck out: then nothing is left to be disproved.
+fn is_struck(ctx: &Context<'_>, hold: &Hold) -> Result<bool, DomainError> {
+    let test: Option<Test> = ctx.state.get(&hold.reference)?;
+    Ok(test.is_some_and(|test| test.struck.is_some()))
+}
+
+/// A test that sets a lot free passed, counts, and is newer than the hold, or repeats the very test behind
+/// it. What supervision found is not set aside by a rapid method (law art 51).
+fn proves(ctx: &Context<'_>, lot: &Lot, hold: &Hold, test: &Test) -> Result<(), DomainError> {
+    let first: Option<Test> = ctx.state.get(&hold.reference)?;
+    let repeats = first.as_ref().is_some_and(|first| {
+        let of_first = test.measurement.retest_of.as_deref() == Some(&first.measurement.msg_id);
+        of_first && test.device == first.device
+    });
+    let later = test.received_at > hold.since || repeats;
+    if test.verdict != TestVerdict::Pass || !test.counts() || !later {
+        return Err(DomainError::refused("release_needs_pass", &[("no", &lot.no)]));
+    }
+    let sampling = first.and_then(|first| first.sampling);
+    let sampling: Option<Sampling> = match sampling {
+        Some(id) => ctx.state.get(&id)?,
+        None => None,
+    };
+    if sampling.is_some_and(|one| one.purpose == Purpose::Supervision)
+        && test.measurement.method.is_rapid()
+    {
+        return Err(DomainError::refused("retest_rapid", &[]));
+    }
+    Ok(())
 }
 
 pub(crate) fn held(o: &mut Overlay<'_>, e: &LotHeld, since: Time) -> Result<(), StateError> {

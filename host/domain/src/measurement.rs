@@ -58,8 +58,26 @@ pub enum Method {
     ColloidalGold,
     /// 酶联免疫.
     Elisa,
-    /// Chromatography and everything else.
+    /// Everything else.
     Other,
+    /// 色谱、质谱.
+    Chromatography,
+}
+
+impl Method {
+    /// Every method, in the order of a choice list.
+    pub const ALL: [Self; 5] = [
+        Self::EnzymeInhibition,
+        Self::ColloidalGold,
+        Self::Elisa,
+        Self::Chromatography,
+        Self::Other,
+    ];
+
+    /// Whether it is a rapid one (快速检测方法): it screens, and decides no objection (law art 51).
+    pub fn is_rapid(self) -> bool {
+        matches!(self, Self::EnzymeInhibition | Self::ColloidalGold | Self::Elisa)
+    }
 }
 
 /// What was looked for.
@@ -97,6 +115,34 @@ pub enum Qualifier {
     /// Above the measuring range.
     #[serde(rename = ">")]
     Greater,
+    /// 未检出: below the limit of detection.
+    #[serde(rename = "ND")]
+    NotDetected,
+    /// Detected, below the limit of quantification.
+    #[serde(rename = "<LOQ")]
+    BelowQuantification,
+}
+
+impl Qualifier {
+    /// Every qualifier, in the order of a choice list.
+    pub const ALL: [Self; 5] =
+        [Self::Equal, Self::Less, Self::Greater, Self::NotDetected, Self::BelowQuantification];
+
+    /// The API word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::Less => "<",
+            Self::Greater => ">",
+            Self::NotDetected => "ND",
+            Self::BelowQuantification => "<LOQ",
+        }
+    }
+
+    /// Whether it says all that is to be said without a number.
+    pub fn stands_alone(self) -> bool {
+        matches!(self, Self::NotDetected | Self::BelowQuantification)
+    }
 }
 
 /// A measured value. `num` is a decimal string, or a word where `kind` is qualitative.
@@ -218,6 +264,15 @@ pub struct Measurement {
     /// Readings.
     #[serde(default)]
     pub raw: RawReadings,
+    /// Limit of detection of this very run, in the value's unit; empty when not told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub lod: String,
+    /// Limit of quantification of this very run.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub loq: String,
+    /// Number of the report; empty when there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub report_no: String,
     /// The device's limit.
     #[serde(default)]
     pub limit: DeviceLimit,
@@ -239,6 +294,36 @@ pub struct Measurement {
     /// Position, as the device gives it; fractions as decimal strings.
     #[serde(default, with = "without_floats")]
     pub geo: serde_json::Value,
+}
+
+impl Measurement {
+    /// One that a person tells: what nobody told stays empty.
+    pub fn told(method: Method, item: Item, value: Value, tested_at: Option<Time>) -> Self {
+        Self {
+            v: 1,
+            msg_id: String::new(),
+            device: DeviceInfo::default(),
+            record_no: None,
+            channel: None,
+            kind: ResultKind::default(),
+            retest_of: None,
+            sample: Sample::default(),
+            method,
+            item,
+            value,
+            raw: RawReadings::default(),
+            lod: String::new(),
+            loq: String::new(),
+            report_no: String::new(),
+            limit: DeviceLimit::default(),
+            device_verdict: None,
+            tested_at,
+            clock: DeviceClock::default(),
+            operator: Person::default(),
+            blank: false,
+            geo: serde_json::Value::Null,
+        }
+    }
 }
 
 /// Any JSON with its fractions as decimal strings: a binary float need not come back as the same

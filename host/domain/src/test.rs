@@ -3,16 +3,9 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::actor::{Actor, Role};
-use crate::check::Check;
-use crate::decide::Context;
-use crate::device::Device;
-use crate::error::DomainError;
 use crate::finding::{Judgement, Verdict};
-use crate::id::new_id;
-use crate::lot::Lot;
 use crate::measurement::Measurement;
-use crate::message::Message;
+use crate::positive::{Delivered, Settled, Verified};
 use crate::state::{Entity, Entry, Index, Table};
 use crate::time::Time;
 
@@ -59,6 +52,8 @@ pub enum MatchedBy {
     Bench,
     /// A person chose it.
     Person,
+    /// The number of a sample was in the message.
+    Sample,
 }
 
 /// Who tested for whom (R-094: tested party ≠ testing party).
@@ -131,9 +126,57 @@ pub struct Test {
     /// Region code.
     #[serde(default)]
     pub area: String,
+    /// Sample it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<String>,
+    /// Number of that sample.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sample_no: String,
+    /// Testing party, as far as known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub laboratory: String,
+    /// Who typed it; empty for what a device sent.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub entered_by: String,
+    /// A second person has to look at it before it proves anything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_verification: bool,
+    /// The second person's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
+    /// Why it was struck out, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub struck: Option<String>,
+    /// When the tested party was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<Delivered>,
+    /// Objection that it decides: it is a retest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objection: Option<String>,
+    /// What became of what was positive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
 }
 
 impl Test {
+    /// Whether anything may rest on it. What was struck out never was; what nobody verified yet proves
+    /// nothing good, but a positive result counts at once.
+    pub fn counts(&self) -> bool {
+        let verified = !self.needs_verification || self.verified.is_some();
+        self.struck.is_none() && (verified || self.verdict == TestVerdict::Fail)
+    }
+
+    /// Whether a second person is still to look at it.
+    pub fn waits_for_verification(&self) -> bool {
+        self.needs_verification && self.verified.is_none() && self.struck.is_none()
+    }
+
+    /// Whether it is positive and nobody has said yet what became of the goods.
+    pub fn is_open_positive(&self) -> bool {
+        let fails = self.verdict == TestVerdict::Fail && !self.measurement.blank;
+        fails && self.struck.is_none() && self.settled.is_none() && self.objection.is_none()
+    }
+
     /// When it was measured, as far as known: device time, else receipt.
     pub fn tested_at(&self) -> Time {
         self.measurement.tested_at.unwrap_or(self.received_at)
@@ -150,6 +193,21 @@ pub const UNMATCHED: Index = Index("test.unmatched");
 pub const BY_DEVICE_ID: Index = Index("test.device_id=");
 /// By operator.
 pub const BY_OPERATOR: Index = Index("test.operator");
+/// By sample.
+pub const BY_SAMPLING: Index = Index("test.sampling");
+/// Retests by objection.
+pub const BY_OBJECTION: Index = Index("test.objection");
+/// Repeats by device and message id of the first measurement, known or not.
+pub const BY_FIRST: Index = Index("test.first");
+/// Those that wait for a second person.
+pub const UNVERIFIED: Index = Index("test.unverified");
+/// Positive ones that are not settled.
+pub const POSITIVE: Index = Index("test.positive");
+/// Measured with water or a standard in place of a sample, by device.
+pub const BLANKS: Index = Index("test.blank");
+
+/// By digest of an attachment of what became of the goods.
+pub const BY_ATTACHMENT: Index = Index("test.attachment");
 
 /// Key of [`BY_DEVICE_ID`].
 pub fn device_key(device: &str, msg_id: &str) -> String {
@@ -178,9 +236,27 @@ impl Entity for Test {
         }
         match &self.lot {
             Some(lot) => out.push(Entry::new(BY_LOT, lot, &self.id)),
-            None if !self.measurement.blank => out.push(Entry::new(UNMATCHED, "", &self.id)),
+            None if self.measurement.blank => {
+                out.push(Entry::new(BLANKS, &self.device, &self.id));
+            }
+            None if self.sampling.is_none() && self.struck.is_none() => {
+                out.push(Entry::new(UNMATCHED, "", &self.id));
+            }
             None => {}
         }
+        out.extend(self.sampling.iter().map(|one| Entry::new(BY_SAMPLING, one, &self.id)));
+        out.extend(self.objection.iter().map(|one| Entry::new(BY_OBJECTION, one, &self.id)));
+        if let Some(first) = self.measurement.retest_of.as_ref().filter(|one| !one.is_empty()) {
+            out.push(Entry::new(BY_FIRST, device_key(&self.device, first), &self.id));
+        }
+        if self.waits_for_verification() {
+            out.push(Entry::new(UNVERIFIED, "", &self.id));
+        }
+        if self.is_open_positive() {
+            out.push(Entry::new(POSITIVE, "", &self.id));
+        }
+        let files = self.settled.iter().flat_map(|one| &one.attachments);
+        out.extend(files.map(|one| Entry::new(BY_ATTACHMENT, &one.hash, &self.id)));
         if !self.operator.is_empty() {
             out.push(Entry::new(BY_OPERATOR, &self.operator, &self.id));
         }
@@ -211,6 +287,15 @@ pub struct RecordTest {
     pub judgement: Judgement,
     /// Server's time of receipt.
     pub received_at: Time,
+    /// Sample it is of; its lot is the sample's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<String>,
+    /// Testing party, where it is told; else the sample's laboratory, or the place of the device.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub laboratory: String,
+    /// Objection that it decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objection: Option<String>,
 }
 
 /// Command: a person says whose sample it was; the rule judges again with the product known.
@@ -218,10 +303,13 @@ pub struct RecordTest {
 pub struct AssignTest {
     /// Test.
     pub test: String,
-    /// Lot.
+    /// Lot; empty for a sample of what was not harvested yet.
     pub lot: String,
     /// New judgement.
     pub judgement: Judgement,
+    /// Sample that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<String>,
 }
 
 /// Event payload: a test was given its lot.
@@ -243,138 +331,16 @@ pub struct TestAssigned {
     pub conducted_by: ConductedBy,
     /// New judgement.
     pub judgement: Judgement,
-}
-
-/// What `record` found.
-pub(crate) enum Recorded {
-    New(Box<Test>),
-    Duplicate(String),
-    /// Same id, other content; the id of the test that stands.
-    Conflict(String),
-}
-
-/// Skew of the device's clock that is flagged, in seconds.
-const CLOCK_SKEW_S_MAX: i64 = 600;
-/// A first measurement may be sent days later; older device time is flagged.
-const CLOCK_AGE_S_MAX: i64 = 30 * 86_400;
-
-fn clock_flags(measurement: &Measurement, received_at: Time) -> Vec<String> {
-    let flag = match measurement.tested_at {
-        None => Some("clock_none"),
-        Some(t) => {
-            let year = crate::time::china_date(t).year();
-            let age_s = received_at.as_second() - t.as_second();
-            if year <= 2000 {
-                Some("clock_none")
-            } else if !(-CLOCK_SKEW_S_MAX..=CLOCK_AGE_S_MAX).contains(&age_s) {
-                Some("clock_off")
-            } else {
-                None
-            }
-        }
-    };
-    flag.into_iter().map(String::from).collect()
-}
-
-pub(crate) fn record(ctx: &mut Context<'_>, c: RecordTest) -> Result<Recorded, DomainError> {
-    let m = &c.measurement;
-    let mut check = Check::new();
-    check
-        .ensure(m.v == 1, "v", "bad_version")
-        .text("msg_id", &m.msg_id, 128)
-        .optional_text("sample.no", &m.sample.no, 64)
-        .optional_text("sample.name", &m.sample.name, 64)
-        .optional_text("sample.batch_code", &m.sample.batch_code, 64)
-        .optional_text("value.num", &m.value.num, 32)
-        .optional_text("value.unit", &m.value.unit, 16)
-        .optional_text("item.name", &m.item.name, 64)
-        // Who typed it is known now only; a lot given later could not tell an own test any more.
-        .ensure(c.origin != Origin::Typed || c.lot.is_some(), "lot", "required");
-    check.done()?;
-    if m.blank && c.lot.is_some() {
-        return Err(DomainError::refused("test_is_blank", &[]));
-    }
-    if !c.message.is_empty() {
-        ctx.require::<Message>("message", &c.message)?;
-    }
-    let content_sha256 = content_sha256(m);
-    if !c.device.is_empty()
-        && let Some(known) =
-            ctx.state.find::<Test>(BY_DEVICE_ID, &device_key(&c.device, &m.msg_id))?
-    {
-        return Ok(if known.content_sha256 == content_sha256 {
-            Recorded::Duplicate(known.id)
-        } else {
-            Recorded::Conflict(known.id)
-        });
-    }
-    let device = match c.device.as_str() {
-        "" => None,
-        id => Some(ctx.require::<Device>("device", id)?),
-    };
-    let mut test = Test {
-        id: new_id("tst", ctx.time, ctx.random),
-        device: c.device,
-        device_name: device.as_ref().map(described).unwrap_or_default(),
-        message: c.message,
-        origin: c.origin,
-        flags: clock_flags(m, c.received_at),
-        measurement: c.measurement,
-        content_sha256,
-        lot: None,
-        lot_no: String::new(),
-        product_name: String::new(),
-        operator: String::new(),
-        matched_by: None,
-        conducted_by: None,
-        verdict: c.judgement.verdict.into(),
-        judgement: c.judgement,
-        received_at: c.received_at,
-        area: device.as_ref().map(|d| d.area.clone()).unwrap_or_default(),
-    };
-    if let Some((lot, matched_by)) = c.lot {
-        let lot: Lot = ctx.require("lot", &lot)?;
-        test.conducted_by = Some(conducted_by(ctx.actor, device.as_ref(), &lot));
-        test.matched_by = Some(matched_by);
-        (test.lot_no, test.product_name) = (lot.no, lot.product_name);
-        (test.operator, test.area) = (lot.operator, lot.area);
-        test.lot = Some(lot.id);
-    }
-    Ok(Recorded::New(Box::new(test)))
-}
-
-pub(crate) fn assign(ctx: &mut Context<'_>, c: AssignTest) -> Result<TestAssigned, DomainError> {
-    let test: Test = ctx.require("test", &c.test)?;
-    let lot: Lot = ctx.require("lot", &c.lot)?;
-    if test.lot.is_some() {
-        return Err(DomainError::refused("test_has_lot", &[("no", &test.lot_no)]));
-    }
-    if test.measurement.blank {
-        return Err(DomainError::refused("test_is_blank", &[]));
-    }
-    let device = ctx.state.get::<Device>(&test.device)?;
-    Ok(TestAssigned {
-        test: test.id,
-        conducted_by: conducted_by(ctx.actor, device.as_ref(), &lot),
-        lot: lot.id,
-        lot_no: lot.no,
-        product_name: lot.product_name,
-        operator: lot.operator,
-        area: lot.area,
-        judgement: c.judgement,
-    })
-}
-
-fn described(device: &Device) -> String {
-    format!("{} {}", device.place, device.model).trim().to_owned()
-}
-
-/// A device of the operator itself, or a result its own people typed, makes it an own test;
-/// anybody else's is a commissioned one.
-fn conducted_by(actor: &Actor, device: Option<&Device>, lot: &Lot) -> ConductedBy {
-    let own = match device {
-        Some(device) => device.operator.as_deref() == Some(&lot.operator),
-        None => matches!(actor, Actor::User { role: Role::Producer, .. }),
-    };
-    if own { ConductedBy::Own } else { ConductedBy::Commissioned }
+    /// Sample that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<String>,
+    /// Number of that sample.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sample_no: String,
+    /// Testing party.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub laboratory: String,
+    /// A second person has to look at it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_verification: bool,
 }

@@ -11,10 +11,26 @@ use crate::state::{Entity, Entry, State, StateError, Table};
 const TOLERANCE_PERMILLE_MAX: u32 = 200;
 
 /// The rules in force; one record.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TracePolicy {
     /// By how much what comes out of a step may exceed what went in, in thousandths; scales differ.
     pub balance_tolerance_permille: u32,
+    /// A second person verifies quantitative results of institutions before they prove anything.
+    #[serde(default = "yes")]
+    pub verify_institution: bool,
+    /// The same for operators' own tests.
+    #[serde(default)]
+    pub verify_own: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Default for TracePolicy {
+    fn default() -> Self {
+        Self { balance_tolerance_permille: 0, verify_institution: true, verify_own: false }
+    }
 }
 
 /// Key of the one record.
@@ -46,6 +62,12 @@ impl Entity for TracePolicy {
 pub struct SetTracePolicy {
     /// Tolerance of the mass balance in thousandths, 0 to 200.
     pub balance_tolerance_permille: u32,
+    /// A second person verifies quantitative results of institutions; yes, when not told.
+    #[serde(default = "yes")]
+    pub verify_institution: bool,
+    /// The same for operators' own tests; no, when not told.
+    #[serde(default)]
+    pub verify_own: bool,
 }
 
 pub(crate) fn set(_: &mut Context<'_>, c: SetTracePolicy) -> Result<TracePolicy, DomainError> {
@@ -53,5 +75,9 @@ pub(crate) fn set(_: &mut Context<'_>, c: SetTracePolicy) -> Result<TracePolicy,
     let good = c.balance_tolerance_permille <= TOLERANCE_PERMILLE_MAX;
     check.ensure(good, "balance_tolerance_permille", "bad_tolerance");
     check.done()?;
-    Ok(TracePolicy { balance_tolerance_permille: c.balance_tolerance_permille })
+    Ok(TracePolicy {
+        balance_tolerance_permille: c.balance_tolerance_permille,
+        verify_institution: c.verify_institution,
+        verify_own: c.verify_own,
+    })
 }

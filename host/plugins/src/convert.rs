@@ -74,6 +74,9 @@ fn measurement(m: abi::Measurement) -> Result<domain::Measurement, String> {
             name: field("item.name", m.item.name)?,
         },
         value: value(m.value)?,
+        lod: String::new(),
+        loq: String::new(),
+        report_no: String::new(),
         raw: readings(m.raw)?,
         limit: domain::DeviceLimit {
             num: decimal("limit.num", m.limit.num)?,

@@ -161,6 +161,11 @@ impl RuleSet {
         self.tables.methods.as_ref()
     }
 
+    /// Public holidays and make-up days, if the pack has them.
+    pub fn holidays(&self) -> Option<&crate::tables::Holidays> {
+        self.tables.holidays.as_ref()
+    }
+
     /// The table of banned substances that the rules look up, if the pack has one.
     pub fn banned(&self) -> Option<&crate::tables::Banned> {
         self.tables.banned.as_ref()

@@ -26,11 +26,13 @@ pub trait Word: Serialize {
     fn tone(&self) -> &'static str {
         match self.api_word().as_str() {
             "approved" | "pass" | "accepted" | "printed" | "valid" | "own" | "published"
-            | "current" | "recovered" | "destroyed" | "cleared" => "ok",
+            | "current" | "recovered" | "destroyed" | "cleared" | "reported" | "overturned"
+            | "released" | "treated" => "ok",
             "returned" | "suspended" | "fail" | "deny" | "dead" | "conflict" | "failed"
-            | "void" | "held" | "revoked" | "over" | "ended" | "barred" => "bad",
+            | "void" | "held" | "revoked" | "over" | "ended" | "barred" | "upheld" => "bad",
             "submitted" | "pending" | "quarantined" | "suspect" | "hold" | "queued"
-            | "expiring" | "running" | "waiting" | "notified" | "sealed" => "wait",
+            | "expiring" | "running" | "waiting" | "notified" | "sealed" | "taken" | "filed"
+            | "ordered" => "wait",
             "received" | "duplicate" | "invalid" | "commissioned" => "info",
             _ => "",
         }
@@ -70,6 +72,11 @@ words! {
     tianyin_domain::lot::LotStatus => "lot_status",
     tianyin_domain::step::StepKind => "step_kind",
     tianyin_domain::hold::HoldKind => "hold_kind",
+    tianyin_domain::sampling::Purpose => "sampling_purpose",
+    tianyin_domain::sampling::Level => "sampling_level",
+    tianyin_domain::sampling::SamplingStatus => "sampling_status",
+    tianyin_domain::objection::ObjectionStatus => "objection_status",
+    tianyin_domain::positive::Outcome => "outcome",
     tianyin_domain::recall::RecallStatus => "recall_status",
     tianyin_domain::recall::Disposal => "disposal",
     tianyin_domain::device::DeviceKind => "device_kind",

@@ -28,7 +28,6 @@ use tianyin_domain::recall::{CloseRecall, Disposal, HoldForRecall, NoteRecall};
 use tianyin_domain::step::StrikeStep;
 use tianyin_domain::test::AssignTest;
 use tianyin_domain::token::{NoteTokenUse, RevokeToken, TokenGroup, Via};
-use tianyin_domain::trace_policy::SetTracePolicy;
 use tianyin_domain::user::{ActiveChanged, AddUser, CredentialChanged};
 use tianyin_domain::{Actor, Command, DomainError, Role, Scope, Verdict};
 
@@ -42,6 +41,7 @@ use crate::farm::{
     user,
 };
 use crate::recalls::{release, start};
+use crate::verification::verifying;
 
 /// The columns of the table.
 fn actors(farm: &Farm) -> Vec<(&'static str, Actor)> {
@@ -171,6 +171,18 @@ fn expected(command: &Command) -> &'static str {
         Command::HoldForRecall(_) => "f fff ff ff y fffffff",
         Command::VoidCertificate(_) => "y yyh yh ff y ffyffff",
 
+        // Who works with growers takes samples, or objects for them; enforcement types no results.
+        Command::TakeSample(_) | Command::CancelSample(_) | Command::FileObjection(_) => {
+            "y yyh yh ff y yyyyfff"
+        }
+        Command::ReceiveSample(_) => "y yff yh ff y yyfyfff",
+        Command::VerifyTest(_) | Command::StrikeTest(_) => "y yyh yh ff y yyfyfff",
+        // Laboratories find; what follows for the tested party is for the authorities.
+        Command::DeliverResult(_) | Command::SettlePositive(_) => "y yff yh ff y ffyffff",
+        Command::OrderRetest(_)
+        | Command::ReceiveRetestSample(_)
+        | Command::ConcludeObjection(_) => "y yff yh ff y ffyffff",
+
         Command::ReceiveMessage(_) | Command::PairDevice(_) => "f fff ff yf y fffffff",
 
         Command::ScanLot(_)
@@ -247,7 +259,7 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         Command::StrikeActivity(StrikeActivity { activity, reason: "记错".into() }),
         split(&lot, &["1"]),
         Command::StrikeStep(StrikeStep { step, reason: "记错".into() }),
-        Command::SetTracePolicy(SetTracePolicy { balance_tolerance_permille: 5 }),
+        Command::SetTracePolicy(verifying(true, false)),
         Command::HoldLot(HoldLot { lot: lot.clone(), reason: "举报".into() }),
         release(&lot, HoldKind::Order, "", None),
         Command::StartRecall(start(&lot, false)),
@@ -264,7 +276,12 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         Command::PairDevice(PairDevice { id: "a1".into() }),
         approve("a1", DeviceKind::Analyzer, None),
         Command::DisableDevice(DisableDevice { id: "a1".into() }),
-        Command::ScanLot(ScanLot { device: "a1".into(), bench: "台1".into(), lot: lot.clone() }),
+        Command::ScanLot(ScanLot {
+            device: "a1".into(),
+            bench: "台1".into(),
+            lot: lot.clone(),
+            sampling: None,
+        }),
         message("a1", MessageKind::Raw, b"7E"),
         Command::SettleMessage(SettleMessage {
             message: sent.clone(),
@@ -279,6 +296,7 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
             test,
             lot: lot.clone(),
             judgement: judgement(Verdict::Pass),
+            sampling: None,
         }),
         Command::GrantAuthorisation(grant(&operator)),
         Command::RevokeAuthorisation(RevokeAuthorisation { authorisation }),
@@ -339,6 +357,7 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         Command::EndCell(EndCell { cell, reason: "合并".into() }),
     ];
     samples.extend(of_register);
+    samples.extend(crate::objections::samples(farm));
     samples
 }
 
@@ -443,7 +462,12 @@ fn a_test_out_of_sight_is_not_to_be_assigned() {
     farm.world.ok(&admin(), Command::ApproveDevice(elsewhere));
     let unmatched = measured("a2", measurement("SN-1", "1"), None, Verdict::Hold);
     let test = farm.world.ok(&system(), record(unmatched));
-    let assign = Command::AssignTest(AssignTest { test, lot, judgement: judgement(Verdict::Pass) });
+    let assign = Command::AssignTest(AssignTest {
+        test,
+        lot,
+        judgement: judgement(Verdict::Pass),
+        sampling: None,
+    });
     assert_eq!(farm.world.no(&clerk_of(TOWNSHIP), assign.clone()), "no test");
     assert_eq!(farm.world.no(&clerk_of(OTHER_TOWNSHIP), assign.clone()), "no lot");
     farm.world.ok(&clerk(), assign);

@@ -193,7 +193,10 @@ fn no_more_comes_out_than_went_in() {
     // The county may grant a tolerance for scales that differ.
     let much = step(StepKind::Split, vec![taken(&lot, "100")], vec![made("100.5")]);
     assert!(refused(&mut farm, much.clone()).contains("mass_balance"));
-    let set = |permille| SetTracePolicy { balance_tolerance_permille: permille };
+    let set = |permille| SetTracePolicy {
+        balance_tolerance_permille: permille,
+        ..crate::verification::verifying(true, false)
+    };
     let told = farm.world.no(&admin(), Command::SetTracePolicy(set(201)));
     assert!(told.contains("bad_tolerance"), "{told}");
     farm.world.ok(&admin(), Command::SetTracePolicy(set(5)));

@@ -136,7 +136,12 @@ fn refused_descriptions() {
 fn a_bench_remembers_the_lot_scanned_last() {
     let mut farm = Farm::new();
     let scan = |bench: &str, lot: &str| {
-        Command::ScanLot(ScanLot { device: "s1".into(), bench: bench.into(), lot: lot.into() })
+        Command::ScanLot(ScanLot {
+            device: "s1".into(),
+            bench: bench.into(),
+            lot: lot.into(),
+            sampling: None,
+        })
     };
     let lot = farm.lot.clone();
     farm.world.ok(&system(), scan("台1", &lot));

@@ -173,6 +173,9 @@ pub fn measured(
         lot: lot.map(|l| (l.into(), MatchedBy::Number)),
         judgement: judgement(verdict),
         received_at: "2026-11-20T08:00:00Z".parse().unwrap(),
+        sampling: None,
+        laboratory: String::new(),
+        objection: None,
     }
 }
 

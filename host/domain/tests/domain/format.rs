@@ -74,7 +74,7 @@ fn event_names_are_noun_and_verb() {
     assert_eq!(names, NAMES, "written in journals for ever: add at the end, never change");
 }
 
-const NAMES: [&str; 79] = [
+const NAMES: [&str; 90] = [
     "county.configured",
     "agency.added",
     "user.added",
@@ -154,6 +154,17 @@ const NAMES: [&str; 79] = [
     "recall.started",
     "recall.noted",
     "recall.closed",
+    "sampling.taken",
+    "sampling.received",
+    "sampling.cancelled",
+    "test.verified",
+    "test.struck",
+    "test.delivered",
+    "test.settled",
+    "objection.filed",
+    "objection.retest_ordered",
+    "objection.sample_received",
+    "objection.concluded",
 ];
 
 /// Lines of the first accounts, and of those with rules; never to be changed.

@@ -138,7 +138,12 @@ fn what_the_appliance_drew_is_no_part_of_a_request() {
     let assign = |revision: &str| {
         let mut judgement = judgement(Verdict::Pass);
         judgement.revision = revision.into();
-        Command::AssignTest(AssignTest { test: test.clone(), lot: lot.clone(), judgement })
+        Command::AssignTest(AssignTest {
+            test: test.clone(),
+            lot: lot.clone(),
+            judgement,
+            sampling: None,
+        })
     };
     repeats(&mut farm, &actor, assign("r1"), assign("r2"));
 }
@@ -196,7 +201,8 @@ fn whatever_came_in_between_is_noticed() {
     let lot = farm.lot.clone();
     let unmatched = measured("a1", measurement("SN-0", "1"), None, Verdict::Hold);
     let test = farm.world.ok(&system(), record(unmatched));
-    let assign = AssignTest { test, lot: lot.clone(), judgement: judgement(Verdict::Pass) };
+    let assign =
+        AssignTest { test, lot: lot.clone(), judgement: judgement(Verdict::Pass), sampling: None };
     let tested = measured("a1", measurement("SN-1", "1"), Some(&lot), Verdict::Pass);
     let (lot_root, site_root, operator_root) = (
         format!("lot/{lot}"),

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use tianyin_domain::certificate::{Certificate, CertificateStatus, Content};
 use tianyin_domain::lineage::{self, Direction};
 use tianyin_domain::lot::Lot;
+use tianyin_domain::sampling::{Sampling, SamplingStatus};
 use tianyin_domain::step::{Portion, Step as Taken};
+use tianyin_domain::test::{POSITIVE, Test, UNVERIFIED};
 use tianyin_domain::{Actor, Command, Decimal, Envelope, Event};
 
 use crate::farm::Farm;
@@ -102,6 +104,27 @@ fn lot_numbers_are_unique(world: &World) {
     assert_eq!(numbers.len(), lots.len());
 }
 
+/// Numbers of samples are unique; what a result is of, and whether it waits, is what the indexes say.
+fn samples_and_results_are_found(world: &World) {
+    let samplings = world.state.all::<Sampling>();
+    let numbers: BTreeSet<_> = samplings.iter().map(|one| &one.no).collect();
+    assert_eq!(numbers.len(), samplings.len());
+    let tests = world.state.all::<Test>();
+    let found = |index| world.state().ids(index, "", usize::MAX).unwrap();
+    let those = |which: fn(&Test) -> bool| -> Vec<_> {
+        tests.iter().filter(|one| which(one)).map(|one| one.id.clone()).collect()
+    };
+    assert_eq!(found(UNVERIFIED), those(Test::waits_for_verification));
+    assert_eq!(found(POSITIVE), those(Test::is_open_positive));
+    for test in &tests {
+        let Some(sampling) = &test.sampling else { continue };
+        let sampling: Sampling = world.get(sampling);
+        assert_eq!((&test.lot, &test.sample_no), (&sampling.lot, &sampling.no), "{}", test.id);
+        let told = [SamplingStatus::Reported, SamplingStatus::Cancelled];
+        assert!(told.contains(&sampling.status), "{} has a result", sampling.no);
+    }
+}
+
 /// Everything written reads back as the same thing and is written the same again.
 fn formats_are_stable(world: &World, envelopes: &[Envelope]) {
     for line in &world.lines {
@@ -132,6 +155,7 @@ proptest! {
         certificates_are_frozen(&farm.world);
         lot_numbers_are_unique(&farm.world);
         the_chain_is_whole(&farm.world);
+        samples_and_results_are_found(&farm.world);
         formats_are_stable(&farm.world, &envelopes);
         let written = answers.iter().flatten().filter(|o| o.written).count();
         prop_assert_eq!(farm.world.lines.len(), start().world.lines.len() + written);
@@ -174,7 +198,7 @@ fn the_steps_reach_what_they_are_meant_to() {
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeSet::new();
-    for _ in 0..120 {
+    for _ in 0..240 {
         let steps = steps().new_tree(&mut runner).unwrap().current();
         let (farm, ..) = run(&steps);
         for event in events(&farm.world) {
@@ -201,6 +225,10 @@ fn the_steps_reach_what_they_are_meant_to() {
         "operator.reviewed",
         "step.taken",
         "step.struck",
+        "sampling.taken",
+        "sampling.cancelled",
+        "test.verified",
+        "test.struck",
     ] {
         assert!(seen.contains(name), "{name} never happened");
     }

@@ -13,6 +13,7 @@ use tianyin_domain::message::{Message, MessageKind, MessageStatus, ReplayMessage
 use tianyin_domain::operator::OperatorStatus;
 use tianyin_domain::print_job::{EndPrint, PrintJob, QueuePrint};
 use tianyin_domain::product::Product;
+use tianyin_domain::sampling::{CancelSample, Level, Purpose, Sampling};
 use tianyin_domain::site::Site;
 use tianyin_domain::step::{self as chain, Buyer, Made, StepKind, StrikeStep, TakeStep, Taken};
 use tianyin_domain::test::{AssignTest, RecordTest, Test};
@@ -22,6 +23,8 @@ use crate::farm::{
     Farm, admin, approve, clerk, device, grant, judgement, measured, measurement, message,
     open_lot, prepare_issue, record, request, review, system, typed,
 };
+use crate::samplings::{of_sample, take};
+use crate::verification::{quantitative, strike, verify};
 use crate::world::World;
 
 /// One random step; what it means depends on what is on record by then.
@@ -106,7 +109,7 @@ fn command(farm: &Farm, step: &Step) -> (Actor, Command) {
     let (world, a, b) = (&farm.world, step.a, step.b);
     let quantity = Decimal::new(i64::from(step.amount), 3).to_string();
     let lot = pick::<Lot>(world, a);
-    match step.kind % 23 {
+    match step.kind % 27 {
         0 => {
             let day = one_of(["2026-11-19", "2026-11-20", "2026-11-21"], b);
             let (product, site) = (pick::<Product>(world, a), pick::<Site>(world, b));
@@ -127,7 +130,7 @@ fn command(farm: &Farm, step: &Step) -> (Actor, Command) {
             let verdict = one_of([Verdict::Pass, Verdict::Hold, Verdict::Pass, Verdict::Deny], b);
             let test = pick::<Test>(world, b);
             let judgement = judgement(verdict);
-            (clerk(), Command::AssignTest(AssignTest { test, lot, judgement }))
+            (clerk(), Command::AssignTest(AssignTest { test, lot, judgement, sampling: None }))
         }
         11 => {
             let id = one_of(["a1", "a2", "a3"], a);
@@ -154,13 +157,14 @@ fn command(farm: &Farm, step: &Step) -> (Actor, Command) {
             let authorisation = pick::<Authorisation>(world, a);
             (clerk(), Command::RevokeAuthorisation(RevokeAuthorisation { authorisation }))
         }
-        18 => printing(world, step),
+        18 | 25 => printing(world, step),
         19 => {
             let statuses =
                 [OperatorStatus::Approved, OperatorStatus::Suspended, OperatorStatus::Returned];
             (clerk(), review(&farm.operator, one_of(statuses, b), "理由"))
         }
         20 | 21 => moved(world, step, lot),
+        22..=24 => sampled(farm, step, lot),
         _ => counting(world, step, lot),
     }
 }
@@ -194,6 +198,30 @@ fn moved(world: &World, step: &Step, lot: String) -> (Actor, Command) {
         ..crate::chain::step(kind, inputs, vec![out; count])
     };
     (clerk(), Command::TakeStep(taken))
+}
+
+/// A sample, a result of one, or a second person's word.
+fn sampled(farm: &Farm, step: &Step, lot: String) -> (Actor, Command) {
+    let (world, b) = (&farm.world, step.b);
+    let (sampling, test) = (pick::<Sampling>(world, step.a), pick::<Test>(world, step.a));
+    // Few bad ones: a lot that is held ends most of what might follow.
+    let verdict = if step.a.is_multiple_of(9) { Verdict::Deny } else { Verdict::Pass };
+    match b % 6 {
+        0 | 1 => {
+            let purpose = one_of(Purpose::ALL, step.a);
+            let level = one_of(Level::ALL, step.amount as usize);
+            (clerk(), Command::TakeSample(take(purpose, level, &lot)))
+        }
+        2 | 3 => {
+            let m = quantitative(&format!("lab-{}", step.amount), "0.01");
+            (clerk(), record(of_sample(m, &sampling, verdict)))
+        }
+        4 if step.a.is_multiple_of(2) => {
+            (clerk(), Command::CancelSample(CancelSample { sampling, reason: "样品破损".into() }))
+        }
+        4 => (admin(), strike(&test)),
+        _ => (admin(), verify(&test)),
+    }
 }
 
 fn issue_or_nothing(farm: &Farm, step: &Step, lot: String) -> (Actor, Command) {
@@ -257,7 +285,12 @@ fn printing(world: &World, step: &Step) -> (Actor, Command) {
 fn counting(world: &World, step: &Step, lot: String) -> (Actor, Command) {
     let code = pick::<Certificate>(world, step.a);
     let command = match step.b % 4 {
-        0 => Command::ScanLot(ScanLot { device: "a2".into(), bench: "台1".into(), lot }),
+        0 => Command::ScanLot(ScanLot {
+            device: "a2".into(),
+            bench: "台1".into(),
+            lot,
+            sampling: None,
+        }),
         1 => Command::CheckCode(CodeChecked { code, device: "a2".into(), message: String::new() }),
         2 => Command::DisableDevice(DisableDevice { id: one_of(["a1", "a2"], step.a).into() }),
         _ => {

@@ -28,6 +28,7 @@ fn assign(test: &str, lot: &str, verdict: Verdict) -> Command {
         test: test.into(),
         lot: lot.into(),
         judgement: judgement(verdict),
+        sampling: None,
     })
 }
 

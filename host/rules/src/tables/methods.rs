@@ -89,6 +89,7 @@ fn method_word(method: Method) -> &'static str {
         Method::ColloidalGold => "colloidal_gold",
         Method::Elisa => "elisa",
         Method::Other => "other",
+        Method::Chromatography => "chromatography",
     }
 }
 

@@ -3,6 +3,7 @@
 //! sure it is (domain/rules-of-law, section 7), and a county replaces a file by its own.
 
 mod banned;
+mod holidays;
 mod limits;
 mod methods;
 mod products;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tianyin_domain::Date;
 
 pub use banned::{Ban, BanEffect, Banned};
+pub use holidays::{Holidays, Off, Year};
 pub use limits::{Limit, LimitVersion, ResidueLimits};
 pub use methods::{Coverage, Methods, Standard, TestItem};
 pub use products::{ClassRow, Classes, Form, Forms, SuitabilityEffect, Unsuitable, UnsuitableRow};
@@ -94,6 +96,8 @@ pub struct Tables {
     pub coding: Option<Coding>,
     /// `data/id_card.toml`.
     pub id_card: Option<IdCardFields>,
+    /// `data/holidays.toml`.
+    pub holidays: Option<Holidays>,
 }
 
 /// A table as the console lists it.
@@ -136,6 +140,7 @@ impl Tables {
             certifications: read_one(files, &mut known, diagnostics),
             coding: read_one(files, &mut known, diagnostics),
             id_card: read_one(files, &mut known, diagnostics),
+            holidays: read_one(files, &mut known, diagnostics),
         };
         for path in files.keys().filter(|p| is_table(p) && !known.contains(p.as_str())) {
             diagnostics.push(Diagnostic::error(path, "no table has this name"));
@@ -156,6 +161,7 @@ impl Tables {
         push_info(&mut infos, self.certifications.as_ref());
         push_info(&mut infos, self.coding.as_ref());
         push_info(&mut infos, self.id_card.as_ref());
+        push_info(&mut infos, self.holidays.as_ref());
         infos
     }
 }

@@ -11,9 +11,12 @@ use tianyin_domain::certification::{self, AddCertification, Certification};
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::document::{self, Document, FileDocument};
 use tianyin_domain::id_card::{self, IdCard};
+use tianyin_domain::objection::{self, Objection};
 use tianyin_domain::recall::{self, RecallNote};
+use tianyin_domain::sampling::{self, Sampling};
 use tianyin_domain::state::Index;
 use tianyin_domain::step::{self, Step, TakeStep};
+use tianyin_domain::test::{self, Test};
 use tianyin_domain::{Actor, DomainError, Entity, FieldError, Scope};
 use tianyin_journal::Reader;
 use tianyin_store::PageQuery;
@@ -27,10 +30,13 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const SWEEP_MAX: usize = 1000;
 
 /// Indexes of records with attachments, by digest.
-const ATTACHED: [Index; 7] = [
+const ATTACHED: [Index; 10] = [
     activity::BY_ATTACHMENT,
     step::BY_ATTACHMENT,
     recall::NOTE_ATTACHMENT,
+    sampling::BY_ATTACHMENT,
+    objection::BY_ATTACHMENT,
+    test::BY_ATTACHMENT,
     document::BY_ATTACHMENT,
     certification::BY_ATTACHMENT,
     id_card::BY_ATTACHMENT,
@@ -190,6 +196,9 @@ impl App {
         Ok(self.has_one::<Activity>(activity::BY_ATTACHMENT, hash, &scope)?
             || self.has_one::<Step>(step::BY_ATTACHMENT, hash, &scope)?
             || self.has_one::<RecallNote>(recall::NOTE_ATTACHMENT, hash, &scope)?
+            || self.has_one::<Sampling>(sampling::BY_ATTACHMENT, hash, &scope)?
+            || self.has_one::<Objection>(objection::BY_ATTACHMENT, hash, &scope)?
+            || self.has_one::<Test>(test::BY_ATTACHMENT, hash, &scope)?
             || self.has_one::<Document>(document::BY_ATTACHMENT, hash, &scope)?
             || self.has_one::<Certification>(certification::BY_ATTACHMENT, hash, &scope)?
             || self.has_one::<IdCard>(id_card::BY_ATTACHMENT, hash, &scope)?

@@ -123,7 +123,7 @@ impl<'a> Facts<'a> {
             let Some(lot) = &test.lot else { continue };
             let is_of_product =
                 state.get::<Lot>(lot)?.is_some_and(|lot| lot.product == self.product.id);
-            if !is_of_product || test.verdict == TestVerdict::Invalid {
+            if !is_of_product || test.verdict == TestVerdict::Invalid || !test.counts() {
                 continue;
             }
             if test.verdict != TestVerdict::Pass {

@@ -241,7 +241,7 @@ fn number_of(text: &str) -> Result<Option<u32>, ()> {
 }
 
 /// A day as people write it: 2026-06-01, 2026/6/1, 2026.6.1, 2026年6月1日.
-fn day_of(text: &str) -> Result<Option<Date>, ()> {
+pub(super) fn day_of(text: &str) -> Result<Option<Date>, ()> {
     if text.is_empty() {
         return Ok(None);
     }

@@ -115,9 +115,10 @@ impl App {
             let room = TESTS_MAX.saturating_sub(tests.len());
             let inherited: Vec<Test> = state.list(test::BY_LOT, &one.id, room)?;
             // Of a mixture, one part proves nothing; but one positive part is enough.
-            let counts = |test: &Test| !lot.mixed || test.verdict == TestVerdict::Fail;
-            tests.extend(inherited.into_iter().filter(counts));
+            let told = |test: &Test| !lot.mixed || test.verdict == TestVerdict::Fail;
+            tests.extend(inherited.into_iter().filter(told));
         }
+        tests.retain(Test::counts);
         Ok(Dossier { lot, operator, product, ancestry, tests, based_on })
     }
 
@@ -157,7 +158,7 @@ impl App {
                 "sources_cut": d.ancestry.cut,
             },
             "activities": activities,
-            "tests": d.tests.iter().map(|t| test_input(t, &d.lot)).collect::<Vec<_>>(),
+            "tests": d.tests.iter().map(|t| test_input(t, d)).collect::<Vec<_>>(),
         });
         Ok(self.evaluate("certificate/issue", input))
     }
@@ -262,7 +263,7 @@ pub fn dpi_of(number: u32) -> Dpi {
 fn proving_tests(tests: &[Test], basis: &[Basis]) -> Vec<String> {
     tests
         .iter()
-        .filter(|t| t.verdict == TestVerdict::Pass)
+        .filter(|t| t.verdict == TestVerdict::Pass && t.counts())
         .filter(|t| match t.conducted_by {
             Some(ConductedBy::Own) => basis.contains(&Basis::SelfTest),
             Some(ConductedBy::Commissioned) => basis.contains(&Basis::CommissionedTest),
@@ -300,9 +301,14 @@ fn activity_input(a: &Activity, records: &[Activity], warmth: &Warmth, lot: &Lot
     })
 }
 
-fn test_input(t: &Test, lot: &Lot) -> Value {
+fn test_input(t: &Test, d: &Dossier) -> Value {
+    // A positive test holds its lot; where it does not any more, a later one disproved it.
+    let of_test = |lot: &&Lot| t.lot.as_ref() == Some(&lot.id);
+    let stands = |lot: &Lot| lot.holds.iter().any(|hold| hold.reference == t.id);
+    let superseded = t.verdict == TestVerdict::Fail
+        && d.ancestry.lots.iter().find(of_test).is_some_and(|lot| !stands(lot));
     let conducted_by = match t.conducted_by {
-        Some(ConductedBy::Own) if t.operator == lot.operator => "self",
+        Some(ConductedBy::Own) if t.operator == d.lot.operator => "self",
         // What a supplier tested itself is neither the buyer's own test nor one that it had made.
         Some(ConductedBy::Own) => "supplier",
         _ => "commissioned",
@@ -316,6 +322,7 @@ fn test_input(t: &Test, lot: &Lot) -> Value {
         "substances": [],
         "tested_on": china_date(t.tested_at()).to_string(),
         "conducted_by": conducted_by,
+        "superseded": superseded,
     })
 }
 

@@ -34,6 +34,7 @@ pub mod live;
 pub mod lost;
 pub mod measures;
 pub mod names;
+pub mod objections;
 pub mod operators;
 pub mod passwords;
 pub mod people;
@@ -46,12 +47,17 @@ pub mod recalls;
 pub mod records;
 pub mod registers;
 pub mod replay;
+pub mod result_import;
+pub mod result_rows;
+pub mod result_subject;
+pub mod result_value;
 pub mod scans;
 pub mod sheet;
 mod sight;
 pub mod space;
 pub mod start;
 pub mod tail;
+pub mod test_stats;
 pub mod testing;
 pub mod tokens;
 pub mod totp;
@@ -134,6 +140,8 @@ pub struct App {
     pub catalogue: catalogue::Catalogue,
     /// Sheets of inputs that were checked and wait to be accepted.
     pub input_imports: catalogue_import::InputImports,
+    /// Sheets of results that were checked and wait to be accepted.
+    pub result_imports: result_import::ResultImports,
     /// Live pages.
     pub live: live::Live,
     /// Decoding and judging.

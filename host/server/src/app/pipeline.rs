@@ -17,13 +17,13 @@ use tianyin_domain::lot::Lot;
 use tianyin_domain::measurement::Measurement;
 use tianyin_domain::message::{self, Message, MessageKind, MessageStatus, SettleMessage};
 use tianyin_domain::print_job::QueuePrint;
-use tianyin_domain::product::Product;
-use tianyin_domain::test::{self, ConductedBy, Origin, RecordTest, Test, TestVerdict};
+use tianyin_domain::test::{self, ConductedBy, MatchedBy, Origin, RecordTest, Test, TestVerdict};
 use tianyin_domain::time::china_date;
 use tianyin_domain::{Scope, State};
 use tianyin_gateway::DownKind;
 use tracing::field;
 
+use super::testing::Target;
 use super::{App, AppError};
 use crate::edge::now;
 use crate::meter::{Histogram, Level};
@@ -330,13 +330,14 @@ impl App {
         message: &Message,
         measurement: Measurement,
     ) -> Result<Outcome, AppError> {
-        let matched = self.match_lot(device, &measurement, message.received_at)?;
-        let state: &dyn State = &self.store;
-        let product: Option<Product> = match &matched {
-            Some((lot, _)) => state.get(&lot.product)?,
-            None => None,
+        let matched = self.match_target(device, &measurement, message.received_at)?;
+        let (lot, sampling) = matched.as_ref().map(|(target, _)| target.ids()).unwrap_or_default();
+        let by = matched.as_ref().map_or(MatchedBy::Number, |(_, by)| *by);
+        let sample = match &matched {
+            Some((Target::Sample(sample), _)) => Some(sample),
+            _ => None,
         };
-        let judgement = self.judge(&measurement, product.as_ref(), message.received_at);
+        let judgement = self.judge_of(&measurement, lot.as_deref(), sample, message.received_at)?;
         self.system(
             "decode",
             Command::RecordTest(Box::new(RecordTest {
@@ -344,9 +345,12 @@ impl App {
                 message: message.id.clone(),
                 origin: Origin::Device,
                 measurement,
-                lot: matched.map(|(lot, by)| (lot.id, by)),
+                lot: lot.map(|lot| (lot, by)),
                 judgement,
                 received_at: message.received_at,
+                sampling,
+                laboratory: String::new(),
+                objection: None,
             })),
         )
     }
@@ -385,7 +389,7 @@ impl App {
             self.receipt_with(device, &message.id, "accepted", check, runtime);
             return Ok(Settled::as_is(MessageStatus::Accepted));
         }
-        let Some(lot) = self.lot_of_text(&scan.text, &Scope::everything())? else {
+        let Some(target) = self.target_of_text(&scan.text, &Scope::everything())? else {
             self.receipt(device, &message.id, "rejected", Some("unknown code"), runtime);
             return Ok(Settled::dead("scan_unknown", scan.text));
         };
@@ -394,10 +398,16 @@ impl App {
             Command::ScanLot(ScanLot {
                 device: device.id.clone(),
                 bench: device.bench.clone(),
-                lot: lot.id.clone(),
+                lot: target.ids().0.unwrap_or_default(),
+                sampling: target.ids().1,
             }),
         )?;
-        let known = json!({ "lot": { "no": lot.no, "product": lot.product_name } });
+        let known = match &target {
+            Target::Lot(lot) => json!({ "lot": { "no": lot.no, "product": lot.product_name } }),
+            Target::Sample(one) => {
+                json!({ "sample": { "no": one.no, "product": one.product_name } })
+            }
+        };
         self.receipt_with(device, &message.id, "accepted", known, runtime);
         Ok(Settled::as_is(MessageStatus::Accepted))
     }
@@ -450,6 +460,10 @@ impl App {
         let state: &dyn State = &self.store;
         let Some(test) = state.get::<Test>(test)? else { return Ok(()) };
         let (TestVerdict::Pass, Some(lot)) = (test.verdict, &test.lot) else { return Ok(()) };
+        // What waits for a second person comes here again once it is verified.
+        if !test.counts() {
+            return Ok(());
+        }
         let Some(lot) = state.get::<Lot>(lot)? else { return Ok(()) };
         let left = lot.left();
         let today = china_date(now());

@@ -131,6 +131,7 @@ impl App {
             places: places::Places::default(),
             catalogue: catalogue::Catalogue::default(),
             input_imports: catalogue_import::InputImports::default(),
+            result_imports: super::result_import::ResultImports::default(),
             live: live::Live::default(),
             pipeline: pipeline::Pipeline::default(),
             printing: printing::Printing::default(),

@@ -11,8 +11,11 @@ use tianyin_domain::device::Device;
 use tianyin_domain::id_card::IdCard;
 use tianyin_domain::lot::Lot;
 use tianyin_domain::message::Message;
+use tianyin_domain::objection::Objection;
 use tianyin_domain::operator::Operator;
 use tianyin_domain::print_job::PrintJob;
+use tianyin_domain::sampling::Sampling;
+use tianyin_domain::test::Test;
 use tianyin_domain::{Entity, Event};
 use tianyin_journal::{Line, Reader};
 use tokio::sync::watch;
@@ -88,6 +91,13 @@ fn dispatch(app: &App, event: &Event) {
             }
         }
         Event::TestAssigned(e) => app.pipeline.tested(&e.test, &e.lot),
+        Event::TestVerified(e) => {
+            if let Ok(Some(test)) = app.store.get::<Test>(&e.test)
+                && let Some(lot) = &test.lot
+            {
+                app.pipeline.tested(&test.id, lot);
+            }
+        }
         Event::PrintQueued(job) => app.printing.queue(&job.id),
         // As the store has it: a code may follow from the id, a change is of a part.
         Event::OperatorRegistered(e) => app.note_name(&e.id),
@@ -136,6 +146,9 @@ fn notice(event: &Event) -> Option<Notice> {
         Event::OperatorDelegated(e) => of("operator", &e.operator, &e.area, &e.operator),
         Event::CellAdded(e) => of("cell", &e.id, &e.data.area, ""),
         Event::CellChanged(e) => of("cell", &e.cell.id, &e.cell.data.area, ""),
+        Event::StepTaken(e) => of("step", &e.step.id, &e.step.area, &e.step.operator),
+        Event::SampleTaken(s) => of("sampling", &s.id, &s.area, &s.operator),
+        Event::ObjectionFiled(e) => of("objection", &e.id, &e.area, &e.operator),
         _ => None,
     }
 }
@@ -158,6 +171,12 @@ fn changed(app: &App, event: &Event) -> Option<Notice> {
         Event::IdCardWithdrawn(e) => row::<IdCard>(app, "id_card", &e.id_card),
         Event::DelegationEnded(e) => row::<Operator>(app, "operator", &e.operator),
         Event::CellEnded(e) => row::<Cell>(app, "cell", &e.cell),
+        Event::TestVerified(e) => row::<Test>(app, "test", &e.test),
+        Event::TestStruck(e) => row::<Test>(app, "test", &e.test),
+        Event::PositiveSettled(e) => row::<Test>(app, "test", &e.settled.test),
+        Event::SampleReceived(e) => row::<Sampling>(app, "sampling", &e.sampling),
+        Event::SampleCancelled(e) => row::<Sampling>(app, "sampling", &e.sampling),
+        Event::ObjectionConcluded(e) => row::<Objection>(app, "objection", &e.objection),
         _ => None,
     }
 }

@@ -173,6 +173,17 @@ impl OnRecord {
             }
             Event::MessageReceived(e) => self.made(&e),
             Event::TestRecorded(e) => self.made(&*e),
+            Event::SampleTaken(e) => {
+                self.made(&*e);
+                self.attached(e.attachments, format!("sampling/{}", e.id));
+            }
+            Event::ObjectionFiled(e) => {
+                self.made(&e);
+                self.attached(e.attachments, format!("objection/{}", e.id));
+            }
+            Event::PositiveSettled(e) => {
+                self.attached(e.settled.attachments, format!("test/{}", e.settled.test));
+            }
             Event::AuthorisationGranted(e) => self.made(&e),
             Event::PrintQueued(e) => self.made(&e),
             Event::CertificateIssued(e) => {

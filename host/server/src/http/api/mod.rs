@@ -21,6 +21,7 @@ mod inputs;
 mod list;
 mod lots;
 mod messages;
+mod objections;
 mod openapi;
 mod operators;
 mod policy;
@@ -30,7 +31,9 @@ mod reason;
 mod recalls;
 mod register_import;
 mod request;
+mod result_import;
 mod route;
+mod samplings;
 mod schema;
 mod session;
 mod shapes;
@@ -78,6 +81,7 @@ fn routes() -> Vec<Route> {
         devices::routes(),
         messages::routes(),
         tests::routes(),
+        result_import::routes(),
         authorisations::routes(),
         certificates::routes(),
         print_jobs::routes(),
@@ -91,6 +95,8 @@ fn routes() -> Vec<Route> {
         tokens::routes(),
         steps::routes(),
         recalls::routes(),
+        samplings::routes(),
+        objections::routes(),
     ]
     .into_iter()
     .flatten()

@@ -17,7 +17,7 @@ use super::Answer;
 use super::request::{Body, Caller, Key};
 use super::route::{Good, Route};
 use super::schema::Kind::{Boolean, Choice, Integer};
-use super::schema::{Described, Kind, Schema, req};
+use super::schema::{Described, Kind, Schema, opt, req};
 use super::shapes::shape;
 use crate::app::{App, AppError};
 use crate::http::Problem;
@@ -50,11 +50,19 @@ const POLICY: Schema = shape!(
 const TRACE_POLICY: Schema = shape!(
     "TracePolicy",
     "Rules for the chain of lots.",
-    [req(
-        "balance_tolerance_permille",
-        Integer,
-        "By how much what comes out of a step may exceed what went in, in thousandths, 0 to 200."
-    )]
+    [
+        req(
+            "balance_tolerance_permille",
+            Integer,
+            "By how much what comes out of a step may exceed what went in, in thousandths, 0 to 200."
+        ),
+        opt(
+            "verify_institution",
+            Boolean,
+            "A second person verifies quantitative results of institutions; `true` when absent."
+        ),
+        opt("verify_own", Boolean, "The same for operators' own; `false` when absent."),
+    ]
 );
 
 /// A command that sets one of the rules.

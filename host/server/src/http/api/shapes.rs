@@ -114,9 +114,10 @@ pub const MESSAGE_STATUS: Kind =
     Choice(&["received", "quarantined", "accepted", "duplicate", "conflict", "dead"]);
 pub const VERDICT: Kind = Choice(&["pass", "hold", "deny"]);
 pub const TEST_VERDICT: Kind = Choice(&["pass", "fail", "invalid"]);
-pub const METHOD: Kind = Choice(&["enzyme_inhibition", "colloidal_gold", "elisa", "other"]);
+pub const METHOD: Kind =
+    Choice(&["enzyme_inhibition", "colloidal_gold", "elisa", "chromatography", "other"]);
 pub const VALUE_KIND: Kind = Choice(&["inhibition_rate", "concentration", "qualitative"]);
-pub const QUALIFIER: Kind = Choice(&["=", "<", ">"]);
+pub const QUALIFIER: Kind = Choice(&["=", "<", ">", "ND", "<LOQ"]);
 pub const BASIS: Kind = Choice(&["quality_control", "self_test", "commissioned_test"]);
 pub const CERTIFICATE_STATUS: Kind = Choice(&["valid", "void"]);
 pub const PRINT_STATUS: Kind = Choice(&["queued", "printed", "failed"]);
@@ -369,7 +370,11 @@ pub const VALUE: Schema = shape!(
         ),
         opt("unit", line(16), "Unit, `%` or `mg/kg`."),
         req("kind", VALUE_KIND, "Kind of number."),
-        opt("op", QUALIFIER, "Qualifier; `=` when absent."),
+        opt(
+            "op",
+            QUALIFIER,
+            "Qualifier; `=` when absent, `ND` not detected, `<LOQ` detected but not quantified."
+        ),
     ]
 );
 
@@ -405,6 +410,8 @@ pub const MEASUREMENT: Schema = shape!(
         req("method", METHOD, "Method."),
         opt("item", Object(&ITEM), "Item."),
         req("value", Object(&VALUE), "Value."),
+        opt("lod", line(32), "Limit of detection of the run, in the value's unit."),
+        opt("loq", line(32), "Limit of quantification of the run."),
         opt("limit", Any, "Limit the device used."),
         opt(
             "device_verdict",
@@ -430,13 +437,58 @@ pub const TEST: Schema = shape!(
         opt("lot_no", Text, "Lot number."),
         opt("product_name", Text, "Product name."),
         opt("operator", Text, "Operator."),
-        opt("matched_by", Choice(&["number", "bench", "person"]), "How the lot was found."),
+        opt(
+            "matched_by",
+            Choice(&["number", "bench", "person", "sample"]),
+            "How the lot was found."
+        ),
         opt("conducted_by", Choice(&["own", "commissioned"]), "Who tested for whom."),
         req("verdict", TEST_VERDICT, "Our verdict."),
         req("judgement", Object(&JUDGEMENT), "Why."),
-        req("flags", List(&Text), "`clock_none`, `clock_off`."),
+        req("flags", List(&Text), "`clock_none`, `clock_off`, `sample_cancelled`, `retest_first`."),
         req("received_at", Time, "Server's time of receipt."),
         opt("area", Text, "Region code."),
+        opt("sampling", Text, "Sample."),
+        opt("sample_no", Text, "Number of the sample."),
+        opt("laboratory", Text, "Testing party."),
+        opt("entered_by", Text, "Who typed it."),
+        opt("needs_verification", Boolean, "A second person has to look at it before it proves."),
+        opt("verified", Object(&VERIFIED), "The second person's word."),
+        opt("struck", Text, "Why it was struck out."),
+        opt("delivered", Object(&DELIVERED), "When the tested party was told."),
+        opt("objection", Text, "Objection that it decides."),
+        opt("settled", Object(&SETTLED), "What became of what was positive."),
+    ]
+);
+
+const VERIFIED: Schema = shape!(
+    "Verified",
+    "A second person's word.",
+    [req("by", Text, "Who."), req("at", Time, "When.")]
+);
+
+const DELIVERED: Schema = shape!(
+    "Delivered",
+    "That the tested party was told.",
+    [
+        req("at", Time, "When."),
+        req("to", Text, "Who took the notice."),
+        req("until", Time, "Last moment of an objection."),
+        opt("guessed", Boolean, "The last day was reckoned without the year's holidays."),
+    ]
+);
+
+pub const OUTCOME: Kind = Choice(&["released", "destroyed", "treated", "delayed", "recalled"]);
+
+const SETTLED: Schema = shape!(
+    "Settled",
+    "What became of what was positive.",
+    [
+        req("outcome", OUTCOME, "What became of the goods."),
+        req("note", Text, "In words."),
+        opt("attachments", List(&Object(&ATTACHMENT)), "Photos and papers."),
+        req("by", Text, "Who."),
+        req("at", Time, "When."),
     ]
 );
 

@@ -4,7 +4,8 @@
 //! beside the field. Reading a value records what is wrong, so that all faults show at once.
 
 use serde::de::DeserializeOwned;
-use tianyin_domain::{Date, Decimal, DomainError};
+use tianyin_domain::time::{china_minute, from_china};
+use tianyin_domain::{Date, Decimal, DomainError, Time};
 
 use super::error::ConsoleError;
 pub use super::field::{Choice, Field};
@@ -146,6 +147,21 @@ impl Form {
         self.parse_date(field, &text)
     }
 
+    /// An instant that must be there, told as a day and time in China.
+    pub fn moment_of(&mut self, field: &str) -> Option<Time> {
+        let text = self.text_of(field);
+        let moment = text.parse().ok().and_then(from_china);
+        if moment.is_none() {
+            self.bad(field, "bad_time");
+        }
+        moment
+    }
+
+    /// Sets an instant as [`Form::moment_of`] reads it, to the minute.
+    pub fn set_moment(&mut self, field: &str, time: Time) {
+        self.set(field, china_minute(time).replacen(' ', "T", 1));
+    }
+
     fn parse_date(&mut self, field: &str, text: &str) -> Option<Date> {
         let date = text.parse().ok();
         if date.is_none() {
@@ -266,6 +282,11 @@ impl Form {
     /// A day.
     pub fn date(&self, field: &str) -> Field {
         self.field(field, "date")
+    }
+
+    /// A day and a time.
+    pub fn moment(&self, field: &str) -> Field {
+        self.field(field, "datetime-local")
     }
 
     /// A password, never filled in again.

@@ -101,7 +101,9 @@ fn proved(app: &App, lot: &Lot) -> Result<Vec<Basis>, ConsoleError> {
     let state: &dyn tianyin_domain::State = &app.store;
     let tests: Vec<Test> = state.list(test::BY_LOT, &lot.id, read::ROWS_WITHIN)?;
     let passed = |by: ConductedBy| {
-        tests.iter().any(|t| t.verdict == TestVerdict::Pass && t.conducted_by == Some(by))
+        tests
+            .iter()
+            .any(|t| t.verdict == TestVerdict::Pass && t.counts() && t.conducted_by == Some(by))
     };
     let own = passed(ConductedBy::Own).then_some(Basis::SelfTest);
     let commissioned = passed(ConductedBy::Commissioned).then_some(Basis::CommissionedTest);

@@ -131,7 +131,7 @@ pub fn ready(app: &App, scope: &Scope) -> Result<Vec<Lot>, ConsoleError> {
             continue;
         }
         let tests: Vec<Test> = state.list(test::BY_LOT, &lot.id, read::ROWS_WITHIN)?;
-        if tests.iter().any(|t| t.verdict == TestVerdict::Pass) {
+        if tests.iter().any(|t| t.verdict == TestVerdict::Pass && t.counts()) {
             out.push(lot);
         }
     }
@@ -280,7 +280,7 @@ impl DetailPage {
     }
 
     fn has_pass(&self) -> bool {
-        self.tests.iter().any(|m| m.test.verdict == TestVerdict::Pass)
+        self.tests.iter().any(|m| m.test.verdict == TestVerdict::Pass && m.test.counts())
     }
 }
 

@@ -8,6 +8,7 @@ use tianyin_domain::test::{Test, TestVerdict};
 use super::filters;
 use crate::app::App;
 use crate::http::public::meter::Limit;
+use crate::texts::t;
 
 /// Width of the drawing.
 const WIDTH: i64 = 200;
@@ -56,12 +57,28 @@ pub fn value_text(m: &Measurement) -> String {
         let known = crate::texts::has(&key);
         return if known { crate::texts::t(&key).to_owned() } else { m.value.num.clone() };
     }
+    if m.value.op.stands_alone() {
+        return below_text(m);
+    }
     let sign = match m.value.op {
         Qualifier::Equal => "",
         Qualifier::Less => "< ",
         Qualifier::Greater => "> ",
+        Qualifier::NotDetected | Qualifier::BelowQuantification => "",
     };
     format!("{sign}{} {}", m.value.num, m.value.unit).trim().to_owned()
+}
+
+/// What lies below a limit of the run, with that limit: `未检出(检出限 0.01 mg/kg)`.
+fn below_text(m: &Measurement) -> String {
+    let (word, bound, named) = match m.value.op {
+        Qualifier::NotDetected => (t("qualifier.not_detected"), &m.lod, t("facts.lod")),
+        _ => (t("qualifier.below_quantification"), &m.loq, t("facts.loq")),
+    };
+    if bound.is_empty() {
+        return word.to_owned();
+    }
+    format!("{word}({named} {bound} {})", m.value.unit)
 }
 
 fn bar(value: Decimal, limit: Decimal, kind: ValueKind) -> Option<Bar> {

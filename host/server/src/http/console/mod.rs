@@ -33,6 +33,7 @@ mod cells;
 mod certificates;
 mod certifications;
 mod chain;
+mod device_chart;
 mod devices;
 mod documents;
 mod door;
@@ -49,6 +50,7 @@ mod lots;
 mod map;
 mod messages;
 mod meter;
+mod objections;
 mod operator;
 mod operator_card;
 mod operator_contact;
@@ -64,6 +66,8 @@ mod reasons;
 mod recalls;
 mod register_export;
 mod register_import;
+mod result_import;
+mod samplings;
 mod search;
 mod settings;
 mod setup;
@@ -71,6 +75,10 @@ mod sheet;
 mod sign_in;
 mod sites;
 mod steps;
+mod test_columns;
+mod test_follow;
+mod test_ledger;
+mod test_stats;
 mod tests;
 mod today;
 mod typed_test;
@@ -132,6 +140,13 @@ pub fn router() -> Router<Arc<App>> {
         .merge(recalls::router())
         .merge(blobs::router())
         .merge(tests::router())
+        .merge(test_follow::router())
+        .merge(samplings::router())
+        .merge(test_stats::router())
+        .merge(test_ledger::router())
+        .merge(device_chart::router())
+        .merge(result_import::router())
+        .merge(objections::router())
         .merge(devices::router())
         .merge(messages::router())
         .merge(certificates::router())

@@ -6,7 +6,7 @@ use tianyin_domain::agency::AgencyKind;
 use tianyin_domain::authorise::may;
 use tianyin_domain::command::CommandKind;
 use tianyin_domain::state::Index;
-use tianyin_domain::{device, id_card, message, operator, print_job, recall, test};
+use tianyin_domain::{device, id_card, message, objection, operator, print_job, recall, test};
 
 use super::error::ConsoleError;
 use super::filters;
@@ -225,13 +225,21 @@ fn menu(app: &App, signed: &Signed, person: &Person, section: &str) -> Vec<Group
     }
     groups.push(Group { title: "nav.register", items: register });
     let unmatched = waiting(test::UNMATCHED, "");
+    let unverified = match signed.may(CommandKind::VerifyTest) {
+        true => waiting(test::UNVERIFIED, ""),
+        false => 0,
+    };
+    let objections =
+        waiting(objection::BY_STATUS, "filed") + waiting(objection::BY_STATUS, "ordered");
     groups.push(Group {
         title: "nav.production",
         items: vec![
             entry("/lots", "nav.lots", "box", 0, true),
             entry("/steps", "nav.steps", "again", 0, false),
             entry("/activities", "nav.activities", "pen", 0, !person.staff),
-            entry("/tests", "nav.tests", "flask", unmatched, true),
+            entry("/samplings", "nav.samplings", "drop", 0, false),
+            entry("/tests", "nav.tests", "flask", unmatched + unverified, true),
+            entry("/objections", "nav.objections", "warn", objections, false),
         ],
     });
     if person.staff {

@@ -149,6 +149,12 @@ pub fn operator_name(app: &App, id: &str) -> Result<String, ConsoleError> {
     Ok(app.store.get::<Operator>(id)?.map(|o| o.name).unwrap_or_default())
 }
 
+/// The name of the person behind an actor's name such as `user/usr_…`; empty for anybody else.
+pub fn person(app: &App, actor: &str) -> String {
+    let user = actor.strip_prefix("user/").and_then(|id| app.store.get::<User>(id).ok().flatten());
+    user.map(|user| user.name).unwrap_or_default()
+}
+
 /// The operator a user acts for, or the agency it works for, by name; empty for the county's own.
 pub fn place_of(app: &App, user: &User) -> Result<String, ConsoleError> {
     match (&user.operator, &user.agency) {

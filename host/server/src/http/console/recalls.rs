@@ -20,7 +20,6 @@ use tianyin_domain::recall::{
 };
 use tianyin_domain::step::{self, Step, StepKind};
 use tianyin_domain::time::china_date;
-use tianyin_domain::user::User;
 use tianyin_domain::{Date, Decimal, Scope};
 
 use super::blobs::{self, Waiting};
@@ -250,19 +249,13 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
     let running = recall.status == RecallStatus::Running;
     html(&DetailPage {
         page: Page::new(&app, &signed, "/recalls", "recalls.title").titled(&recall.title),
-        started_by: started_by(&app, &recall)?,
+        started_by: read::person(&app, &recall.started_by),
         rows: rows_of(&app, &lots.ids, &mut notes)?,
         more: lots.ids.len().saturating_sub(LOTS_SHOWN),
         figures: lots.figures,
         may_close: running && signed.may(CommandKind::CloseRecall),
         recall,
     })
-}
-
-fn started_by(app: &App, recall: &Recall) -> Result<String, ConsoleError> {
-    let user = recall.started_by.strip_prefix("user/");
-    let user: Option<User> = user.map(|id| app.store.get(id)).transpose()?.flatten();
-    Ok(user.map(|user| user.name).unwrap_or_default())
 }
 
 async fn close(

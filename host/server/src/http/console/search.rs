@@ -1,5 +1,5 @@
 //! The search box in the top bar, which also takes what a scanner types: a code leads to its
-//! certificate, a lot number to its lot, anything else to operators by name or credit code.
+//! certificate, a lot number to its lot, a sample number to its sample, anything else to operators by name or credit code.
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use super::error::Answer;
 use super::read::ListQuery;
 use super::session::{Signed, encode, told};
 use crate::app::App;
+use crate::app::testing::Target;
 use crate::texts::{t, tf};
 
 /// Longest text looked at.
@@ -45,8 +46,14 @@ async fn search(
         CodeText::Mistyped => return Ok(told("/certificates", false, t("search.mistyped"))),
         CodeText::NotACode => {}
     }
-    if let Some(lot) = app.lot_of_text(text, &scope)? {
-        return Ok(Redirect::to(&format!("/lots/{}", lot.id)).into_response());
+    match app.target_of_text(text, &scope)? {
+        Some(Target::Lot(lot)) => {
+            return Ok(Redirect::to(&format!("/lots/{}", lot.id)).into_response());
+        }
+        Some(Target::Sample(one)) => {
+            return Ok(Redirect::to(&format!("/samplings/{}", one.id)).into_response());
+        }
+        None => {}
     }
     if text.starts_with("tst_") && app.store.get_scoped::<Test>(text, &scope)?.is_some() {
         return Ok(Redirect::to(&format!("/tests/{text}")).into_response());

@@ -143,8 +143,15 @@ async fn set_policy(State(app): State<Arc<App>>, Posted { signed, mut form }: Po
 
 fn trace_form(app: &App) -> Result<Form, ConsoleError> {
     let state: &dyn tianyin_domain::State = &app.store;
-    let permille = TracePolicy::of(state)?.balance_tolerance_permille.to_string();
-    Ok(Form::with("trace", &[("balance_tolerance_permille", permille.as_str())]))
+    let policy = TracePolicy::of(state)?;
+    let permille = policy.balance_tolerance_permille.to_string();
+    let tick = |on: bool| if on { "1" } else { "" };
+    let values = [
+        ("balance_tolerance_permille", permille.as_str()),
+        ("verify_institution", tick(policy.verify_institution)),
+        ("verify_own", tick(policy.verify_own)),
+    ];
+    Ok(Form::with("trace", &values))
 }
 
 async fn set_trace_policy(
@@ -154,7 +161,13 @@ async fn set_trace_policy(
     signed.administrator_only()?;
     let permille = form.whole_of("balance_tolerance_permille");
     if let (Some(balance_tolerance_permille), true) = (permille, form.is_good()) {
-        let command = Command::SetTracePolicy(SetTracePolicy { balance_tolerance_permille });
+        let (verify_institution, verify_own) =
+            (form.ticked("verify_institution"), form.ticked("verify_own"));
+        let command = Command::SetTracePolicy(SetTracePolicy {
+            balance_tolerance_permille,
+            verify_institution,
+            verify_own,
+        });
         match app.submit_keyed(signed.actor(), command, form.once()).await {
             Ok(_) => return Ok(done("/settings", "settings.saved")),
             Err(error) => form.refused(error)?,

@@ -6,8 +6,11 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
+use tianyin_domain::Entity as _;
 use tianyin_domain::lot::Lot;
+use tianyin_domain::sampling::{self, Sampling, SamplingStatus};
 use tianyin_domain::test::{self, Origin, Test, TestVerdict};
+use tianyin_domain::time::china_minute;
 
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
@@ -18,11 +21,15 @@ use super::page::{Chip, Page, Pager, html, refused};
 use super::read::{self, ListQuery};
 use super::reasons::Findings;
 use super::session::{Posted, Signed, done};
+use super::test_follow::Follow;
 use crate::app::App;
+use crate::edge::now;
 use crate::texts::{has, t, tf};
 
 /// Newest lots of the same product offered for an unmatched test.
 const LOTS_OFFERED: usize = 12;
+/// A sample that came to the laboratory so long before or after a result may be what was measured.
+const WINDOW_S: i64 = 8 * 3600;
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -71,6 +78,8 @@ async fn list(
     let (part, address) = match (signed.operator(), status) {
         (Some(own), _) => ((test::BY_OPERATOR, own), "/tests".to_owned()),
         (None, "unmatched") => ((test::UNMATCHED, ""), "/tests?status=unmatched".to_owned()),
+        (None, "unverified") => ((test::UNVERIFIED, ""), "/tests?status=unverified".to_owned()),
+        (None, "positive") => ((test::POSITIVE, ""), "/tests?status=positive".to_owned()),
         (None, "pass" | "fail" | "invalid") => {
             ((test::BY_VERDICT, status), format!("/tests?status={status}"))
         }
@@ -99,6 +108,10 @@ fn chips(app: &App, signed: &Signed, chosen: &str) -> Result<Vec<Chip>, ConsoleE
     let mut out = vec![chip("", t("lists.all").to_owned(), count(test::BY_VERDICT, "")?)];
     let unmatched = count(test::UNMATCHED, "")?;
     out.push(chip("unmatched", t("tests.unmatched").to_owned(), unmatched));
+    let unverified = count(test::UNVERIFIED, "")?;
+    out.push(chip("unverified", t("tests.unverified").to_owned(), unverified));
+    let positive = count(test::POSITIVE, "")?;
+    out.push(chip("positive", t("tests.positive").to_owned(), positive));
     for verdict in [TestVerdict::Fail, TestVerdict::Invalid, TestVerdict::Pass] {
         out.push(chip(
             verdict.as_str(),
@@ -124,17 +137,39 @@ struct DetailPage {
     findings: Findings,
     flags: Vec<String>,
     facts: Vec<(String, String)>,
-    lots: Vec<Choice>,
+    /// Samples in the laboratory about then, and lots, that it may be of.
+    offers: Vec<Choice>,
     form: Form,
+    follow: Follow,
+    people: People,
+    /// Moment of delivery as the form begins.
+    now: String,
+    /// The first measurement that it repeats, and those that repeat it.
+    first: Option<Test>,
+    repeats: Vec<Test>,
+}
+
+/// Names of those who had to do with a test.
+#[derive(Default)]
+struct People {
+    entered: String,
+    verified: String,
+    settled: String,
 }
 
 impl DetailPage {
+    /// Where a field of the measurement comes from.
+    fn provenance(&self) -> &'static str {
+        t(if self.is_typed() { "provenance.typed" } else { "provenance.device" })
+    }
+
     fn is_typed(&self) -> bool {
         self.test.origin == Origin::Typed
     }
 
     fn may_assign(&self) -> bool {
-        self.test.lot.is_none() && !self.test.measurement.blank && self.page.staff()
+        let nobodys = self.test.lot.is_none() && self.test.sampling.is_none();
+        nobodys && !self.test.measurement.blank && self.page.staff()
     }
 }
 
@@ -154,24 +189,69 @@ fn shown(app: &App, signed: &Signed, id: &str, form: Form) -> Result<DetailPage,
         findings: Findings::of(&test.judgement),
         flags,
         facts: facts(&test),
-        lots: if test.lot.is_none() { offered(app, signed, &test)? } else { Vec::new() },
+        offers: match test.lot.is_none() && test.sampling.is_none() {
+            true => offered(app, signed, &test)?,
+            false => Vec::new(),
+        },
+        follow: Follow::of(app, signed, &test)?,
+        people: People {
+            entered: read::person(app, &test.entered_by),
+            verified: test.verified.as_ref().map(|v| read::person(app, &v.by)).unwrap_or_default(),
+            settled: test.settled.as_ref().map(|s| read::person(app, &s.by)).unwrap_or_default(),
+        },
+        now: china_minute(now()).replacen(' ', "T", 1),
+        first: first_of(app, signed, &test)?,
+        repeats: repeats_of(app, signed, &test)?,
         test,
         form,
     })
 }
 
-/// Lots that the sample's name points to, else simply the newest.
+/// The first measurement that a device's repeat names, once it is known.
+fn first_of(app: &App, signed: &Signed, test: &Test) -> Result<Option<Test>, ConsoleError> {
+    let Some(first) = test.measurement.retest_of.as_ref().filter(|one| !one.is_empty()) else {
+        return Ok(None);
+    };
+    let state: &dyn tianyin_domain::State = &app.store;
+    let found: Option<Test> =
+        state.find(test::BY_DEVICE_ID, &test::device_key(&test.device, first))?;
+    Ok(found.filter(|one| signed.scope().covers(one.area(), one.owner())))
+}
+
+/// Repeats of a device's measurement, come before it or after.
+fn repeats_of(app: &App, signed: &Signed, test: &Test) -> Result<Vec<Test>, ConsoleError> {
+    if test.device.is_empty() {
+        return Ok(Vec::new());
+    }
+    let key = test::device_key(&test.device, &test.measurement.msg_id);
+    read::newest(app, signed, (test::BY_FIRST, &key), read::ROWS_WITHIN)
+}
+
+/// Samples that were in the laboratory when it was measured, then lots that the sample's name points to:
+/// a guess by time, which a person confirms.
 fn offered(app: &App, signed: &Signed, test: &Test) -> Result<Vec<Choice>, ConsoleError> {
+    let name = test.measurement.sample.name.trim();
+    // Devices cut names. A stable sort keeps the newest first.
+    let unlike = |product: &str| !product.contains(name) && !name.contains(product);
+    let part = (sampling::BY_STATUS, SamplingStatus::Received.as_str());
+    let mut samples: Vec<Sampling> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
+    samples.retain(|one| {
+        let at = one.received_at.unwrap_or(one.taken_at);
+        let age_s = test.received_at.as_second() - at.as_second();
+        (-WINDOW_S..=WINDOW_S).contains(&age_s)
+    });
+    samples.sort_by_key(|one| !name.is_empty() && unlike(&one.product_name));
+    samples.truncate(LOTS_OFFERED);
+    let label = |one: &Sampling| format!("{} {}", one.no, one.product_name);
+    let mut offers: Vec<Choice> =
+        samples.iter().map(|one| Choice::new(&one.no, label(one))).collect();
     let part = (tianyin_domain::lot::BY_OPERATOR, "");
     let mut lots: Vec<Lot> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
-    let name = test.measurement.sample.name.trim();
-    if !name.is_empty() {
-        // Devices cut names. A stable sort keeps the newest first.
-        lots.sort_by_key(|l| !l.product_name.contains(name) && !name.contains(&l.product_name));
-    }
+    lots.sort_by_key(|lot| !name.is_empty() && unlike(&lot.product_name));
     lots.truncate(LOTS_OFFERED);
     let label = |l: &Lot| format!("{} {} {}", l.no, l.product_name, l.harvested_on);
-    Ok(lots.iter().map(|l| Choice::new(&l.no, label(l))).collect())
+    offers.extend(lots.iter().map(|l| Choice::new(&l.no, label(l))));
+    Ok(offers)
 }
 
 /// The measurement as it came, field by field; what the device left out is left out.
@@ -179,6 +259,10 @@ fn facts(test: &Test) -> Vec<(String, String)> {
     let m = &test.measurement;
     let number = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
     let time = m.tested_at.map(tianyin_domain::time::china_minute).unwrap_or_default();
+    let bound = |num: &str| match num {
+        "" => String::new(),
+        num => format!("{num} {}", m.value.unit),
+    };
     let control = [
         ("sample_no", m.sample.no.clone()),
         ("sample_name", m.sample.name.clone()),
@@ -191,7 +275,10 @@ fn facts(test: &Test) -> Vec<(String, String)> {
         ("delta_a", m.raw.delta_a.clone()),
         ("control_delta_a", m.raw.control_delta_a.clone()),
         ("ct_ratio", m.raw.ct_ratio.clone()),
+        ("lod", bound(&m.lod)),
+        ("loq", bound(&m.loq)),
         ("device_limit", format!("{} {} {}", m.limit.num, m.limit.unit, m.limit.basis)),
+        ("report_no", m.report_no.clone()),
         ("record_no", number(m.record_no)),
         ("channel", number(m.channel.map(u64::from))),
         ("tested_at", time),
@@ -215,8 +302,8 @@ async fn assign(
 ) -> Answer {
     signed.staff_only()?;
     let text = form.text_of("lot_no");
-    match app.lot_of_text(&text, &signed.scope())? {
-        Some(lot) => match app.assign_test(signed.actor(), &id, &lot.id, form.once()).await {
+    match app.target_of_text(&text, &signed.scope())? {
+        Some(target) => match app.assign_test(signed.actor(), &id, &target, form.once()).await {
             Ok(_) => return Ok(done(&format!("/tests/{id}"), "tests.assigned")),
             Err(error) => form.refused(error)?,
         },

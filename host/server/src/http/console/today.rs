@@ -13,7 +13,7 @@ use tianyin_domain::operator::Operator;
 use tianyin_domain::state::Index;
 use tianyin_domain::test::{self, Test};
 use tianyin_domain::time::china_date;
-use tianyin_domain::{device, message, operator, print_job, product};
+use tianyin_domain::{device, message, objection, operator, print_job, product};
 
 use super::error::{Answer, ConsoleError};
 use super::filters;
@@ -147,6 +147,9 @@ fn facts(app: &App, signed: &Signed) -> Result<Vec<Fact>, ConsoleError> {
     let (dead, conflict) =
         (count(message::BY_STATUS, "dead")?, count(message::BY_STATUS, "conflict")?);
     let dead = dead.zip(conflict).map(|(dead, conflict)| dead + conflict);
+    let (filed, ordered) =
+        (count(objection::BY_STATUS, "filed")?, count(objection::BY_STATUS, "ordered")?);
+    let objections = filed.zip(ordered).map(|(filed, ordered)| filed + ordered);
     let today = china_date(now());
     let mut facts = Vec::new();
     if signed.may(CommandKind::ReviewOperator) {
@@ -162,6 +165,21 @@ fn facts(app: &App, signed: &Signed) -> Result<Vec<Fact>, ConsoleError> {
             count(test::UNMATCHED, "")?,
             "wait",
         ),
+        fact(
+            "/tests?status=unverified",
+            "today.unverified",
+            "today.unverified_note",
+            count(test::UNVERIFIED, "")?,
+            "wait",
+        ),
+        fact(
+            "/tests?status=positive",
+            "today.positive",
+            "today.positive_note",
+            count(test::POSITIVE, "")?,
+            "bad",
+        ),
+        fact("/objections", "today.objections", "today.objections_note", objections, "bad"),
         ready,
         fact(
             "/lots?status=held",

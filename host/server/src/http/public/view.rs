@@ -350,7 +350,8 @@ fn tests(app: &App, lot: &Lot) -> Result<Vec<TestView>, Problem> {
     let query =
         PageQuery { limit: TESTS_MAX, newest_first: true, ..PageQuery::new(test::BY_LOT, &lot.id) };
     let page = app.store.page::<Test>(&query, &Scope::everything())?;
-    Ok(page.items.into_iter().map(|test| test_view(app, test)).collect())
+    let told = page.items.into_iter().filter(Test::counts);
+    Ok(told.map(|test| test_view(app, test)).collect())
 }
 
 fn test_view(app: &App, test: Test) -> TestView {
@@ -362,8 +363,11 @@ fn test_view(app: &App, test: Test) -> TestView {
         Qualifier::Equal => "",
         Qualifier::Less => "< ",
         Qualifier::Greater => "> ",
+        Qualifier::NotDetected | Qualifier::BelowQuantification => "",
     };
     let value = match m.value.kind {
+        _ if m.value.op == Qualifier::NotDetected => t("qualifier.not_detected").to_owned(),
+        _ if m.value.op.stands_alone() => t("qualifier.below_quantification").to_owned(),
         ValueKind::Qualitative => t(&format!("qualitative.{}", m.value.num)).to_owned(),
         _ if m.value.num.is_empty() => String::new(),
         _ => format!("{sign}{}", m.value.num),

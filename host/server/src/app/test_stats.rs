@@ -1,0 +1,383 @@
+//! Figures of the tests of a period: how many passed, by product, township, item, time, method and
+//! testing party. Also the walk that reads no further back than the period.
+
+use std::collections::HashMap;
+
+use tianyin_domain::cell::TOWNSHIP_DIGITS;
+use tianyin_domain::state::Index;
+use tianyin_domain::test::{self, Test, TestVerdict};
+use tianyin_domain::time::{china_date, from_china};
+use tianyin_domain::{Date, Scope, id};
+use tianyin_store::{PAGE_ITEMS_MAX, PageQuery, Store};
+
+use super::AppError;
+use crate::regions;
+use crate::words::Word as _;
+
+/// Tests looked at for one answer; beyond that the figures say that they are not of all.
+pub const TESTS_MAX: usize = 500_000;
+/// Rows of a group; the rest is summed up in one.
+pub const GROUP_ROWS_MAX: usize = 200;
+/// Days up to which a period is told day by day.
+const DAILY_MAX: i32 = 31;
+
+/// The day of a test: when it was measured, as far as known. Nothing is measured after it was received,
+/// whatever the clock of a device says.
+pub fn day_of(test: &Test) -> Date {
+    china_date(test.tested_at().min(test.received_at))
+}
+
+/// Gives the tests of a part of an index in sight to `what`, the newest first, back to those recorded
+/// before `from`; at most `most`. Whether there were more.
+///
+/// # Errors
+/// When the store cannot be read, and those of `what`.
+pub fn each_since<E: From<AppError>>(
+    store: &Store,
+    scope: &Scope,
+    (index, part): (Index, &str),
+    from: Date,
+    most: usize,
+    mut what: impl FnMut(Test) -> Result<(), E>,
+) -> Result<bool, E> {
+    // Ids rise with the time of recording, which is never before that of measuring.
+    let first = first_id(from);
+    let (mut after, mut seen) = (None::<String>, 0);
+    loop {
+        let query = PageQuery {
+            after: after.as_deref(),
+            limit: PAGE_ITEMS_MAX,
+            newest_first: true,
+            ..PageQuery::new(index, part)
+        };
+        let page = store.page::<Test>(&query, scope).map_err(AppError::internal)?;
+        for test in page.items {
+            if test.id < first {
+                return Ok(false);
+            }
+            if seen >= most {
+                return Ok(true);
+            }
+            seen += 1;
+            what(test)?;
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(false);
+        }
+    }
+}
+
+/// The smallest id that a test recorded on a day can have.
+fn first_id(day: Date) -> String {
+    let begin = from_china(day.at(0, 0, 0, 0));
+    let ms = begin.and_then(|begin| u64::try_from(begin.as_millisecond()).ok()).unwrap_or(0);
+    id::from_value("tst", u128::from(ms) << 80)
+}
+
+/// Tests by verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All of them.
+    pub total: u64,
+    /// Passed.
+    pub pass: u64,
+    /// Did not pass.
+    pub fail: u64,
+    /// Could not be judged.
+    pub invalid: u64,
+}
+
+impl Tally {
+    /// Counts one more.
+    pub fn count(&mut self, verdict: TestVerdict) {
+        self.total += 1;
+        match verdict {
+            TestVerdict::Pass => self.pass += 1,
+            TestVerdict::Fail => self.fail += 1,
+            TestVerdict::Invalid => self.invalid += 1,
+        }
+    }
+
+    /// Tenths of a percent of those decided that passed, rounded down: one failure is never lost in
+    /// 100 %. `None` when nothing was decided.
+    pub fn rate(&self) -> Option<u64> {
+        (self.pass * 1000).checked_div(self.pass + self.fail)
+    }
+
+    fn add(&mut self, other: Self) {
+        self.total += other.total;
+        self.pass += other.pass;
+        self.fail += other.fail;
+        self.invalid += other.invalid;
+    }
+}
+
+/// A name with its tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Name; empty where none is known.
+    pub name: String,
+    /// Its tests.
+    pub tally: Tally,
+}
+
+/// Names that are not listed one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Others {
+    /// How many.
+    pub names: usize,
+    /// Their tests.
+    pub tally: Tally,
+}
+
+/// Tests by name, the most first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Group {
+    /// At most [`GROUP_ROWS_MAX`].
+    pub rows: Vec<Row>,
+    /// The rest.
+    pub others: Option<Others>,
+}
+
+/// A day or month with its tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Period {
+    /// Its first day.
+    pub first: Date,
+    /// Its tests.
+    pub tally: Tally,
+}
+
+/// The figures of a period.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TestStats {
+    /// All together.
+    pub all: Tally,
+    /// Told by day, else by month.
+    pub daily: bool,
+    /// Days or months in their order, also those without tests.
+    pub periods: Vec<Period>,
+    /// By product; empty for tests without a lot.
+    pub products: Group,
+    /// By township.
+    pub townships: Group,
+    /// By what was looked for.
+    pub items: Group,
+    /// By method.
+    pub methods: Group,
+    /// By who tested: laboratory, else device.
+    pub parties: Group,
+    /// There are more tests than were counted.
+    pub cut: bool,
+}
+
+impl TestStats {
+    /// Counts the tests in sight that were measured from one day to another, both included. Blanks, what
+    /// was struck out and what proves nothing yet do not count. Blocks for as long as reading takes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn of(store: &Store, scope: &Scope, from: Date, to: Date) -> Result<Self, AppError> {
+        let mut counting = Counting::of(from, to);
+        let part = (test::BY_VERDICT, "");
+        let cut = each_since(store, scope, part, from, TESTS_MAX, |test| {
+            counting.take(&test);
+            Ok::<(), AppError>(())
+        })?;
+        Ok(Self { cut, ..counting.done() })
+    }
+}
+
+/// The figures while they are made.
+struct Counting {
+    from: Date,
+    to: Date,
+    stats: TestStats,
+    products: Names,
+    townships: Names,
+    items: Names,
+    methods: Names,
+    parties: Names,
+}
+
+impl Counting {
+    fn of(from: Date, to: Date) -> Self {
+        let daily = is_daily(from, to);
+        let periods = periods(from, to, daily);
+        Self {
+            from,
+            to,
+            stats: TestStats { daily, periods, ..TestStats::default() },
+            products: Names::default(),
+            townships: Names::default(),
+            items: Names::default(),
+            methods: Names::default(),
+            parties: Names::default(),
+        }
+    }
+
+    fn take(&mut self, test: &Test) {
+        let day = day_of(test);
+        let within = day >= self.from && day <= self.to;
+        if !within || test.measurement.blank || !test.counts() {
+            return;
+        }
+        let verdict = test.verdict;
+        self.stats.all.count(verdict);
+        let first = if self.stats.daily { day } else { day.first_of_month() };
+        if let Some(period) = self.stats.periods.iter_mut().find(|one| one.first == first) {
+            period.tally.count(verdict);
+        }
+        let method = test.measurement.method.word();
+        let item = test.measurement.item.name.trim();
+        let party = if test.laboratory.is_empty() { &test.device_name } else { &test.laboratory };
+        self.products.count(&test.product_name, verdict);
+        self.townships.count(test.area.get(..TOWNSHIP_DIGITS).unwrap_or(&test.area), verdict);
+        self.items.count(if item.is_empty() { method.as_str() } else { item }, verdict);
+        self.methods.count(&method, verdict);
+        self.parties.count(party, verdict);
+    }
+
+    fn done(self) -> TestStats {
+        let mut townships = self.townships.sorted();
+        for row in &mut townships.rows {
+            if let Some(name) = regions::name(&row.name) {
+                row.name = name.to_owned();
+            }
+        }
+        TestStats {
+            products: self.products.sorted(),
+            townships,
+            items: self.items.sorted(),
+            methods: self.methods.sorted(),
+            parties: self.parties.sorted(),
+            ..self.stats
+        }
+    }
+}
+
+fn is_daily(from: Date, to: Date) -> bool {
+    from.checked_add(jiff::Span::new().days(DAILY_MAX)).map_or(true, |end| to < end)
+}
+
+/// Every day or month from one day to another.
+fn periods(from: Date, to: Date, daily: bool) -> Vec<Period> {
+    let (mut first, step) = match daily {
+        true => (from, jiff::Span::new().days(1)),
+        false => (from.first_of_month(), jiff::Span::new().months(1)),
+    };
+    let mut periods = Vec::new();
+    while first <= to {
+        periods.push(Period { first, tally: Tally::default() });
+        let Ok(next) = first.checked_add(step) else { break };
+        first = next;
+    }
+    periods
+}
+
+/// Tests by name while they are counted.
+#[derive(Default)]
+struct Names(HashMap<String, Tally>);
+
+impl Names {
+    fn count(&mut self, name: &str, verdict: TestVerdict) {
+        // A name is made for what is not known only: there are half a million tests.
+        match self.0.get_mut(name) {
+            Some(tally) => tally.count(verdict),
+            None => self.0.entry(name.to_owned()).or_default().count(verdict),
+        }
+    }
+
+    fn sorted(self) -> Group {
+        let all = self.0.into_iter().map(|(name, tally)| Row { name, tally });
+        let mut rows: Vec<Row> = all.collect();
+        rows.sort_by(|a, b| b.tally.total.cmp(&a.tally.total).then_with(|| a.name.cmp(&b.name)));
+        let rest = rows.split_off(rows.len().min(GROUP_ROWS_MAX));
+        let mut others = Others { names: rest.len(), tally: Tally::default() };
+        for row in &rest {
+            others.tally.add(row.tally);
+        }
+        Group { rows, others: Some(others).filter(|others| others.names > 0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const PASS: TestVerdict = TestVerdict::Pass;
+    const FAIL: TestVerdict = TestVerdict::Fail;
+    const INVALID: TestVerdict = TestVerdict::Invalid;
+
+    fn group<'a>(tests: impl IntoIterator<Item = (&'a str, TestVerdict)>) -> Group {
+        let mut names = Names::default();
+        for (name, verdict) in tests {
+            names.count(name, verdict);
+        }
+        names.sorted()
+    }
+
+    fn day(text: &str) -> Date {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_rate_is_of_what_was_decided() {
+        let rate = |pass, fail, invalid| {
+            Tally { total: pass + fail + invalid, pass, fail, invalid }.rate()
+        };
+        assert_eq!(rate(0, 0, 0), None);
+        assert_eq!(rate(0, 0, 7), None);
+        assert_eq!(rate(39, 1, 5), Some(975));
+        assert_eq!(rate(0, 3, 0), Some(0));
+        assert_eq!(rate(2, 1, 0), Some(666));
+        // One failure is not lost in the rounding.
+        assert_eq!(rate(99_999, 1, 0), Some(999));
+        assert_eq!(rate(8, 0, 1), Some(1000));
+    }
+
+    #[test]
+    fn names_stand_by_number_then_by_name() {
+        let found = group([("b", PASS), ("", INVALID), ("c", FAIL), ("c", PASS), ("a", FAIL)]);
+        let names: Vec<&str> = found.rows.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(names, ["c", "", "a", "b"]);
+        assert_eq!(found.rows[0].tally, Tally { total: 2, pass: 1, fail: 1, invalid: 0 });
+        assert_eq!(found.others, None);
+        assert_eq!(group([]), Group::default());
+    }
+
+    #[test]
+    fn many_names_end_in_one_row() {
+        let names: Vec<String> = (0..GROUP_ROWS_MAX + 3).map(|n| format!("n{n:04}")).collect();
+        let once = names.iter().map(|name| (name.as_str(), PASS));
+        let found = group(once.chain([("n0202", FAIL)]));
+        assert_eq!(found.rows.len(), GROUP_ROWS_MAX);
+        assert_eq!(found.rows[0].name, "n0202");
+        let others = found.others.unwrap();
+        assert_eq!((others.names, others.tally.total, others.tally.pass), (3, 3, 3));
+    }
+
+    #[test]
+    fn short_periods_are_told_by_day() {
+        let (from, to) = (day("2026-11-01"), day("2026-12-01"));
+        assert!(is_daily(from, to));
+        let days = periods(from, to, true);
+        assert_eq!((days.len(), days[30].first), (31, to));
+        assert!(!is_daily(from, day("2026-12-02")));
+        let months = periods(day("2025-12-31"), day("2026-02-01"), false);
+        let firsts: Vec<Date> = months.iter().map(|one| one.first).collect();
+        assert_eq!(firsts, [day("2025-12-01"), day("2026-01-01"), day("2026-02-01")]);
+    }
+
+    #[test]
+    fn ids_of_the_day_are_not_below_its_first() {
+        let begin = first_id(day("2026-11-01"));
+        let mut random = id::SeededRandom(7);
+        let at = |text: &str| text.parse::<tianyin_domain::Time>().unwrap();
+        // Midnight in China.
+        assert!(id::new_id("tst", at("2026-10-31T16:00:00Z"), &mut random) >= begin);
+        assert!(id::new_id("tst", at("2026-10-31T15:59:59.999Z"), &mut random) < begin);
+    }
+}
