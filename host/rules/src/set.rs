@@ -161,6 +161,11 @@ impl RuleSet {
         self.tables.methods.as_ref()
     }
 
+    /// Residue limits, if the pack has them.
+    pub fn residue_limits(&self) -> Option<&crate::tables::ResidueLimits> {
+        self.tables.limits.as_ref()
+    }
+
     /// Public holidays and make-up days, if the pack has them.
     pub fn holidays(&self) -> Option<&crate::tables::Holidays> {
         self.tables.holidays.as_ref()

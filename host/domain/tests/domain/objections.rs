@@ -419,6 +419,9 @@ fn a_lot_that_was_released_meanwhile_is_not_released_twice() {
     let mut farm = Farm::new();
     let lot = farm.lot.clone();
     let (test, objection) = ordered(&mut farm);
+    // Another reason stands all along.
+    let other = typed(measurement("t9", "80"), &lot, Verdict::Deny);
+    farm.world.ok(&clerk(), record(other));
     farm.world.time += jiff::SignedDuration::from_hours(1);
     let now = farm.world.time;
     let one = retest(&objection, "t2", "省检测院", Verdict::Pass);
@@ -431,6 +434,22 @@ fn a_lot_that_was_released_meanwhile_is_not_released_twice() {
         matches!(last[..], [Event::ObjectionConcluded(_), Event::PositiveSettled(_)]),
         "{last:?}"
     );
+}
+
+#[test]
+fn what_was_settled_before_the_objection_stays_as_it_was_told() {
+    let mut farm = Farm::new();
+    let test = positive(&mut farm, quantitative("t1", "0.9"));
+    let now = farm.world.time;
+    farm.world.ok(&clerk(), deliver(&test, Method::Chromatography, now));
+    farm.world.ok(&clerk(), settle(&test, Outcome::Destroyed, photo()));
+    let objection = farm.world.ok(&farm.producer(), file(&test, now));
+    farm.world.ok(&clerk(), order(&objection, "省检测院", Method::Chromatography));
+    let one = retest(&objection, "t2", "省检测院", Verdict::Pass);
+    let one = farm.world.ok(&analyst(), record(one));
+    farm.world.ok(&clerk(), verify(&one));
+    farm.world.ok(&clerk(), conclude(&objection, Ending::Decided));
+    assert_eq!(farm.world.get::<Test>(&test).settled.unwrap().outcome, Outcome::Destroyed);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tianyin_domain::sampling::{
     BY_LOT, BY_NO, BY_OPERATOR, BY_STATUS, CancelSample, Level, Purpose, ReceiveSample, Sampling,
     SamplingStatus, TakeSample,
 };
-use tianyin_domain::step::{Step, StepKind, StrikeStep, Taken};
+use tianyin_domain::step::{Made, Step, StepKind, StrikeStep, Taken};
 use tianyin_domain::test::{
     AssignTest, BY_SAMPLING, ConductedBy, MatchedBy, Origin, RecordTest, Test, UNMATCHED,
 };
@@ -15,8 +15,8 @@ use tianyin_domain::{Actor, Command, State as _, Verdict};
 
 use crate::chain::split;
 use crate::farm::{
-    Farm, TOWNSHIP, add_product, admin, approve, approved, clerk, clerk_of, day, judgement,
-    measured, measurement, open_lot, producer, record, register, system,
+    Farm, TOWNSHIP, add_product, admin, approve, approved, clerk, clerk_of, day, decimal,
+    judgement, measured, measurement, open_lot, producer, record, register, system,
 };
 
 /// A sample of a lot, by two people.
@@ -69,6 +69,15 @@ fn refused(farm: &mut Farm, actor: &Actor, command: TakeSample) -> String {
 fn split_part(farm: &mut Farm, of: &str, quantity: &str) -> String {
     let step = farm.world.ok(&clerk(), split(of, &[quantity]));
     farm.world.get::<Step>(&step).outputs[0].lot.clone()
+}
+
+/// Ten of each, put together.
+fn mixed(farm: &mut Farm, of: [&String; 2]) -> String {
+    let inputs = of.map(|lot| Taken { lot: lot.clone(), quantity: decimal("10") }).to_vec();
+    let out = Made { quantity: decimal("20"), ..Made::default() };
+    let mix = crate::chain::step(StepKind::Mix, inputs, vec![out]);
+    let mix = farm.world.ok(&clerk(), Command::TakeStep(mix));
+    farm.world.get::<Step>(&mix).outputs[0].lot.clone()
 }
 
 #[test]
@@ -193,6 +202,10 @@ fn a_part_is_of_the_batch_it_was_cut_from() {
         let county = take(Purpose::Supervision, Level::County, lot);
         assert_eq!(refused(&mut farm, &clerk(), county), "sampled_by_superior");
     }
+    // Two parts put together again are of the one harvest still.
+    let again = mixed(&mut farm, [&early, &part]);
+    let county = take(Purpose::Supervision, Level::County, &again);
+    assert_eq!(refused(&mut farm, &clerk(), county), "sampled_by_superior");
     // Another harvest is another batch.
     let (product, site) = (farm.product.clone(), farm.site.clone());
     let other = farm.world.ok(&clerk(), open_lot(&product, &site, "100", "2026-11-20"));
@@ -210,15 +223,7 @@ fn a_sampled_part_bars_what_is_cut_from_it() {
     let (product, site) = (farm.product.clone(), farm.site.clone());
     let other = farm.world.ok(&clerk(), open_lot(&product, &site, "100", "2026-11-19"));
     let part = split_part(&mut farm, &lot, "60");
-    let quantity = crate::farm::decimal("20");
-    let inputs = [&lot, &other].map(|lot| Taken { lot: lot.clone(), quantity }).to_vec();
-    let out = tianyin_domain::step::Made {
-        quantity: crate::farm::decimal("40"),
-        ..tianyin_domain::step::Made::default()
-    };
-    let mix = crate::chain::step(StepKind::Mix, inputs, vec![out]);
-    let mix = farm.world.ok(&clerk(), Command::TakeStep(mix));
-    let mixed = farm.world.get::<Step>(&mix).outputs[0].lot.clone();
+    let mixed = mixed(&mut farm, [&lot, &other]);
     for of in [&part, &mixed] {
         let province = take(Purpose::Supervision, Level::Province, of);
         farm.world.ok(&clerk(), Command::TakeSample(province));

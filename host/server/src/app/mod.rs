@@ -29,6 +29,7 @@ pub mod ingest;
 pub mod input_words;
 pub mod journal_care;
 pub mod kin;
+pub mod limit_sheet;
 pub mod lineage;
 pub mod live;
 pub mod lost;

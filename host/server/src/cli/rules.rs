@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use tianyin_rules::{Diagnostic, RuleSet, Severity};
 
+use crate::app::limit_sheet::{self, Edition, TABLE};
+
 #[derive(Subcommand)]
 pub(crate) enum Rules {
     /// 检查规则的语法和数据表 / Check syntax and data tables
@@ -18,6 +20,24 @@ pub(crate) enum Rules {
     Export {
         /// 新目录 / New folder
         dir: PathBuf,
+    },
+    /// 导入一版残留限量(如 GB 2763)到本县的数据表,下次启动生效 / Take one edition of residue limits into the
+    /// county's table; it holds from the next start
+    ImportLimits {
+        /// xlsx 或 CSV,列:农药、食品、类别、限量、单位 / Sheet
+        sheet: PathBuf,
+        /// 数据目录 / Data folder
+        #[arg(long)]
+        data: PathBuf,
+        /// 标准号,例如 GB 2763-2026 / Number of the standard
+        #[arg(long)]
+        version: String,
+        /// 施行日期 / First day
+        #[arg(long)]
+        from: tianyin_domain::Date,
+        /// 废止日期 / Last day
+        #[arg(long)]
+        to: Option<tianyin_domain::Date>,
     },
     /// 运行规则的用例 / Run the rules' cases
     Test {
@@ -55,6 +75,9 @@ impl Rules {
                 Ok(())
             }
             Self::Export { dir } => export(&dir),
+            Self::ImportLimits { sheet, data, version, from, to } => {
+                import_limits(&sheet, &data, &Edition { id: version, valid_from: from, valid_to: to })
+            }
             Self::Test { pack, filter } => {
                 let rules = load(pack)?;
                 let report = rules.run_cases(&filter);
@@ -82,6 +105,28 @@ fn export(dir: &Path) -> anyhow::Result<()> {
         std::fs::write(&to, text).with_context(|| to.display().to_string())?;
     }
     println!("{} files", rules.files().len());
+    Ok(())
+}
+
+/// Writes the county's table anew, once the whole pack was seen to be good with it.
+fn import_limits(sheet: &Path, data: &Path, edition: &Edition) -> anyhow::Result<()> {
+    let bytes = std::fs::read(sheet).with_context(|| sheet.display().to_string())?;
+    let sheet = limit_sheet::sheet_of(&bytes).map_err(|error| anyhow::anyhow!(error.detail()))?;
+    let rules = load(Pack { dir: None, data: Some(data.to_owned()) })?;
+    let mut files = rules.files().clone();
+    let table = files.get(TABLE).context(TABLE)?;
+    let (text, count) = limit_sheet::merged(table, &sheet, edition)?;
+    files.insert(TABLE.to_owned(), text.clone());
+    RuleSet::from_files(files, tianyin_rules::Limits::default()).map_err(|diagnostics| {
+        show(&diagnostics);
+        anyhow::anyhow!("rules are not usable")
+    })?;
+    let to = data.join("rules").join(TABLE);
+    std::fs::create_dir_all(to.parent().unwrap_or(data))?;
+    let fresh = to.with_extension("toml.new");
+    std::fs::write(&fresh, text).with_context(|| fresh.display().to_string())?;
+    std::fs::rename(&fresh, &to).with_context(|| to.display().to_string())?;
+    println!("{count} limits of {} in {}", edition.id, to.display());
     Ok(())
 }
 
