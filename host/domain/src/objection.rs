@@ -313,9 +313,16 @@ pub(crate) fn check_retest(
     state: &dyn State,
     objection: &str,
     method: Method,
+    item: &str,
     laboratory: &str,
 ) -> Result<Objection, DomainError> {
     let objection: Objection = state.require("objection", objection)?;
+    let first: Test = state.require("test", &objection.test)?;
+    // A screening names groups of substances; what a laboratory found, another one looks for again.
+    let named = &first.measurement.item.name;
+    if !first.measurement.method.is_rapid() && item.trim() != named.trim() {
+        return Err(DomainError::refused("retest_other_item", &[("item", named)]));
+    }
     if objection.status != ObjectionStatus::Ordered {
         return Err(DomainError::refused("retest_not_ordered", &[]));
     }

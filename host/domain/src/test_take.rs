@@ -75,7 +75,8 @@ pub(crate) fn record(ctx: &mut Context<'_>, mut c: RecordTest) -> Result<Recorde
     };
     let objection = match &c.objection {
         Some(id) => {
-            Some(objection::check_retest(ctx.state, id, c.measurement.method, &c.laboratory)?)
+            let (method, item) = (c.measurement.method, &c.measurement.item.name);
+            Some(objection::check_retest(ctx.state, id, method, item, &c.laboratory)?)
         }
         None => None,
     };

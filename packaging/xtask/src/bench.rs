@@ -10,6 +10,7 @@ mod large;
 mod mqtt;
 mod page;
 mod register;
+mod results;
 
 use std::path::Path;
 use std::process::Command;
@@ -55,7 +56,7 @@ impl Line {
 type Step = (&'static str, fn(&Appliance) -> Result<Vec<Line>>);
 
 /// In this order; memory first, while nobody has used the appliance.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     ("idle", idle),
     ("receipt", receipts),
     ("decode", |_| Ok(vec![decode()?])),
@@ -65,6 +66,7 @@ const STEPS: [Step; 12] = [
     ("kernel", |_| kernel::measure()),
     ("chain", |_| chain::measure()),
     ("register", |_| register::measure()),
+    ("results", |_| results::measure()),
     ("large", |_| large::measure()),
     ("disk", |_| disk::sizes()),
     ("edit", |_| edit::measure()),

@@ -69,7 +69,7 @@ pub fn merged(table: &str, sheet: &Sheet, edition: &Edition) -> anyhow::Result<(
                 if seen.insert((limit.substance.clone(), limit.product.clone(), limit.class)) {
                     limits.push(limit);
                 } else {
-                    faults.push(format!("{}: {}", row.line, LAYOUT.fault("substance", "twice")));
+                    faults.push(format!("{}: {}", row.line, LAYOUT.fault("substance", "repeated")));
                 }
             }
             Err(why) => faults.push(format!("{}: {}", row.line, why.join(" "))),
@@ -120,7 +120,8 @@ fn write(table: &str, limits: &[Limit], edition: &Edition) -> anyhow::Result<Str
         let all = old.get(key).and_then(Value::as_array).into_iter().flatten();
         all.filter_map(Value::as_table).cloned().collect()
     };
-    let of = |row: &toml::Table, key: &str| row.get(key).and_then(Value::as_str) == Some(&edition.id);
+    let of =
+        |row: &toml::Table, key: &str| row.get(key).and_then(Value::as_str) == Some(&edition.id);
     let mut out = String::new();
     let mut about = old.get("about").and_then(Value::as_table).cloned().unwrap_or_default();
     about.insert("as_of".into(), Value::String(edition.valid_from.to_string()));
@@ -130,9 +131,11 @@ fn write(table: &str, limits: &[Limit], edition: &Edition) -> anyhow::Result<Str
     let mut fresh = toml::Table::new();
     fresh.insert("id".into(), edition.id.clone().into());
     fresh.insert("valid_from".into(), edition.valid_from.to_string().into());
-    if let Some(to) = edition.valid_to {
-        fresh.insert("valid_to".into(), to.to_string().into());
-    }
+    let known = rows("version").into_iter().find(|row| of(row, "id"));
+    let ended = known.and_then(|row| row.get("valid_to").cloned());
+    // An edition that has ended stays ended, unless another day is told.
+    let to = edition.valid_to.map(|to| Value::String(to.to_string())).or(ended);
+    fresh.extend(to.map(|to| ("valid_to".to_owned(), to)));
     editions.push(fresh);
     for one in &editions {
         writeln!(out, "[[version]]\n{}", toml::to_string(one)?)?;
@@ -181,7 +184,9 @@ mod tests {
     #[test]
     fn an_edition_is_taken_in_and_taken_in_anew() {
         let sheet = |num: &str| {
-            let text = format!("农药,食品,类别,限量,单位\n毒死蜱,辣椒,,{num},mg/kg\n毒死蜱,,蔬菜,0.02,mg/kg\n");
+            let text = format!(
+                "农药,食品,类别,限量,单位\n毒死蜱,辣椒,,{num},mg/kg\n毒死蜱,,蔬菜,0.02,mg/kg\n"
+            );
             sheet_of(text.as_bytes()).unwrap()
         };
         let shipped = RuleSet::shipped().unwrap();
@@ -209,7 +214,8 @@ mod tests {
         let shipped = RuleSet::shipped().unwrap();
         let text = "农药,食品,类别,限量,单位\n毒死蜱,辣椒,,约 1,mg/kg\n,辣椒,花,1,\n毒死蜱,茄子,,1,mg/kg\n毒死蜱,茄子,,2,mg/kg\n";
         let sheet = sheet_of(text.as_bytes()).unwrap();
-        let told = merged(&shipped.files()[TABLE], &sheet, &edition("GB 2763-2026", "2026-03-01", None));
+        let told =
+            merged(&shipped.files()[TABLE], &sheet, &edition("GB 2763-2026", "2026-03-01", None));
         let told = told.unwrap_err().to_string();
         for part in ["2: 限量", "3: 农药", "类别", "单位", "5: 农药"] {
             assert!(told.contains(part), "{part}: {told}");

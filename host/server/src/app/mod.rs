@@ -86,7 +86,31 @@ use crate::tls::Tls;
 use crate::vault::Vault;
 
 /// The running appliance; shared by everything that serves.
-pub struct App {
+///
+/// The parts are behind a trait object: every page's future holds the appliance, and for each of them the
+/// compiler would otherwise prove anew, through store, plugins and all, that it may go to another thread.
+/// That took most of the time of a build.
+pub struct App(Box<dyn Whole>);
+
+trait Whole: Send + Sync {
+    fn parts(&self) -> &Parts;
+}
+
+impl Whole for Parts {
+    fn parts(&self) -> &Parts {
+        self
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        self.0.parts()
+    }
+}
+
+/// What the appliance is made of.
+pub struct Parts {
     /// Settings of this start.
     pub config: Config,
     /// The certificate for HTTPS and MQTTS; `None` when nothing listens with TLS.

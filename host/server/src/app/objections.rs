@@ -37,6 +37,11 @@ pub fn objection_until(calendar: &Calendar, method: Method, delivered_at: Time) 
     Until { until: end_of(last.day), guessed: last.guessed }
 }
 
+/// People tell minutes: what was told as the very minute of another event was not before it.
+fn not_before(told: Time, event: Time) -> Time {
+    if told < event && event.as_second() - told.as_second() < 60 { event } else { told }
+}
+
 impl App {
     /// Takes a sample, with its photos.
     ///
@@ -67,6 +72,7 @@ impl App {
     ) -> Result<Outcome, AppError> {
         let state: &dyn State = &self.store;
         let found: Test = state.require("test", test)?;
+        let delivered_at = not_before(delivered_at, found.received_at);
         let Until { until, guessed } =
             objection_until(&self.calendar(), found.measurement.method, delivered_at);
         let command = DeliverResult { test: found.id, delivered_at, to, until, guessed };
@@ -98,6 +104,11 @@ impl App {
         command: FileObjection,
         idempotency_key: Option<String>,
     ) -> Result<Outcome, AppError> {
+        let state: &dyn State = &self.store;
+        let first: Option<Test> = state.get(&command.test)?;
+        let delivered_at = first.and_then(|test| test.delivered).map(|one| one.at);
+        let filed_at = delivered_at.map_or(command.filed_at, |at| not_before(command.filed_at, at));
+        let command = FileObjection { filed_at, ..command };
         let attachments = command.attachments.clone();
         let command = Command::FileObjection(command);
         self.submit_attached(actor, command, &attachments, idempotency_key).await

@@ -49,7 +49,7 @@ impl Subject {
     /// A sample, with the lot that the sheet names beside it; `None` when that is not the sample's lot.
     pub fn of_sample(sampling: Sampling, lot: Option<&Lot>) -> Option<Self> {
         let fits = lot.is_none_or(|lot| sampling.lot.as_ref() == Some(&lot.id));
-        fits.then(|| Self {
+        fits.then_some(Self {
             sampling: Some(sampling.id),
             sample_no: sampling.no,
             lot: None,

@@ -18,9 +18,9 @@ use super::replay::{fill, replay};
 use super::space::Space;
 use super::writer::{AHEAD_COMMANDS_MIN, Files, Writer};
 use super::{
-    App, accounts, attachments, catalogue, catalogue_import, cure, devices, health, journal_care,
-    live, lost, measures, names, people, pipeline, places, plugins, printing, rebuild, registers,
-    scans, tail, watch,
+    App, Parts, accounts, attachments, catalogue, catalogue_import, cure, devices, health,
+    journal_care, live, lost, measures, names, people, pipeline, places, plugins, printing,
+    rebuild, registers, scans, tail, watch,
 };
 use crate::blobs::Blobs;
 use crate::config::Config;
@@ -103,7 +103,7 @@ impl App {
             sealer,
             writer.committed(),
         )?;
-        let app = Arc::new(Self {
+        let parts = Parts {
             config,
             tls,
             store,
@@ -138,7 +138,8 @@ impl App {
             health: health::HealthCache::default(),
             gateway: OnceLock::new(),
             started_at: now(),
-        });
+        };
+        let app = Arc::new(Self(Box::new(parts)));
         app.live.tailed(head);
         let reader = Reader::new(&data.join("journal"), head + 1);
         Ok((app, reader))

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use tianyin_domain::cell::TOWNSHIP_DIGITS;
+use tianyin_domain::positive::Outcome;
 use tianyin_domain::state::Index;
 use tianyin_domain::test::{self, Test, TestVerdict};
 use tianyin_domain::time::{china_date, from_china};
@@ -220,7 +221,7 @@ impl Counting {
     fn take(&mut self, test: &Test) {
         let day = day_of(test);
         let within = day >= self.from && day <= self.to;
-        if !within || test.measurement.blank || !test.counts() {
+        if !within || test.measurement.blank || !test.counts() || is_overturned(test) {
             return;
         }
         let verdict = test.verdict;
@@ -300,6 +301,11 @@ impl Names {
         }
         Group { rows, others: Some(others).filter(|others| others.names > 0) }
     }
+}
+
+/// Whether another result took a positive one's place: that one is counted.
+fn is_overturned(test: &Test) -> bool {
+    test.settled.as_ref().is_some_and(|one| one.outcome == Outcome::Released)
 }
 
 #[cfg(test)]

@@ -75,9 +75,11 @@ impl Rules {
                 Ok(())
             }
             Self::Export { dir } => export(&dir),
-            Self::ImportLimits { sheet, data, version, from, to } => {
-                import_limits(&sheet, &data, &Edition { id: version, valid_from: from, valid_to: to })
-            }
+            Self::ImportLimits { sheet, data, version, from, to } => import_limits(
+                &sheet,
+                &data,
+                &Edition { id: version, valid_from: from, valid_to: to },
+            ),
             Self::Test { pack, filter } => {
                 let rules = load(pack)?;
                 let report = rules.run_cases(&filter);

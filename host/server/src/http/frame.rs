@@ -75,7 +75,10 @@ pub(super) async fn frame(
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let form = Form::of(uri.path(), request.headers());
-    let is_upload = method == axum::http::Method::POST && uri.path().ends_with("/blobs");
+    let path = uri.path();
+    // A large sheet is written row by row, and goes on when nobody waits.
+    let is_long = path.ends_with("/blobs") || path.contains("/import");
+    let is_upload = method == axum::http::Method::POST && is_long;
     let time = if is_upload { UPLOAD_TIME } else { REQUEST_TIME };
     let scheme = Scheme::of(&request, &frame.app.config.http.trusted_proxies);
     let started = Instant::now();

@@ -40,6 +40,7 @@ mod shapes;
 mod shop_links;
 mod sites;
 mod steps;
+mod test_shapes;
 mod tests;
 mod tokens;
 mod users;

@@ -236,7 +236,9 @@ impl ReportPage {
     }
 
     fn standing(&self) -> impl Iterator<Item = &Told> {
-        self.tests.iter().filter(|one| one.test.struck.is_none())
+        // A retest is another laboratory's, and stands on its own sheet.
+        let own = |one: &&Told| one.test.struck.is_none() && one.test.objection.is_none();
+        self.tests.iter().filter(own)
     }
 }
 

@@ -12,13 +12,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tianyin_domain::authorise::may;
 use tianyin_domain::command::CommandKind;
-use tianyin_domain::{Actor, Role, Scope};
+use tianyin_domain::{Actor, FieldError, Role, Scope};
 
 use super::error::{Answer, Asker, ConsoleError};
 use super::form::Form;
 use crate::app::accounts::Session;
-use crate::app::{App, AppError};
-use crate::texts::t;
+use crate::app::{App, AppError, field_text};
+use crate::texts::{has, t};
 
 /// Name of the session cookie.
 pub const SESSION_COOKIE: &str = "tianyin";
@@ -227,7 +227,18 @@ pub fn done(to: &str, key: &str) -> Response {
 
 /// Goes to a page that will say once why something was not done.
 pub fn not_done(to: &str, error: &AppError) -> Response {
-    told(to, false, &error.detail())
+    told(to, false, &refusal(error))
+}
+
+/// Why something was not done; of bad fields each one, for there is no form that would show them.
+fn refusal(error: &AppError) -> String {
+    let text = |f: &FieldError| {
+        let label = format!("label.{}", f.field);
+        let label = if has(&label) { t(&label) } else { &f.field };
+        format!("{label}:{}", field_text(f))
+    };
+    let fields: Vec<String> = error.fields().iter().map(text).collect();
+    if fields.is_empty() { error.detail() } else { fields.join(" ") }
 }
 
 /// After an act whose refusal is told on the page it leads to: `good` is a key of the catalogue.

@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::lot::Lot;
-use tianyin_domain::objection::{self, Objection};
+use tianyin_domain::objection::{self, Objection, ObjectionStatus};
 use tianyin_domain::positive::{Outcome, SettlePositive, StrikeTest, VerifyTest};
 use tianyin_domain::test::{ConductedBy, Origin, Test, TestVerdict};
 use tianyin_domain::time::china_date;
@@ -80,7 +80,7 @@ impl Follow {
             may_settle: positive && !open && signed.may(CommandKind::SettlePositive),
             may_object: positive
                 && until.is_some()
-                && objections.is_empty()
+                && objections.iter().all(|one| one.status == ObjectionStatus::Withdrawn)
                 && signed.may(CommandKind::FileObjection),
             objections,
         })

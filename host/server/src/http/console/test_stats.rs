@@ -183,7 +183,9 @@ struct Told {
 
 /// Everything that is told, in the order of the page.
 fn told(stats: &TestStats) -> Vec<Table> {
-    let periods = stats.periods.iter().map(|period| Told {
+    // A month has many days without a test.
+    let tested = stats.periods.iter().filter(|period| period.tally.total > 0);
+    let periods = tested.map(|period| Told {
         name: period_name(stats, period),
         href: format!("/tests/ledger?month={}", month_of(period)),
         tally: period.tally,
@@ -192,7 +194,6 @@ fn told(stats: &TestStats) -> Vec<Table> {
     let by_period = if stats.daily { "test_stats.by_day" } else { "test_stats.by_month" };
     let none = ("forms.not_given", "");
     vec![
-        Table { title: by_period, rows: periods.collect() },
         Table {
             title: "test_stats.by_product",
             rows: rows_of(&stats.products, ("tests.unmatched", "/tests?status=unmatched")),
@@ -201,6 +202,7 @@ fn told(stats: &TestStats) -> Vec<Table> {
         Table { title: "test_stats.by_item", rows: rows_of(&stats.items, none) },
         Table { title: "test_stats.by_method", rows: rows_of(&stats.methods, none) },
         Table { title: "test_stats.by_party", rows: rows_of(&stats.parties, none) },
+        Table { title: by_period, rows: periods.collect() },
     ]
 }
 

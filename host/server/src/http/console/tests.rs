@@ -24,7 +24,7 @@ use super::session::{Posted, Signed, done};
 use super::test_follow::Follow;
 use crate::app::App;
 use crate::edge::now;
-use crate::texts::{has, t, tf};
+use crate::texts::{has, t, t_static, tf};
 
 /// Newest lots of the same product offered for an unmatched test.
 const LOTS_OFFERED: usize = 12;
@@ -136,7 +136,7 @@ struct DetailPage {
     meter: Meter,
     findings: Findings,
     flags: Vec<String>,
-    facts: Vec<(String, String)>,
+    facts: Vec<Fact>,
     /// Samples in the laboratory about then, and lots, that it may be of.
     offers: Vec<Choice>,
     form: Form,
@@ -158,11 +158,6 @@ struct People {
 }
 
 impl DetailPage {
-    /// Where a field of the measurement comes from.
-    fn provenance(&self) -> &'static str {
-        t(if self.is_typed() { "provenance.typed" } else { "provenance.device" })
-    }
-
     fn is_typed(&self) -> bool {
         self.test.origin == Origin::Typed
     }
@@ -254,8 +249,24 @@ fn offered(app: &App, signed: &Signed, test: &Test) -> Result<Vec<Choice>, Conso
     Ok(offers)
 }
 
-/// The measurement as it came, field by field; what the device left out is left out.
-fn facts(test: &Test) -> Vec<(String, String)> {
+/// A field of the measurement, and where it comes from.
+struct Fact {
+    label: &'static str,
+    text: String,
+    provenance: &'static str,
+}
+
+/// What the appliance itself fills in of a typed result.
+const FILLED_IN: [&str; 4] = ["sample_no", "sample_name", "batch_code", "msg_id"];
+
+/// The measurement as it came, field by field; what was left out is left out.
+fn facts(test: &Test) -> Vec<Fact> {
+    let typed = test.origin == Origin::Typed;
+    let provenance = |field: &str| match typed {
+        true if FILLED_IN.contains(&field) => t("provenance.server"),
+        true => t("provenance.typed"),
+        false => t("provenance.device"),
+    };
     let m = &test.measurement;
     let number = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
     let time = m.tested_at.map(tianyin_domain::time::china_minute).unwrap_or_default();
@@ -291,7 +302,11 @@ fn facts(test: &Test) -> Vec<(String, String)> {
     control
         .into_iter()
         .filter(|(_, v)| !v.trim().is_empty())
-        .map(|(k, v)| (t(&format!("facts.{k}")).to_owned(), v.trim().to_owned()))
+        .map(|(k, v)| Fact {
+            label: t_static(&format!("facts.{k}")).unwrap_or_default(),
+            text: v.trim().to_owned(),
+            provenance: provenance(k),
+        })
         .collect()
 }
 

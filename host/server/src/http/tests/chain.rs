@@ -131,5 +131,8 @@ async fn a_lot_is_split_mixed_sold_and_recalled() {
         world.post(&format!("/recalls/{recall}/close"), json!({ "summary": "追回 15 公斤" })).await;
     assert_eq!(closed.expect(201)["status"], "closed");
     let policy = world.get("/trace_policy").await.expect(200);
-    assert_eq!(policy, json!({ "balance_tolerance_permille": 0 }));
+    let rules = json!({
+        "balance_tolerance_permille": 0, "verify_institution": true, "verify_own": false,
+    });
+    assert_eq!(policy, rules);
 }
