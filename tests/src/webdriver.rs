@@ -112,8 +112,11 @@ impl Browser {
         self.click(&element).with_context(|| format!("click {words}"))
     }
 
-    /// Clicks an element, as a person would: an element that is covered cannot be clicked.
+    /// Clicks an element, as a person would, who moves it out from under the bar at the foot of a phone
+    /// first: an element that is covered even then cannot be clicked.
     pub fn click(&self, element: &Element) -> Result<()> {
+        let centre = "arguments[0].scrollIntoView({ block: 'center' })";
+        self.run(centre, &json!([{ ELEMENT: element.0 }]))?;
         self.post(&format!("/element/{}/click", element.0), &json!({})).map(|_| ())
     }
 
