@@ -139,6 +139,35 @@ fn rules_are_checked_and_tested() {
     assert!(broken.stdout.contains("judge.rhai"), "the place is not named: {broken:?}");
 }
 
+/// One edition of residue limits becomes the county's own table; a bad line leaves everything as it was.
+#[test]
+fn an_edition_of_limits_is_imported() {
+    let data = test_folder().unwrap().join("limits-data");
+    std::fs::create_dir_all(&data).unwrap();
+    let import = |text: &str| {
+        let sheet = data.join("limits.csv");
+        std::fs::write(&sheet, text).unwrap();
+        let (sheet, data) = (sheet.to_str().unwrap(), data.to_str().unwrap());
+        let edition = ["--edition", "GB 2763-2026", "--from", "2026-03-01"];
+        tianyin(&[&["rules", "import-limits", sheet, "--data", data][..], &edition].concat())
+    };
+    let table = data.join("rules/data/limits.toml");
+    let bad = import("农药,食品,类别,限量,单位\n毒死蜱,辣椒,,约 1,mg/kg\n");
+    assert_eq!(bad.code, Some(1), "{bad:?}");
+    assert!(bad.stderr.contains("2: 限量 应为数字"), "{bad:?}");
+    assert!(!table.exists());
+    let good = import("农药,食品,类别,限量,单位\n毒死蜱,辣椒,,0.02,mg/kg\n毒死蜱,,水果,1,mg/kg\n");
+    assert_eq!(good.code, Some(0), "{good:?}");
+    assert!(good.stdout.contains("2 limits of GB 2763-2026"), "{good:?}");
+    let written = std::fs::read_to_string(&table).unwrap();
+    assert!(
+        written.contains("num = \"0.02\"") && written.contains("class = \"fruit\""),
+        "{written}"
+    );
+    let checked = tianyin(&["rules", "check", "--data", data.to_str().unwrap()]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+}
+
 #[test]
 fn settings_that_do_not_exist_are_named() {
     let mut setting = Setting::new().unwrap();

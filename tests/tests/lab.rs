@@ -32,11 +32,16 @@ fn journey(window: &str, (width, height): (u32, u32)) {
         window,
         width,
     };
-    let demo_lot = appliance.demo.lot("小白菜").unwrap().id.clone();
+    let own = appliance.demo.lot("小白菜").unwrap();
+    let (own_lot, own_name) = (own.id.clone(), own.operator.clone());
+    let neighbour_lot = appliance.demo.lot("辣椒").unwrap().id.clone();
 
     lab.person.go("/sign-in");
     lab.sign_in("admin");
-    let lot = split(&lab, &demo_lot);
+    let grown = grow(&lab, &own_lot);
+    let bought = neighbours(&lab, &neighbour_lot, &own_name);
+    let mixed = mix(&lab, &grown, &bought);
+    let lot = split(&lab, mixed.id());
     let sample = take_sample(&lab, &lot);
     let test = measure(&lab, &sample);
     held(&lab, &lot);
@@ -139,6 +144,103 @@ impl Lab<'_> {
     }
 }
 
+/// Days before today, in China.
+fn days_ago(days: i32) -> String {
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8)));
+    today.date().checked_sub(jiff::Span::new().days(days)).unwrap().to_string()
+}
+
+/// Id of the operator of a lot.
+fn operator_of(lab: &Lab<'_>, lot: &str) -> String {
+    lab.person.go(&format!("/lots/{lot}"));
+    lab.person.browser.find(".head a[href^='/operators/']").unwrap();
+    let script =
+        "return document.querySelector(\".head a[href^='/operators/']\").getAttribute('href')";
+    let path = lab.person.browser.run(script, &json!([])).unwrap();
+    path.as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+}
+
+/// A record of a treatment so many days ago.
+fn treat(lab: &Lab<'_>, operator: &str, days: i32) {
+    let (person, browser) = (&lab.person, lab.person.browser);
+    person.go(&format!("/activities/new?operator={operator}"));
+    let form = "form[action='/activities']";
+    browser.choose(form, "kind", "用药").unwrap();
+    browser.fill_date(form, "date", &days_ago(days)).unwrap();
+    browser.choose(form, "input", "敌百虫").unwrap();
+    person.fill(form, &[("dose", "80 克/亩")]);
+    person.press(form, "保存记录", "已记录。");
+}
+
+/// Sown, treated and harvested: too early is refused, what was written by mistake is struck out.
+fn grow(lab: &Lab<'_>, own_lot: &str) -> Lot {
+    let (person, browser) = (&lab.person, lab.person.browser);
+    let operator = operator_of(lab, own_lot);
+    person.go(&format!("/activities/new?operator={operator}"));
+    let form = "form[action='/activities']";
+    browser.choose(form, "kind", "播种").unwrap();
+    browser.fill_date(form, "date", &days_ago(40)).unwrap();
+    person.press(form, "保存记录", "已记录。");
+    treat(lab, &operator, 10);
+    treat(lab, &operator, 2);
+    person.go(&format!("/lots/new?operator={operator}"));
+    let open = "form[action='/lots']";
+    browser.choose(open, "product", "小白菜").unwrap();
+    person.fill(open, &[("quantity", "900")]);
+    person.press(open, "建立批次", "才可采收");
+    lab.see("too-early", &["敌百虫", "间隔期(休药期)未满"]);
+    // The treatment of two days ago was on another field.
+    person.go("/activities");
+    lab.click("td.main-cell a");
+    lab.path("/activities/act_");
+    lab.click(".danger-zone summary");
+    let strike = "form[action$='/strike']";
+    browser.fill(strike, "reason", "示例:记到了别的产地").unwrap();
+    browser.press(strike, "划掉").unwrap();
+    person.press("#ask", "确定", "已划掉。");
+    person.go(&format!("/lots/new?operator={operator}"));
+    browser.choose(open, "product", "小白菜").unwrap();
+    person.fill(open, &[("quantity", "900")]);
+    person.press(open, "建立批次", "批次已建立");
+    let path = lab.path("/lots/lot_");
+    lab.see("grown", &["用药", "示例 80% 敌百虫可溶粉剂", "900 公斤"]);
+    Lot { no: browser.text(".head .code").unwrap(), path }
+}
+
+/// Goods of a neighbour, handed over: the lot that the buyer has of them.
+fn neighbours(lab: &Lab<'_>, lot: &str, buyer: &str) -> Lot {
+    let (person, browser) = (&lab.person, lab.person.browser);
+    person.go(&format!("/steps/new?lot={lot}&kind=transfer"));
+    let form = "form[action='/steps']";
+    person.fill(form, &[("taken", "50"), ("buyer", "没有登记的收购社")]);
+    person.press(form, "保存", "名录里没有这个主体");
+    browser.fill(form, "buyer", buyer).unwrap();
+    person.press(form, "保存", "已记录。");
+    lab.click(".two section:last-child .lines a");
+    let path = lab.path("/lots/lot_");
+    assert!(!path.ends_with(lot), "{path} is the neighbour's own");
+    lab.see("bought", &[buyer, "50 公斤"]);
+    Lot { no: browser.text(".head .code").unwrap(), path }
+}
+
+/// Both in one: more cannot come out than went in.
+fn mix(lab: &Lab<'_>, grown: &Lot, bought: &Lot) -> Lot {
+    let (person, browser) = (&lab.person, lab.person.browser);
+    person.go(&format!("/steps/new?lot={}&kind=mix", grown.id()));
+    let form = "form[action='/steps']";
+    browser.choose(form, "lot_0", &bought.no).unwrap();
+    person.fill(form, &[("taken", "900"), ("taken_0", "50"), ("made_0", "1000")]);
+    browser.choose(form, "product_0", "小白菜").unwrap();
+    person.press(form, "保存", "出的比进的多");
+    lab.see("too-much", &["投入 950 公斤,产出 1000 公斤"]);
+    person.fill(form, &[("made_0", "950")]);
+    person.press(form, "保存", "已记录。");
+    lab.click(".two section:last-child .lines a");
+    let path = lab.path("/lots/lot_");
+    lab.see("mixed", &["混装", "950 公斤", "来龙去脉"]);
+    Lot { no: browser.text(".head .code").unwrap(), path }
+}
+
 /// Two parts of a lot; the first of them.
 fn split(lab: &Lab<'_>, lot: &str) -> Lot {
     let person = &lab.person;
@@ -146,9 +248,9 @@ fn split(lab: &Lab<'_>, lot: &str) -> Lot {
     lab.see("steps", &["销售出库"]);
     lab.click("a[href*='kind=split']");
     let form = "form[action='/steps']";
-    person.fill(form, &[("taken", "1000"), ("made_0", "600"), ("made_1", "400")]);
+    person.fill(form, &[("taken", "950"), ("made_0", "600"), ("made_1", "350")]);
     person.press(form, "保存", "已记录。");
-    lab.see("split", &["600 公斤", "400 公斤"]);
+    lab.see("split", &["600 公斤", "350 公斤"]);
     // What went in is listed first, what came out second.
     lab.click(".two section:last-child .lines a");
     let path = lab.path("/lots/lot_");

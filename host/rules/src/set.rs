@@ -166,6 +166,11 @@ impl RuleSet {
         self.tables.limits.as_ref()
     }
 
+    /// Technical procedures as templates of records, if the pack has them.
+    pub fn procedures(&self) -> Option<&crate::tables::Procedures> {
+        self.tables.procedures.as_ref()
+    }
+
     /// Public holidays and make-up days, if the pack has them.
     pub fn holidays(&self) -> Option<&crate::tables::Holidays> {
         self.tables.holidays.as_ref()

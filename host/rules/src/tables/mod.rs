@@ -6,6 +6,7 @@ mod banned;
 mod holidays;
 mod limits;
 mod methods;
+mod procedures;
 mod products;
 mod register;
 mod substances;
@@ -19,6 +20,7 @@ pub use banned::{Ban, BanEffect, Banned};
 pub use holidays::{Holidays, Off, Year};
 pub use limits::{Limit, LimitVersion, ResidueLimits};
 pub use methods::{Coverage, Methods, Standard, TestItem};
+pub use procedures::{Procedure, ProcedureStep, Procedures};
 pub use products::{ClassRow, Classes, Form, Forms, SuitabilityEffect, Unsuitable, UnsuitableRow};
 pub use register::{
     CardSource, CertificationKind, Certifications, Coded, Coding, CodingRow, IdCardField,
@@ -98,6 +100,8 @@ pub struct Tables {
     pub id_card: Option<IdCardFields>,
     /// `data/holidays.toml`.
     pub holidays: Option<Holidays>,
+    /// `data/procedures.toml`.
+    pub procedures: Option<Procedures>,
 }
 
 /// A table as the console lists it.
@@ -141,6 +145,7 @@ impl Tables {
             coding: read_one(files, &mut known, diagnostics),
             id_card: read_one(files, &mut known, diagnostics),
             holidays: read_one(files, &mut known, diagnostics),
+            procedures: read_one(files, &mut known, diagnostics),
         };
         for path in files.keys().filter(|p| is_table(p) && !known.contains(p.as_str())) {
             diagnostics.push(Diagnostic::error(path, "no table has this name"));
@@ -162,6 +167,7 @@ impl Tables {
         push_info(&mut infos, self.coding.as_ref());
         push_info(&mut infos, self.id_card.as_ref());
         push_info(&mut infos, self.holidays.as_ref());
+        push_info(&mut infos, self.procedures.as_ref());
         infos
     }
 }

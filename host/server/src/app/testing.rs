@@ -72,12 +72,10 @@ impl App {
         if measurement.blank {
             return Ok(None);
         }
-        for text in [&measurement.sample.batch_code, &measurement.sample.no] {
-            match self.target_of_text(text, &Scope::everything())? {
-                Some(Target::Lot(lot)) => return Ok(Some((Target::Lot(lot), MatchedBy::Number))),
-                Some(sample) => return Ok(Some((sample, MatchedBy::Sample))),
-                None => {}
-            }
+        let told = |text: &str| self.target_of_text(text, &Scope::everything());
+        let (one, other) = (told(&measurement.sample.batch_code)?, told(&measurement.sample.no)?);
+        if let Some(found) = one_of(one, other) {
+            return Ok(found);
         }
         if device.bench.is_empty() || !measurement.sample.batch_code.is_empty() {
             return Ok(None);
@@ -218,6 +216,23 @@ impl App {
         let sampled_on = sampling.map(|one| one.sampled_on);
         Ok(self.judge(measurement, product.as_ref(), sampled_on, received_at))
     }
+}
+
+/// What the two numbers of a message come to; `None` when neither is known. A sample says more than the lot
+/// that it is of. Where they contradict each other a person has to say whose sample it was.
+fn one_of(one: Option<Target>, other: Option<Target>) -> Option<Option<(Target, MatchedBy)>> {
+    let (sample, lot) = match (one, other) {
+        (None, None) => return None,
+        (Some(Target::Sample(sample)), Some(Target::Lot(lot)))
+        | (Some(Target::Lot(lot)), Some(Target::Sample(sample))) => (sample, Some(lot)),
+        (Some(Target::Sample(sample)), _) | (_, Some(Target::Sample(sample))) => (sample, None),
+        (Some(Target::Lot(lot)), _) | (None, Some(Target::Lot(lot))) => {
+            return Some(Some((Target::Lot(lot), MatchedBy::Number)));
+        }
+    };
+    let fits = |lot: Lot| sample.lot.as_ref().is_none_or(|own| *own == lot.id);
+    let agrees = lot.is_none_or(fits);
+    Some(agrees.then(|| (Target::Sample(sample), MatchedBy::Sample)))
 }
 
 /// Whose a result can be.

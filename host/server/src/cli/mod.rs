@@ -157,3 +157,14 @@ pub(crate) fn rows<'a>(told: &'a serde_json::Value, key: &str) -> &'a [serde_jso
 pub(crate) fn text<'a>(told: &'a serde_json::Value, key: &str) -> &'a str {
     told[key].as_str().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    /// What is wrong with a verb would else be seen by whoever gives it first.
+    #[test]
+    fn every_verb_can_be_given() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -31,7 +31,7 @@ pub(crate) enum Rules {
         data: PathBuf,
         /// 标准号,例如 GB 2763-2026 / Number of the standard
         #[arg(long)]
-        version: String,
+        edition: String,
         /// 施行日期 / First day
         #[arg(long)]
         from: tianyin_domain::Date,
@@ -75,11 +75,10 @@ impl Rules {
                 Ok(())
             }
             Self::Export { dir } => export(&dir),
-            Self::ImportLimits { sheet, data, version, from, to } => import_limits(
-                &sheet,
-                &data,
-                &Edition { id: version, valid_from: from, valid_to: to },
-            ),
+            Self::ImportLimits { sheet, data, edition, from, to } => {
+                let edition = Edition { id: edition, valid_from: from, valid_to: to };
+                import_limits(&sheet, &data, &edition)
+            }
             Self::Test { pack, filter } => {
                 let rules = load(pack)?;
                 let report = rules.run_cases(&filter);

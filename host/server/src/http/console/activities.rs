@@ -28,6 +28,7 @@ use super::lots::{product_choices, site_choices};
 use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
 use super::pick;
+use super::procedures::{self, Procedures};
 use super::read::{self, ListQuery};
 use super::session::{Posted, Signed, done, done_or_not};
 use crate::app::App;
@@ -140,6 +141,8 @@ struct NewPage {
     lots: Vec<Choice>,
     input: Field,
     told: Told,
+    /// Templates of the product's technical procedure.
+    procedures: Procedures,
     /// Whether water is measured: the operator keeps fish.
     has_water: bool,
     /// Where the list of inputs is fetched from as somebody types.
@@ -184,6 +187,9 @@ async fn new(
             water_tenths: None,
             ..model
         });
+    }
+    if !given.get("step").is_empty() {
+        procedures::fill(&app, &given, &mut form);
     }
     html(&new_page(&app, &signed, operator, form)?)
 }
@@ -293,12 +299,21 @@ fn new_page(
     let input = input_pick::field(app, signed, &operator.id, &form)?;
     let told = activity_told::of(app, signed, &mut form.clone())?;
     let kinds = kinds_of(app, signed, &operator.id, form.get("kind"))?;
+    let products = product_choices(app, signed, &operator.id)?;
+    let mut offered = form.clone();
+    offered.set("operator", &operator.id);
+    if let ("", Some(first)) = (offered.get("product"), products.first()) {
+        // The first of the list is what the form shows.
+        let first = first.value.clone();
+        offered.set("product", first);
+    }
     Ok(NewPage {
+        procedures: procedures::of(app, signed, &offered)?,
         page: Page::new(app, signed, "/activities", "activities.new"),
         has_water: kinds.contains(&ActivityKind::WaterQuality),
         kinds: Choice::words(&kinds),
         sites: site_choices(app, signed, &operator.id)?,
-        products: product_choices(app, signed, &operator.id)?,
+        products,
         waiting: blobs::waiting(&form),
         input_search: format!("/inputs/choices?operator={}", operator.id),
         form,

@@ -60,6 +60,7 @@ mod operator_history;
 mod operators;
 mod pick;
 mod print_jobs;
+mod procedures;
 mod product;
 mod products;
 mod reasons;
@@ -135,6 +136,7 @@ pub fn router() -> Router<Arc<App>> {
         .merge(typed_test::router())
         .merge(activities::router())
         .merge(activity_told::router())
+        .merge(procedures::router())
         .merge(steps::router())
         .merge(chain::router())
         .merge(recalls::router())

@@ -8,6 +8,7 @@ mod imports;
 mod inputs;
 mod lists;
 mod operators;
+mod procedures;
 mod register;
 mod registers;
 mod sign_in;

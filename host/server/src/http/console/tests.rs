@@ -174,7 +174,11 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
 
 fn shown(app: &App, signed: &Signed, id: &str, form: Form) -> Result<DetailPage, ConsoleError> {
     let test: Test = read::one(app, signed, "test", id)?;
-    let flags = test.flags.iter().map(|f| t(&format!("test_flag.{f}")).to_owned()).collect();
+    let first = first_of(app, signed, &test)?;
+    // A first result that came after its repeat is not missing any more.
+    let holds = |flag: &&String| *flag != "retest_first" || first.is_none();
+    let flags = test.flags.iter().filter(holds);
+    let flags = flags.map(|f| t(&format!("test_flag.{f}")).to_owned()).collect();
     let sample = &test.measurement.sample;
     let name = [&test.product_name, &sample.name, &sample.no].into_iter().find(|n| !n.is_empty());
     let title = name.cloned().unwrap_or_else(|| t("tests.unnamed").to_owned());
@@ -195,7 +199,7 @@ fn shown(app: &App, signed: &Signed, id: &str, form: Form) -> Result<DetailPage,
             settled: test.settled.as_ref().map(|s| read::person(app, &s.by)).unwrap_or_default(),
         },
         now: china_minute(now()).replacen(' ', "T", 1),
-        first: first_of(app, signed, &test)?,
+        first,
         repeats: repeats_of(app, signed, &test)?,
         test,
         form,
