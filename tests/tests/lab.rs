@@ -191,8 +191,10 @@ fn grow(lab: &Lab<'_>, own_lot: &str) -> Lot {
     lab.see("too-early", &["敌百虫", "间隔期(休药期)未满"]);
     // The treatment of two days ago was on another field.
     person.go("/activities");
-    lab.click("td.main-cell a");
-    lab.path("/activities/act_");
+    let script = "const r=[...document.querySelectorAll('tbody tr')].find(r=>arguments[0]\
+        .every(w=>r.innerText.includes(w)));return r&&r.querySelector('a').getAttribute('href')";
+    let wrong = browser.run(script, &json!([["用药", days_ago(2)]])).unwrap();
+    person.go(wrong.as_str().unwrap());
     lab.click(".danger-zone summary");
     let strike = "form[action$='/strike']";
     browser.fill(strike, "reason", "示例:记到了别的产地").unwrap();

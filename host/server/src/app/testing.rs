@@ -232,7 +232,7 @@ fn one_of(one: Option<Target>, other: Option<Target>) -> Option<Option<(Target, 
     };
     let fits = |lot: Lot| sample.lot.as_ref().is_none_or(|own| *own == lot.id);
     let agrees = lot.is_none_or(fits);
-    Some(agrees.then(|| (Target::Sample(sample), MatchedBy::Sample)))
+    Some(agrees.then_some((Target::Sample(sample), MatchedBy::Sample)))
 }
 
 /// Whose a result can be.
