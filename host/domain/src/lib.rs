@@ -55,6 +55,7 @@ pub mod identity;
 pub mod input;
 pub mod interval;
 pub mod kinship;
+pub mod label_template;
 pub mod lineage;
 pub mod login;
 pub mod lot;
