@@ -1,19 +1,16 @@
 //! An event becomes puts. Total over every journal ever written: nothing is refused here, and no
 //! rule, plugin or clock is asked.
 
-use rust_decimal::Decimal;
-
 use crate::access::{Access, AccessKind};
 use crate::activity::Activity;
 use crate::agency::Agency;
 use crate::application;
+use crate::apply_code;
 use crate::authorisation::Authorisation;
 use crate::base_map;
 use crate::brand::{self, Brand, BrandLicence};
 use crate::cell::Cell;
-use crate::certificate::{Certificate, CertificateStatus};
 use crate::certification::Certification;
-use crate::code::{self, Code};
 use crate::delegation::{self, Delegation};
 use crate::device::{Bench, Device, DeviceStatus};
 use crate::document::Document;
@@ -23,7 +20,7 @@ use crate::hold;
 use crate::id_card::{self, IdCard, IdCardStatus};
 use crate::input::InputVersion;
 use crate::login::Totp;
-use crate::lot::{self, Lot};
+use crate::lot;
 use crate::message::{Content, Message, MessageStatus};
 use crate::operator::{self, Operator};
 use crate::print_job::{PrintJob, PrintStatus};
@@ -259,16 +256,25 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
             o.put(e)
         }
         Event::AuthorisationRevoked(e) => apply_revocation(o, &e.authorisation, time),
-        Event::CertificateIssued(e) => apply_certificate(o, e),
-        Event::CertificateVoided(e) => apply_void(o, &e.code, &e.reason, time),
+        Event::CertificateIssued(_)
+        | Event::CertificateVoided(_)
+        | Event::ScansCounted(_)
+        | Event::CodeChecked(_)
+        | Event::CodeSuspected(_)
+        | Event::SuspicionSettled(_)
+        | Event::CodeScratched(_)
+        | Event::ScanPolicySet(_)
+        | Event::PackOrdered(_)
+        | Event::RangeMarked(_)
+        | Event::PackCancelled(_)
+        | Event::ProofCollected(_)
+        | Event::CollectionStruck(_) => apply_code::apply(o, event, time),
         Event::PrintQueued(e) => o.create(e),
         Event::PrintEnded(e) => o.update::<PrintJob>(&e.job, |j| {
             j.status = if e.error.is_empty() { PrintStatus::Printed } else { PrintStatus::Failed };
             j.error.clone_from(&e.error);
             j.ended_at = Some(time);
         }),
-        Event::ScansCounted(e) => code::apply_scans(o, e),
-        Event::CodeChecked(e) => code::apply_check(o, e, time),
         Event::Answered(e) => o.put(e),
         Event::OperatorDelegated(e) => {
             change_delegations(o, &e.agency, &e.operator)?;
@@ -295,12 +301,12 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
     }
 }
 
-fn root(noun: &str, id: &str) -> String {
+pub(crate) fn root(noun: &str, id: &str) -> String {
     format!("{noun}/{id}")
 }
 
 /// What was based on the record is to be looked at again, and its history tells of the change.
-fn change(o: &mut Overlay<'_>, noun: &str, id: &str) -> Result<(), StateError> {
+pub(crate) fn change(o: &mut Overlay<'_>, noun: &str, id: &str) -> Result<(), StateError> {
     o.touch(root(noun, id));
     remember(o, root(noun, id))
 }
@@ -467,43 +473,6 @@ fn change_delegations(o: &mut Overlay<'_>, agency: &str, operator: &str) -> Resu
 fn change_cell(o: &mut Overlay<'_>, id: &str) -> Result<(), StateError> {
     o.touch(root("cell", id));
     remember(o, root("cell", id))
-}
-
-fn apply_certificate(o: &mut Overlay<'_>, c: &Certificate) -> Result<(), StateError> {
-    o.touch(root("lot", &c.lot));
-    o.update::<Lot>(&c.lot, |l| l.certified += c.content.quantity)?;
-    if let Some(old) = &c.replaces {
-        let code = c.content.code.clone();
-        o.update::<Certificate>(old, |old| old.replaced_by = Some(code))?;
-    }
-    o.put(&Code {
-        code: c.content.code.clone(),
-        certificate: c.content.code.clone(),
-        lot: c.lot.clone(),
-        operator: c.operator.clone(),
-        area: c.area.clone(),
-        bound_at: c.issued_at,
-        scans: 0,
-        first_scan_at: None,
-        checks: 0,
-        last_check_at: None,
-    })?;
-    o.put(c)
-}
-
-fn apply_void(o: &mut Overlay<'_>, code: &str, reason: &str, time: Time) -> Result<(), StateError> {
-    let mut freed: Option<(String, Decimal)> = None;
-    o.update::<Certificate>(code, |c| {
-        c.status = CertificateStatus::Void;
-        c.void_reason = reason.into();
-        c.voided_at = Some(time);
-        freed = Some((c.lot.clone(), c.content.quantity));
-    })?;
-    if let Some((lot, quantity)) = freed {
-        o.touch(root("lot", &lot));
-        o.update::<Lot>(&lot, |l| l.certified -= quantity)?;
-    }
-    Ok(())
 }
 
 /// What is judged by the records of a site or lot is judged anew.

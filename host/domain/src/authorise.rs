@@ -8,6 +8,8 @@ use crate::brand::{Brand, BrandLicence};
 use crate::cell::Cell;
 use crate::certificate::Certificate;
 use crate::certification::Certification;
+use crate::code::Code;
+use crate::collection::Collection;
 use crate::command::{Command, CommandKind};
 use crate::delegation;
 use crate::document::Document;
@@ -17,6 +19,7 @@ use crate::lot::Lot;
 use crate::message::Message;
 use crate::objection::Objection;
 use crate::operator::Operator;
+use crate::pack::Pack;
 use crate::product::Product;
 use crate::recall::Recall;
 use crate::sampling::Sampling;
@@ -90,7 +93,9 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
     use Role::{Administrator, Clerk, Officer, Producer};
     match command {
         ConfigureCounty | AddAgency | AddUser | SetUserActive | ApproveDevice | DisableDevice
-        | ReplayMessage | LayBaseMap | SetPolicy | SetTracePolicy => &[Administrator],
+        | ReplayMessage | LayBaseMap | SetPolicy | SetTracePolicy | SetScanPolicy => {
+            &[Administrator]
+        }
         RegisterOperator | AddInput | ReviseInput | CloseInput | RevealContact => {
             &[Administrator, Clerk, Officer]
         }
@@ -118,11 +123,15 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
             &[Administrator, Clerk, Officer, Producer]
         }
         ReceiveSample => &[Administrator, Clerk, Officer],
+        CollectProof | StrikeCollection => &[Administrator, Clerk, Officer, Producer],
+        OrderPack | CancelPack | SettleSuspicion => &[Administrator, Clerk],
+        MarkRange => &[Administrator, Clerk, Producer],
         DeliverResult | SettlePositive | OrderRetest | ReceiveRetestSample | ConcludeObjection => {
             &[Administrator, Clerk]
         }
         HoldForRecall | PairDevice | ScanLot | ReceiveMessage | SettleMessage | EndPrint
-        | CountScans | CheckCode | ApplyOperator | NoteAccess | UseRecovery | NoteTokenUse => &[],
+        | CountScans | CheckCode | ScratchCode | ApplyOperator | NoteAccess | UseRecovery
+        | NoteTokenUse => &[],
     }
 }
 
@@ -156,10 +165,10 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
         | CloseDocument | AddSite | AddProduct | OpenLot | RecordActivity | CorrectActivity
         | StrikeActivity | TakeStep | StrikeStep | IssueCertificate | QueuePrint | ChangeSite
         | CloseSite | ChangeProduct | CloseProduct | AddCertification | EndCertification
-        | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard => {
-            &[Supervision, Station, ServicePoint]
-        }
-        AddBrand | ChangeBrand | CloseBrand => &[Supervision, Station],
+        | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard | CollectProof
+        | StrikeCollection | MarkRange => &[Supervision, Station, ServicePoint],
+        AddBrand | ChangeBrand | CloseBrand | OrderPack | CancelPack => &[Supervision, Station],
+        SettleSuspicion => &[Supervision, Enforcement],
         _ => &[Supervision],
     }
 }
@@ -184,7 +193,8 @@ pub fn group_of(command: CommandKind) -> Option<TokenGroup> {
         | StrikeTest | DeliverResult | SettlePositive | FileObjection | OrderRetest
         | ReceiveRetestSample | ConcludeObjection => Some(TokenGroup::Tests),
         GrantAuthorisation | RevokeAuthorisation | IssueCertificate | VoidCertificate
-        | QueuePrint => Some(TokenGroup::Certificates),
+        | QueuePrint | OrderPack | MarkRange | CancelPack | CollectProof | StrikeCollection
+        | SettleSuspicion => Some(TokenGroup::Certificates),
         DisableDevice | ReplayMessage => Some(TokenGroup::Devices),
         RevealContact => Some(TokenGroup::Contacts),
         _ => None,
@@ -288,6 +298,22 @@ impl Sight<'_> {
                 self.rows::<Lot>(Some(&c.lot).filter(|lot| !lot.is_empty()))
             }
             Command::IssueCertificate(c) => self.row::<Lot>(&c.request.lot),
+            Command::OrderPack(c) => self.rows::<Operator>(c.operator.iter()),
+            Command::MarkRange(c) => {
+                self.row::<Pack>(&c.pack)?;
+                self.rows::<Lot>(c.lot.iter())?;
+                self.rows::<Operator>(c.operator.iter())
+            }
+            Command::CancelPack(c) => self.row::<Pack>(&c.pack),
+            Command::SettleSuspicion(c) => self.row::<Code>(&c.code),
+            // The supplier's certificate may be of anybody: whoever holds it may read it.
+            Command::CollectProof(c) => {
+                self.row::<Operator>(&c.operator)?;
+                self.rows::<Lot>(c.lot.iter())?;
+                self.rows::<Product>(c.product.iter())?;
+                self.rows::<Site>(c.site.iter())
+            }
+            Command::StrikeCollection(c) => self.row::<Collection>(&c.collection),
             Command::VoidCertificate(c) => self.row::<Certificate>(&c.code),
             Command::QueuePrint(c) => self.row::<Certificate>(&c.certificate),
             Command::ReplayMessage(c) => self.row::<Message>(&c.message),

@@ -5,7 +5,9 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::actor::{Actor, Role};
+use crate::attachment::{self, Attachment};
 use crate::authorisation;
+use crate::certificate_form::{CertificateForm, first_known};
 use crate::check::Check;
 use crate::code::{self, Code, CodeText};
 use crate::county::{COUNTY_ID, County};
@@ -15,6 +17,7 @@ use crate::finding::{Judgement, Verdict};
 use crate::identity::mask_person;
 use crate::lot::{self, Lot};
 use crate::operator::Operator;
+use crate::pack::{self, Unit};
 use crate::product::Product;
 use crate::state::{Entity, Entry, Index, State, Table};
 use crate::time::{Date, Time, china_date};
@@ -29,18 +32,24 @@ pub enum Basis {
     SelfTest,
     /// 委托检测合格.
     CommissionedTest,
+    /// 自我承诺, on the form of 2021 only.
+    SelfCommitment,
 }
 
 impl Basis {
-    /// Every basis, in the order of the form.
-    pub const ALL: [Self; 3] = [Self::QualityControl, Self::SelfTest, Self::CommissionedTest];
+    /// Every basis.
+    pub const ALL: [Self; 4] =
+        [Self::QualityControl, Self::SelfTest, Self::CommissionedTest, Self::SelfCommitment];
+    /// Those of the forms of 2026, in their order.
+    pub const OF_2026: [Self; 3] = [Self::QualityControl, Self::SelfTest, Self::CommissionedTest];
 
-    /// The wording of the 2026 form.
+    /// The wording of the 2026 forms.
     pub fn wording(self) -> &'static str {
         match self {
             Self::QualityControl => "质量安全控制符合要求",
             Self::SelfTest => "自行检测合格",
             Self::CommissionedTest => "委托检测合格",
+            Self::SelfCommitment => "自我承诺",
         }
     }
 
@@ -50,34 +59,9 @@ impl Basis {
             Self::QualityControl => "quality_control",
             Self::SelfTest => "self_test",
             Self::CommissionedTest => "commissioned_test",
+            Self::SelfCommitment => "self_commitment",
         }
     }
-}
-
-/// A legal form with its interval of validity; wording is byte-exact per version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Form {
-    /// Id, such as `producer-2026`.
-    pub id: &'static str,
-    /// First day.
-    pub valid_from: Date,
-    /// Title.
-    pub title: &'static str,
-    /// Commitment.
-    pub commitment: &'static str,
-}
-
-/// Forms by date. 2026: 令2025年第4号, form 1 (样式一), in force 2026-02-01.
-pub const FORMS: [Form; 1] = [Form {
-    id: "producer-2026",
-    valid_from: jiff::civil::date(2026, 2, 1),
-    title: "承诺达标合格证",
-    commitment: "我承诺生产销售的食用农产品 未使用禁用农药、兽药及其他化合物;使用的常规农药、兽药残留不超标。",
-}];
-
-/// The form in force on a day; `None` before the first one known here.
-pub fn form_on(day: Date) -> Option<&'static Form> {
-    FORMS.iter().rev().find(|f| f.valid_from <= day)
 }
 
 /// The public content of a certificate: what is printed, signed and frozen.
@@ -109,6 +93,12 @@ pub struct Content {
     pub lot_no: String,
     /// County that keeps it.
     pub county: String,
+    /// Packages that it speaks of, all of one content (一包一证); absent for the lot as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packages: Option<u32>,
+    /// Number plate of the vehicle that it goes with (一车一证), masked; the full one is on the paper.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vehicle: Option<String>,
 }
 
 /// Whether a certificate stands.
@@ -158,12 +148,41 @@ pub struct Certificate {
     pub replaced_by: Option<String>,
     /// Status.
     pub status: CertificateStatus,
+    /// The form it was issued on, as it was then; absent for form 1 of 2026 as it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Box<CertificateForm>>,
+    /// Full number plate.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub vehicle: String,
+    /// It was written by hand on a numbered form and entered later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paper: Option<PaperEntry>,
     /// Why it was voided.
     #[serde(default)]
     pub void_reason: String,
     /// When it was voided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voided_at: Option<Time>,
+}
+
+impl Certificate {
+    /// The form it was issued on.
+    pub fn form(&self) -> CertificateForm {
+        self.form.as_deref().cloned().unwrap_or_else(first_known)
+    }
+}
+
+/// A certificate written by hand on a numbered form of the county.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaperEntry {
+    /// Code on the form.
+    pub code: String,
+    /// Day written on it.
+    pub issued_on: Date,
+    /// Photo of it; required unless the producer itself enters it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
 }
 
 /// By operator; part `""` holds all.
@@ -174,6 +193,8 @@ pub const BY_LOT: Index = Index("certificate.lot");
 pub const BY_STATUS: Index = Index("certificate.status");
 /// By day of issue.
 pub const BY_DAY: Index = Index("certificate.day");
+/// By digest of a photo of the paper.
+pub const BY_ATTACHMENT: Index = Index("certificate.attachment");
 
 impl Entity for Certificate {
     const TABLE: Table = Table("certificate");
@@ -187,13 +208,16 @@ impl Entity for Certificate {
             CertificateStatus::Valid => "valid",
             CertificateStatus::Void => "void",
         };
-        vec![
+        let mut entries = vec![
             Entry::new(BY_OPERATOR, "", &at),
             Entry::new(BY_OPERATOR, &self.operator, &at),
             Entry::new(BY_LOT, &self.lot, &at),
             Entry::new(BY_STATUS, status, &at),
             Entry::new(BY_DAY, self.content.issued_on.to_string(), &at),
-        ]
+        ];
+        let photos = self.paper.iter().flat_map(|paper| &paper.attachments);
+        entries.extend(photos.map(|one| Entry::new(BY_ATTACHMENT, &one.hash, &at)));
+        entries
     }
     fn area(&self) -> &str {
         &self.area
@@ -216,6 +240,32 @@ pub struct CertificateRequest {
     /// Void certificate that this one replaces.
     #[serde(default)]
     pub replaces: Option<String>,
+    /// Packages of one content that it speaks of (一包一证), 1 to [`PACKAGES_MAX`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packages: Option<u32>,
+    /// Number plate of the vehicle that it goes with (一车一证).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vehicle: Option<String>,
+    /// The paper it was written on by hand before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paper: Option<PaperEntry>,
+}
+
+/// Packages of one certificate.
+pub const PACKAGES_MAX: u32 = 1_000_000;
+/// Characters of a number plate.
+const PLATE_CHARS_MAX: usize = 12;
+
+impl CertificateRequest {
+    /// A certificate for part of a lot as it is, issued today.
+    pub fn new(lot: String, quantity: Decimal, basis: Vec<Basis>) -> Self {
+        Self { lot, quantity, basis, replaces: None, packages: None, vehicle: None, paper: None }
+    }
+
+    /// The day that it is issued on: today, or the one written on the paper.
+    pub fn issued_on(&self, time: Time) -> Date {
+        self.paper.as_ref().map_or_else(|| china_date(time), |paper| paper.issued_on)
+    }
 }
 
 /// Command: issues. Content was composed from the request, judged and signed before.
@@ -231,6 +281,11 @@ pub struct IssueCertificate {
     pub tests: Vec<String>,
     /// Judgement of `certificate/issue`.
     pub judgement: Judgement,
+    /// Form of the day.
+    pub form: CertificateForm,
+    /// The pack that a paper's code is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
 }
 
 /// Command and event payload: voids a certificate.
@@ -243,28 +298,30 @@ pub struct VoidCertificate {
     pub reason: String,
 }
 
-/// Composes the public content of a certificate from what is on record. Used before signing and
-/// again when deciding, so that nothing can be signed that was not on record.
+/// Composes the public content of a certificate from what is on record and a form. Used before signing
+/// and again when deciding, so that nothing can be signed that was not on record.
 pub fn compose(
     state: &dyn State,
     request: &CertificateRequest,
     code: &str,
     time: Time,
+    form: &CertificateForm,
 ) -> Result<Content, DomainError> {
     let lot: Lot = state.require("lot", &request.lot)?;
     let operator: Operator = state.require("operator", &lot.operator)?;
     let county: County = state.require("county", COUNTY_ID)?;
-    let issued_on = china_date(time);
-    let form = form_on(issued_on)
-        .ok_or_else(|| DomainError::refused("no_form", &[("day", &issued_on.to_string())]))?;
+    let issued_on = request.issued_on(time);
+    if !form.covers(issued_on) {
+        return Err(DomainError::refused("no_form", &[("day", &issued_on.to_string())]));
+    }
     let mut basis = request.basis.clone();
     basis.sort_unstable();
     basis.dedup();
     let person = operator.kind.is_natural_person();
     Ok(Content {
         code: code.into(),
-        form: form.id.into(),
-        commitment: form.commitment.into(),
+        form: form.id.clone(),
+        commitment: form.wording(),
         basis,
         product: lot.product_name,
         quantity: request.quantity.normalize(),
@@ -275,22 +332,30 @@ pub fn compose(
         issued_on,
         lot_no: lot.no,
         county: county.name,
+        packages: request.packages,
+        vehicle: request.vehicle.as_deref().map(mask_plate),
     })
 }
 
-pub(crate) fn issue(
-    ctx: &mut Context<'_>,
-    c: IssueCertificate,
-) -> Result<Certificate, DomainError> {
+/// A number plate as everybody may see it: its ends, as on a photo with a thumb over it.
+fn mask_plate(plate: &str) -> String {
+    let chars: Vec<char> = plate.trim().chars().collect();
+    let ends = |at: usize| at < 2 || at + 2 >= chars.len();
+    chars.iter().enumerate().map(|(at, c)| if ends(at) { *c } else { '*' }).collect()
+}
+
+/// A certificate, and what is bound by it.
+pub(crate) struct Issued {
+    pub certificate: Certificate,
+    /// The paper's place in its pack.
+    pub marked: Option<pack::RangeMarked>,
+}
+
+pub(crate) fn issue(ctx: &mut Context<'_>, c: IssueCertificate) -> Result<Issued, DomainError> {
     let lot: Lot = ctx.require("lot", &c.request.lot)?;
     let operator: Operator = ctx.require("operator", &lot.operator)?;
     let product: Product = ctx.require("product", &lot.product)?;
-    let mut check = Check::new();
-    check
-        .quantity("quantity", c.request.quantity)
-        .ensure(!c.request.basis.is_empty(), "basis", "required")
-        .ensure(is_code(&c.content.code), "code", "bad_choice");
-    check.done()?;
+    check_request(ctx, &c, &lot)?;
     check_replaces(ctx.state, &c.request, &lot)?;
     lot::not_held(&lot)?;
     let left = lot.left();
@@ -304,13 +369,25 @@ pub(crate) fn issue(
     if c.judgement.verdict != Verdict::Pass {
         return Err(DomainError::RuleRefused(Box::new(c.judgement)));
     }
-    let content = compose(ctx.state, &c.request, &c.content.code, ctx.time)?;
-    if content != c.content || ctx.state.get::<Code>(&content.code)?.is_some() {
+    let content = compose(ctx.state, &c.request, &c.content.code, ctx.time, &c.form)?;
+    if content != c.content || ctx.state.get::<Code>(&content.code)?.is_some_and(|k| k.is_taken()) {
         let actual = ctx.state.version(&format!("lot/{}", lot.id))?;
         return Err(DomainError::Conflict { root: "certificate".into(), expected: 0, actual });
     }
-    let authorisation = may_issue(ctx, &operator, &product, content.issued_on)?;
-    Ok(Certificate {
+    let authorisation = match &c.request.paper {
+        // The signature on the paper is the producer's act; its photo stands for it.
+        Some(_) => None,
+        None => may_issue(ctx, &operator, &product, content.issued_on)?,
+    };
+    let marked = match (&c.request.paper, &c.unit) {
+        (Some(_), Some(unit)) => Some(pack::enter_paper(ctx, unit, &lot, &content.code)?),
+        (None, None) => None,
+        (Some(paper), None) => {
+            return Err(DomainError::refused("not_a_paper_code", &[("code", &paper.code)]));
+        }
+        (None, Some(_)) => return Err(DomainError::field("code", "bad_choice")),
+    };
+    let certificate = Certificate {
         content,
         proof: c.proof,
         operator: operator.id,
@@ -326,9 +403,42 @@ pub(crate) fn issue(
         replaces: c.request.replaces,
         replaced_by: None,
         status: CertificateStatus::Valid,
+        // The one that everybody knows is not written a million times.
+        form: (c.form != first_known()).then(|| Box::new(c.form)),
+        vehicle: c.request.vehicle.unwrap_or_default().trim().to_owned(),
+        paper: c.request.paper,
         void_reason: String::new(),
         voided_at: None,
-    })
+    };
+    Ok(Issued { certificate, marked })
+}
+
+fn check_request(ctx: &Context<'_>, c: &IssueCertificate, lot: &Lot) -> Result<(), DomainError> {
+    let request = &c.request;
+    let known = |basis: &Basis| c.form.bases.iter().any(|one| one.basis == *basis);
+    let mut check = Check::new();
+    check
+        .quantity("quantity", request.quantity)
+        .ensure(!request.basis.is_empty() || c.form.bases.is_empty(), "basis", "required")
+        .ensure(request.basis.iter().all(known), "basis", "bad_choice")
+        .ensure(is_code(&c.content.code), "code", "bad_choice");
+    if let Some(packages) = request.packages {
+        check.ensure((1..=PACKAGES_MAX).contains(&packages), "packages", "bad_count");
+    }
+    if let Some(plate) = &request.vehicle {
+        check.text("vehicle", plate, PLATE_CHARS_MAX);
+    }
+    if let Some(paper) = &request.paper {
+        let today = china_date(ctx.time);
+        let own = matches!(ctx.actor, Actor::User { role: Role::Producer, .. });
+        check
+            .day_done("paper.issued_on", paper.issued_on, today)
+            .ensure(paper.issued_on >= lot.harvested_on, "paper.issued_on", "before_harvest")
+            .ensure(own || !paper.attachments.is_empty(), "attachments", "photo_required")
+            .ensure(paper.code == c.content.code, "code", "bad_choice");
+        attachment::check(&mut check, &paper.attachments);
+    }
+    check.done()
 }
 
 /// Whether the text is a code in its one canonical spelling.

@@ -7,9 +7,10 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::error::DomainError;
 use crate::id::{CROCKFORD, Random};
-use crate::state::{Entity, Entry, Index, Overlay, State, StateError, Table};
+use crate::pack::Unit;
+use crate::scan::{AreaCount, DayCount, Suspicion};
+use crate::state::{Entity, Entry, Index, Table};
 use crate::time::Time;
 
 /// Characters of a code, check included.
@@ -63,6 +64,25 @@ pub enum CodeText {
     Mistyped,
     /// Is not a code at all.
     NotACode,
+}
+
+/// The code of 15 values of 5 bits, with its check character; `None` for any other count.
+pub fn of_values(values: &[u8]) -> Option<String> {
+    if values.len() != CODE_LENGTH - 1 || values.iter().any(|value| *value > 31) {
+        return None;
+    }
+    let checked = values.iter().copied().chain([check_value(values)]);
+    Some(checked.map(|v| CROCKFORD[v as usize] as char).collect())
+}
+
+/// The 15 values of a code in its canonical spelling, without the check.
+pub fn values_of(code: &str) -> Option<[u8; CODE_LENGTH - 1]> {
+    let mut values = [0u8; CODE_LENGTH - 1];
+    let letters = code.bytes().take(CODE_LENGTH - 1);
+    for (to, letter) in values.iter_mut().zip(letters) {
+        *to = u8::try_from(CROCKFORD.iter().position(|known| *known == letter)?).ok()?;
+    }
+    (code.len() == CODE_LENGTH).then_some(values)
 }
 
 /// Reads a code as people type it: any case, grouped with spaces or dashes, O for 0, I or L for 1.
@@ -172,10 +192,57 @@ pub struct Code {
     /// Last market check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_check_at: Option<Time>,
+    /// Its place in a pack, which then tells what it stands for; such a record begins with the first scan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
+    /// Where it was scanned, as far as that is known, by city; at most [`crate::scan::AREAS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub areas: Vec<AreaCount>,
+    /// Scans of the last day on which there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<DayCount>,
+    /// Its scans look as if it had been copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspicion: Option<Suspicion>,
+    /// When the number under its scratch layer was typed first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scratched_at: Option<Time>,
+}
+
+impl Code {
+    /// A code that nothing is known of yet.
+    pub fn new(code: &str, bound_at: Time) -> Self {
+        Self {
+            code: code.into(),
+            certificate: String::new(),
+            lot: String::new(),
+            operator: String::new(),
+            area: String::new(),
+            bound_at,
+            scans: 0,
+            first_scan_at: None,
+            checks: 0,
+            last_check_at: None,
+            unit: None,
+            areas: Vec::new(),
+            day: None,
+            suspicion: None,
+            scratched_at: None,
+        }
+    }
+
+    /// Whether it stands for a certificate of its own.
+    pub fn is_taken(&self) -> bool {
+        !self.certificate.is_empty()
+    }
 }
 
 /// Codes by lot.
 pub const BY_LOT: Index = Index("code.lot");
+/// Codes of packs that were scanned, by pack.
+pub const BY_PACK: Index = Index("code.pack");
+/// Codes whose scans are suspicious, by how that stands.
+pub const BY_SUSPICION: Index = Index("code.suspicion");
 
 impl Entity for Code {
     const TABLE: Table = Table("code");
@@ -183,7 +250,18 @@ impl Entity for Code {
         &self.code
     }
     fn entries(&self) -> Vec<Entry> {
-        vec![Entry::new(BY_LOT, &self.lot, self.bound_at.to_string())]
+        let mut entries = Vec::new();
+        if !self.lot.is_empty() {
+            entries.push(Entry::new(BY_LOT, &self.lot, self.bound_at.to_string()));
+        }
+        if let Some(unit) = &self.unit {
+            entries.push(Entry::new(BY_PACK, &unit.pack, format!("{:07}", unit.serial)));
+        }
+        if let Some(suspicion) = &self.suspicion {
+            let at = format!("{:012x}", suspicion.at.as_millisecond());
+            entries.push(Entry::new(BY_SUSPICION, suspicion.status.as_str(), at));
+        }
+        entries
     }
     fn area(&self) -> &str {
         &self.area
@@ -191,70 +269,6 @@ impl Entity for Code {
     fn owner(&self) -> &str {
         &self.operator
     }
-}
-
-/// Scans of one code since the last flush.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScanCount {
-    /// The code.
-    pub code: String,
-    /// How many.
-    pub count: u64,
-    /// Time of the first of them.
-    pub first_at: Time,
-}
-
-/// Event payload: scan counts of a short span; scans are never one event each.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScansCounted {
-    /// Per code.
-    pub counts: Vec<ScanCount>,
-}
-
-/// Event payload: a scanner on record read a code at a market or shop (查验).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CodeChecked {
-    /// The code.
-    pub code: String,
-    /// The scanner.
-    pub device: String,
-    /// Message that carried it.
-    pub message: String,
-}
-
-/// Counts only codes that exist.
-pub fn decide_scans(
-    state: &dyn State,
-    counts: Vec<ScanCount>,
-) -> Result<Option<ScansCounted>, DomainError> {
-    let mut known = Vec::new();
-    for count in counts {
-        if state.get::<Code>(&count.code)?.is_some() && count.count > 0 {
-            known.push(count);
-        }
-    }
-    Ok((!known.is_empty()).then_some(ScansCounted { counts: known }))
-}
-
-pub(crate) fn apply_scans(o: &mut Overlay<'_>, event: &ScansCounted) -> Result<(), StateError> {
-    for c in &event.counts {
-        o.update::<Code>(&c.code, |code| {
-            code.scans = code.scans.saturating_add(c.count);
-            code.first_scan_at.get_or_insert(c.first_at);
-        })?;
-    }
-    Ok(())
-}
-
-pub(crate) fn apply_check(
-    o: &mut Overlay<'_>,
-    event: &CodeChecked,
-    time: Time,
-) -> Result<(), StateError> {
-    o.update::<Code>(&event.code, |code| {
-        code.checks += 1;
-        code.last_check_at = Some(time);
-    })
 }
 
 #[cfg(test)]
@@ -289,6 +303,14 @@ mod tests {
             let typed = grouped(&code).to_lowercase().replace('0', "o").replace('1', "l");
             prop_assert_eq!(parse(&typed), CodeText::Valid(code));
         }
+    }
+
+    #[test]
+    fn values_and_code_are_one() {
+        let code = draw(&mut SeededRandom(3));
+        assert_eq!(of_values(&values_of(&code).unwrap()), Some(code));
+        assert_eq!((of_values(&[0; 14]), of_values(&[32; 15])), (None, None));
+        assert_eq!(values_of("8K2M"), None);
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::test_take::{self, Recorded};
 use crate::time::Time;
 use crate::{
     access, activity, agency, application, authorisation, base_map, brand, card, cell, certificate,
-    certification, code, county, delegation, device, document, hold, id_card, input, login, lot,
-    message, objection, operator, policy, positive, print_job, product, recall, sampling,
+    certification, county, decide_code, delegation, device, document, hold, id_card, input, login,
+    lot, message, objection, operator, policy, positive, print_job, product, recall, sampling,
     shop_link, site, step_take, test, token, trace_policy, user,
 };
 
@@ -50,11 +50,11 @@ pub struct Decision {
 }
 
 impl Decision {
-    fn one(id: impl Into<String>, event: Event) -> Self {
+    pub(crate) fn one(id: impl Into<String>, event: Event) -> Self {
         Self { events: vec![event], id: id.into(), note: "" }
     }
 
-    fn nothing(id: impl Into<String>, note: &'static str) -> Self {
+    pub(crate) fn nothing(id: impl Into<String>, note: &'static str) -> Self {
         Self { events: Vec::new(), id: id.into(), note }
     }
 }
@@ -245,11 +245,17 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
             let c = authorisation::revoke(ctx, c)?;
             Ok(Decision::one(c.authorisation.clone(), Event::AuthorisationRevoked(c)))
         }
-        Command::IssueCertificate(c) => {
-            let certificate = certificate::issue(ctx, *c)?;
-            let id = certificate.content.code.clone();
-            Ok(Decision::one(id, Event::CertificateIssued(Box::new(certificate))))
-        }
+        Command::IssueCertificate(_)
+        | Command::CountScans(_)
+        | Command::CheckCode(_)
+        | Command::ScratchCode(_)
+        | Command::SettleSuspicion(_)
+        | Command::SetScanPolicy(_)
+        | Command::OrderPack(_)
+        | Command::MarkRange(_)
+        | Command::CancelPack(_)
+        | Command::CollectProof(_)
+        | Command::StrikeCollection(_) => decide_code::decide(ctx, command),
         Command::VoidCertificate(c) => {
             let c = certificate::void(ctx, c)?;
             Ok(Decision::one(c.code.clone(), Event::CertificateVoided(c)))
@@ -258,14 +264,6 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         Command::EndPrint(c) => {
             let c = print_job::end(ctx, c)?;
             Ok(Decision::one(c.job.clone(), Event::PrintEnded(c)))
-        }
-        Command::CountScans(counts) => Ok(match code::decide_scans(ctx.state, counts)? {
-            Some(counted) => Decision::one("", Event::ScansCounted(counted)),
-            None => Decision::nothing("", ""),
-        }),
-        Command::CheckCode(c) => {
-            ctx.require::<code::Code>("code", &c.code)?;
-            Ok(Decision::one(c.code.clone(), Event::CodeChecked(c)))
         }
         Command::ReceiveMessage(c) => decide_receipt(ctx, c),
         Command::SettleMessage(c) => {
@@ -493,7 +491,10 @@ fn decide_id_card(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
     }
 }
 
-fn made<E: Entity>(record: E, event: impl FnOnce(E) -> Event) -> Result<Decision, DomainError> {
+pub(crate) fn made<E: Entity>(
+    record: E,
+    event: impl FnOnce(E) -> Event,
+) -> Result<Decision, DomainError> {
     Ok(Decision::one(record.id().to_owned(), event(record)))
 }
 

@@ -15,7 +15,7 @@ use crate::{
     cell::{Cell, CellChanged, EndCell},
     certificate::{Certificate, VoidCertificate},
     certification::{Certification, EndCertification},
-    code::{CodeChecked, ScansCounted},
+    collection::{Collection, StrikeCollection},
     county::County,
     delegation::{Delegation, EndDelegation},
     device::{Device, DisableDevice, ScanLot},
@@ -28,12 +28,15 @@ use crate::{
     message::{Message, ReplayMessage, SettleMessage},
     objection::{Objection, ObjectionConcluded, OrderRetest, ReceiveRetestSample},
     operator::{ChangeOperator, Operator, ReviewOperator},
+    pack::{CancelPack, Pack, RangeMarked},
     policy::Policy,
     positive::{DeliverResult, PositiveSettled, StrikeTest, TestVerified},
     print_job::{EndPrint, PrintJob},
     product::{ChangeProduct, CloseProduct, Product},
     recall::{CloseRecall, Recall, RecallNote},
     sampling::{CancelSample, ReceiveSample, Sampling},
+    scan::{CodeChecked, CodeScratched, CodeSuspected, ScansCounted, SettleSuspicion},
+    scan_policy::ScanPolicy,
     shop_link::{CloseShopLink, ShopLink},
     site::{ChangeSite, CloseSite, Site},
     state::StateError,
@@ -239,6 +242,24 @@ pub enum Event {
     RetestSampleReceived(ReceiveRetestSample),
     #[serde(rename = "objection.concluded")]
     ObjectionConcluded(ObjectionConcluded),
+    #[serde(rename = "pack.ordered")]
+    PackOrdered(Pack),
+    #[serde(rename = "pack.marked")]
+    RangeMarked(RangeMarked),
+    #[serde(rename = "pack.cancelled")]
+    PackCancelled(CancelPack),
+    #[serde(rename = "code.suspected")]
+    CodeSuspected(CodeSuspected),
+    #[serde(rename = "code.suspicion_settled")]
+    SuspicionSettled(SettleSuspicion),
+    #[serde(rename = "code.scratched")]
+    CodeScratched(CodeScratched),
+    #[serde(rename = "scan_policy.set")]
+    ScanPolicySet(ScanPolicy),
+    #[serde(rename = "collection.made")]
+    ProofCollected(Box<Collection>),
+    #[serde(rename = "collection.struck")]
+    CollectionStruck(StrikeCollection),
 }
 
 /// Events as they stand on a journal line.

@@ -375,8 +375,7 @@ pub(crate) fn save(
             (brand.owner.unwrap_or_default(), brand.area)
         }
         (None, None) => {
-            let county: crate::county::County =
-                ctx.require("county", crate::county::COUNTY_ID)?;
+            let county: crate::county::County = ctx.require("county", crate::county::COUNTY_ID)?;
             (String::new(), county.area)
         }
     };

@@ -81,6 +81,9 @@ pub struct Lot {
     /// Whether it goes back to several harvests.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mixed: bool,
+    /// It was bought, or made of what was bought: certified on the buyer's form (law art 39).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bought: bool,
     /// The one lot of a harvest that it goes back to, where a step made it and it is not mixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
@@ -274,10 +277,30 @@ pub(crate) fn open(ctx: &mut Context<'_>, command: OpenLot) -> Result<Lot, Domai
         early,
         step: None,
         mixed: false,
+        bought: false,
         origin: None,
         sources: Vec::new(),
         into: Vec::new(),
     })
+}
+
+/// A lot of goods that were bought from somebody who is not on record here.
+pub(crate) fn open_bought(
+    ctx: &mut Context<'_>,
+    product: &str,
+    site: &str,
+    quantity: Decimal,
+    harvested_on: Date,
+) -> Result<Lot, DomainError> {
+    let request = LotRequest {
+        product: product.into(),
+        site: site.into(),
+        quantity,
+        harvested_on,
+        early_reason: None,
+    };
+    let opened = open(ctx, OpenLot { request, hindrances: Vec::new() })?;
+    Ok(Lot { bought: true, ..opened })
 }
 
 /// The `nth` number of a day that is not given yet.

@@ -274,6 +274,7 @@ fn handed_over(
         let like = Likeness {
             operator: operator.id.clone(),
             area: operator.area.clone(),
+            bought: true,
             ..Likeness::like(lot)
         };
         let mut new = like.new_lot(ctx, c.date, nth, *quantity, step)?;
@@ -296,6 +297,7 @@ struct Likeness {
     harvested_on: Date,
     /// The one lot it goes back to; `None` where it goes back to several.
     origin: Option<String>,
+    bought: bool,
 }
 
 impl Likeness {
@@ -311,6 +313,7 @@ impl Likeness {
             unit_kg: lot.unit_kg,
             harvested_on: lot.harvested_on,
             origin: lot.harvest_lot().map(String::from),
+            bought: lot.bought,
         }
     }
 
@@ -330,6 +333,7 @@ impl Likeness {
         if inputs.iter().any(|(lot, _)| lot.harvest_lot().is_none()) {
             like.origin = None;
         }
+        like.bought = inputs.iter().any(|(lot, _)| lot.bought);
         let latest = inputs.iter().map(|(lot, _)| lot.harvested_on).max();
         like.harvested_on = latest.unwrap_or(like.harvested_on);
         if let Some(unit) = one.unit.as_ref().map(|unit| unit.trim()) {
@@ -393,6 +397,7 @@ impl Likeness {
             early: None,
             step: Some(step.to_owned()),
             mixed: self.origin.is_none(),
+            bought: self.bought,
             origin: self.origin,
             sources: Vec::new(),
             into: Vec::new(),
@@ -426,6 +431,7 @@ fn added_to(
         return Err(DomainError::field("outputs.into", "other_product"));
     }
     lot.quantity += one.quantity;
+    lot.bought |= like.bought;
     if lot.origin != like.origin {
         (lot.origin, lot.mixed) = (None, true);
     }

@@ -7,6 +7,7 @@
 use rhai::plugin::{Dynamic, ImmutableString, NativeCallContext, RhaiResult, export_module};
 use rhai::{Array, Engine, EvalAltResult, INT, Map, exported_module};
 use rust_decimal::Decimal;
+use tianyin_domain::certificate_form::Issuer;
 use tianyin_domain::{Date, Finding, Verdict};
 
 use crate::session::Session;
@@ -326,13 +327,17 @@ mod lookups {
         let session = session(&ctx)?;
         let table = session.tables.forms.as_ref().ok_or_else(|| missing("forms"))?;
         let Some(form) = table.form(id) else { return Ok(Dynamic::UNIT) };
-        let bases: Array = form.bases.iter().map(|basis| basis.clone().into()).collect();
+        let bases: Array = form.bases.iter().map(|one| one.basis.as_str().into()).collect();
         let mut map = Map::new();
         entry(&mut map, "id", form.id.clone());
-        entry(&mut map, "title", form.title.clone());
+        entry(&mut map, "title", form.name.clone());
         entry(&mut map, "valid_from", form.valid_from.to_string());
         entry(&mut map, "valid_to", form.valid_to.map_or_else(String::new, |day| day.to_string()));
-        entry(&mut map, "issuer", form.issuer.clone());
+        let issuer = match form.issuer {
+            Issuer::Producer => "producer",
+            Issuer::Buyer => "buyer",
+        };
+        entry(&mut map, "issuer", issuer);
         entry(&mut map, "bases", bases);
         Ok(map.into())
     }

@@ -171,6 +171,12 @@ impl RuleSet {
         self.tables.procedures.as_ref()
     }
 
+    /// Forms of the certificate.
+    #[must_use]
+    pub fn forms(&self) -> Option<&crate::tables::Forms> {
+        self.tables.forms.as_ref()
+    }
+
     /// Public holidays and make-up days, if the pack has them.
     pub fn holidays(&self) -> Option<&crate::tables::Holidays> {
         self.tables.holidays.as_ref()

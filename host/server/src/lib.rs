@@ -7,6 +7,7 @@ pub mod app;
 pub mod blobs;
 pub mod care;
 pub mod cli;
+pub mod code_key;
 pub mod config;
 pub mod demo;
 pub mod edge;

@@ -13,7 +13,6 @@ use tianyin_domain::authorise::{authorise, group_of, roles_of};
 use tianyin_domain::card::IssueCard;
 use tianyin_domain::cell::{CellData, ChangeCell, EndCell};
 use tianyin_domain::certificate::VoidCertificate;
-use tianyin_domain::code::CodeChecked;
 use tianyin_domain::command::CommandKind;
 use tianyin_domain::delegation::{DelegateOperators, EndDelegation};
 use tianyin_domain::device::{DeviceKind, DisableDevice, PairDevice, ScanLot};
@@ -25,6 +24,7 @@ use tianyin_domain::operator::OperatorStatus;
 use tianyin_domain::policy::PasswordPreset;
 use tianyin_domain::print_job::{EndPrint, QueuePrint};
 use tianyin_domain::recall::{CloseRecall, Disposal, HoldForRecall, NoteRecall};
+use tianyin_domain::scan::{CodeChecked, SettleSuspicion, SuspicionStatus};
 use tianyin_domain::step::StrikeStep;
 use tianyin_domain::test::AssignTest;
 use tianyin_domain::token::{NoteTokenUse, RevokeToken, TokenGroup, Via};
@@ -104,6 +104,7 @@ fn expected(command: &Command) -> &'static str {
         | Command::LayBaseMap(_)
         | Command::SetPolicy(_)
         | Command::SetTracePolicy(_)
+        | Command::SetScanPolicy(_)
         | Command::ReplayMessage(_) => "y fff ff ff y fffffff",
         // Nobody else has the phone: of the columns none is user `usr_1`.
         Command::EnrolTotp(_) => "f fff ff ff y fffffff",
@@ -161,7 +162,10 @@ fn expected(command: &Command) -> &'static str {
         | Command::PublishIdCard(_)
         | Command::WithdrawIdCard(_) => "y yff yh ff y fffffff",
         Command::RecordTest(_) => "y yyh yh ff y yyfyyyh",
-        Command::IssueCertificate(_) => "y yyh yh ff y ffffyyh",
+        Command::IssueCertificate(_) | Command::MarkRange(_) => "y yyh yh ff y ffffyyh",
+        Command::OrderPack(_) | Command::CancelPack(_) => "y yff yh ff y fffffff",
+        Command::CollectProof(_) | Command::StrikeCollection(_) => "y yyh yh ff y yffyyyh",
+        Command::SettleSuspicion(_) => "y yff yh ff y ffyffff",
         Command::HoldLot(_) | Command::StartRecall(_) | Command::NoteRecall(_) => {
             "y yff yh ff y ffyffff"
         }
@@ -193,6 +197,7 @@ fn expected(command: &Command) -> &'static str {
         | Command::NoteAccess(_)
         | Command::UseRecovery(_)
         | Command::NoteTokenUse(_)
+        | Command::ScratchCode(_)
         | Command::CheckCode(_) => "f fff ff ff y fffffff",
     }
 }
@@ -309,7 +314,17 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         }),
         Command::EndPrint(EndPrint { job: "job_1".into(), error: String::new() }),
         Command::CountScans(vec![]),
-        Command::CheckCode(CodeChecked { code, device: "a1".into(), message: String::new() }),
+        Command::CheckCode(CodeChecked {
+            code: code.clone(),
+            device: "a1".into(),
+            message: String::new(),
+            unit: None,
+        }),
+        Command::SettleSuspicion(SettleSuspicion {
+            code: code.clone(),
+            status: SuspicionStatus::Cleared,
+            note: "看过".into(),
+        }),
         Command::ApplyOperator(ApplyOperator {
             data: register("丁社", "91350100M000100Y43"),
             credential: "sec".into(),
@@ -357,6 +372,8 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         Command::EndCell(EndCell { cell, reason: "合并".into() }),
     ];
     samples.extend(of_register);
+    samples.extend(crate::packs::samples(farm));
+    samples.extend(crate::collections::samples(farm));
     samples.extend(crate::objections::samples(farm));
     samples
 }

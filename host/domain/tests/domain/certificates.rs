@@ -2,15 +2,17 @@
 //! (domain/rules-of-law, section 2; domain/traps, 3 to 6).
 
 use tianyin_domain::certificate::{
-    Basis, Certificate, CertificateRequest, CertificateStatus, Content, FORMS, IssueCertificate,
-    VoidCertificate, compose, form_on,
+    Basis, Certificate, CertificateRequest, CertificateStatus, Content, IssueCertificate,
+    VoidCertificate, compose,
 };
-use tianyin_domain::code::{self, Code, CodeText, ScanCount};
+use tianyin_domain::certificate_form::{Issuer, first_known, form_on};
+use tianyin_domain::code::{self, Code, CodeText};
 use tianyin_domain::device::DeviceKind;
 use tianyin_domain::id::SeededRandom;
 use tianyin_domain::lot::Lot;
 use tianyin_domain::operator::{OperatorKind, OperatorStatus, RegisterOperator};
 use tianyin_domain::print_job::QueuePrint;
+use tianyin_domain::scan::ScanCount;
 use tianyin_domain::{Command, Decimal, DomainError, Role, Scope, Verdict};
 
 use crate::farm::{
@@ -18,6 +20,7 @@ use crate::farm::{
     judgement, measured, measurement, open_lot, prepare_issue, producer, record, register, request,
     review, system, user,
 };
+use crate::papers;
 use crate::world::{World, told};
 
 fn void(code: &str) -> Command {
@@ -39,29 +42,37 @@ fn tampered(farm: &mut Farm, change: impl FnOnce(&mut IssueCertificate)) -> Stri
 
 #[test]
 fn the_wording_is_exact_to_the_byte() {
+    let form = first_known();
     assert_eq!(
-        FORMS[0].commitment,
+        form.wording(),
         "我承诺生产销售的食用农产品 未使用禁用农药、兽药及其他化合物;使用的常规农药、兽药残留不超标。"
     );
-    assert_eq!(FORMS[0].title, "承诺达标合格证");
-    assert_eq!(
-        Basis::ALL.map(Basis::wording),
-        ["质量安全控制符合要求", "自行检测合格", "委托检测合格"]
-    );
+    assert_eq!(form.title, "承诺达标合格证");
+    let words: Vec<&str> = form.bases.iter().map(|one| one.text.as_str()).collect();
+    assert_eq!(words, ["质量安全控制符合要求", "自行检测合格", "委托检测合格"]);
 }
 
 #[test]
 fn the_day_of_issue_in_china_picks_the_form() {
-    assert_eq!(form_on(day("2026-01-31")), None);
-    assert_eq!(form_on(day("2026-02-01")).unwrap().id, "producer-2026");
-    assert_eq!(form_on(day("2099-12-31")).unwrap().id, "producer-2026");
+    let forms = papers::forms();
+    let form = |day: &str, issuer| {
+        let found = form_on(&forms, crate::farm::day(day), issuer);
+        found.map_or("none", |form| form.id.as_str())
+    };
+    let both = |day: &str| (form(day, Issuer::Producer), form(day, Issuer::Buyer));
+    assert_eq!(both("2021-10-31"), ("none", "none"));
+    assert_eq!(both("2021-11-01"), ("producer-2021", "producer-2021"));
+    assert_eq!(both("2026-01-31"), ("producer-2021", "producer-2021"));
+    assert_eq!(both("2026-02-01"), ("producer-2026", "buyer-2026"));
+    assert_eq!(both("2099-12-31"), ("producer-2026", "buyer-2026"));
 
     let mut farm = Farm::new();
     let lot = farm.lot.clone();
     // The last moment of January in China, and the first of February.
     let compose_at = |farm: &Farm, time: &str| {
         let code = code::draw(&mut SeededRandom(7));
-        compose(farm.world.state(), &request(&farm.lot, "1"), &code, time.parse().unwrap())
+        let (request, time) = (request(&farm.lot, "1"), time.parse().unwrap());
+        compose(farm.world.state(), &request, &code, time, &first_known())
     };
     let before = compose_at(&farm, "2026-01-31T15:59:59.999Z").unwrap_err();
     assert_eq!(told(&before), "no_form");
@@ -91,7 +102,7 @@ fn what_a_certificate_says() {
     let expected = Content {
         code: code.clone(),
         form: "producer-2026".into(),
-        commitment: FORMS[0].commitment.into(),
+        commitment: first_known().wording(),
         basis: vec![Basis::QualityControl, Basis::SelfTest],
         product: "湘潭湘莲".into(),
         quantity: decimal("12.5"),
@@ -102,6 +113,8 @@ fn what_a_certificate_says() {
         issued_on: day("2026-11-20"),
         lot_no: "L20261119-0001".into(),
         county: "湘潭县".into(),
+        packages: None,
+        vehicle: None,
     };
     assert_eq!(certificate.content, expected);
     assert_eq!(certificate.content.quantity.to_string(), "12.5", "one spelling of a number");
@@ -305,7 +318,7 @@ fn nothing_changes_what_was_issued() {
         (content, c.proof.clone(), c.judgement.clone(), c.issued_at, c.issued_by.clone())
     };
     let print = QueuePrint { certificate: code.clone(), printer: "p1".into(), copies: 1 };
-    let scan = ScanCount { code: code.clone(), count: 3, first_at: farm.world.time };
+    let scan = ScanCount::new(code.clone(), 3, farm.world.time);
     let (lot, product, site) = (farm.lot.clone(), farm.product.clone(), farm.site.clone());
     farm.world.time += jiff::SignedDuration::from_hours(30 * 24);
     let test = measured("p1", measurement("SN-1", "55"), Some(&lot), Verdict::Deny);

@@ -4,6 +4,7 @@ use serde_json::json;
 use tianyin_domain::activity::{ActivityKind, RecordActivity};
 use tianyin_domain::authorisation::GrantAuthorisation;
 use tianyin_domain::certificate::{Basis, CertificateRequest, IssueCertificate, compose};
+use tianyin_domain::certificate_form::{CertificateForm, first_known};
 use tianyin_domain::code;
 use tianyin_domain::county::ConfigureCounty;
 use tianyin_domain::device::{ApproveDevice, DeviceKind};
@@ -189,12 +190,7 @@ pub fn record(test: RecordTest) -> Command {
 }
 
 pub fn request(lot: &str, quantity: &str) -> CertificateRequest {
-    CertificateRequest {
-        lot: lot.into(),
-        quantity: decimal(quantity),
-        basis: vec![Basis::QualityControl],
-        replaces: None,
-    }
+    CertificateRequest::new(lot.into(), decimal(quantity), vec![Basis::QualityControl])
 }
 
 pub fn grant(operator: &str) -> GrantAuthorisation {
@@ -216,8 +212,20 @@ pub fn prepare_issue(
     request: CertificateRequest,
     code: &str,
 ) -> Result<IssueCertificate, DomainError> {
-    let content = compose(world.state(), &request, code, world.time)?;
+    prepare_issue_on(world, request, code, first_known())
+}
+
+/// The same on another form.
+pub fn prepare_issue_on(
+    world: &World,
+    request: CertificateRequest,
+    code: &str,
+    form: CertificateForm,
+) -> Result<IssueCertificate, DomainError> {
+    let content = compose(world.state(), &request, code, world.time, &form)?;
     Ok(IssueCertificate {
+        form,
+        unit: None,
         request,
         content,
         proof: "TY1.e30.c2ln".into(),

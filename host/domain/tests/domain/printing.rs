@@ -2,9 +2,10 @@
 
 use tianyin_domain::Command;
 use tianyin_domain::certificate::VoidCertificate;
-use tianyin_domain::code::{Code, CodeChecked, ScanCount};
+use tianyin_domain::code::Code;
 use tianyin_domain::device::{DeviceKind, DisableDevice};
 use tianyin_domain::print_job::{EndPrint, PrintJob, PrintStatus, QueuePrint};
+use tianyin_domain::scan::{CodeChecked, ScanCount};
 
 use crate::farm::{Farm, admin, approve, clerk, system};
 
@@ -72,10 +73,8 @@ fn refused_jobs() {
 #[test]
 fn scans_add_up_and_the_first_stays() {
     let (mut farm, code) = farm();
-    let scans = |code: &str, count, first_at: &str| ScanCount {
-        code: code.into(),
-        count,
-        first_at: first_at.parse().unwrap(),
+    let scans = |code: &str, count, first_at: &str| {
+        ScanCount::new(code.into(), count, first_at.parse().unwrap())
     };
     let count = |counts: Vec<ScanCount>| Command::CountScans(counts);
     let first = "2026-11-20T09:00:00Z";
@@ -100,6 +99,7 @@ fn market_checks_are_facts() {
             code: code.into(),
             device: "s1".into(),
             message: String::new(),
+            unit: None,
         })
     };
     farm.world.ok(&system(), check(&code));

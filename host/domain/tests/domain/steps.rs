@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tianyin_domain::activity::RecordActivity;
 use tianyin_domain::authorisation::{Authorisation, GrantAuthorisation, RevokeAuthorisation};
 use tianyin_domain::certificate::{Certificate, CertificateRequest, VoidCertificate};
-use tianyin_domain::code::{self, CodeChecked, ScanCount};
+use tianyin_domain::code;
 use tianyin_domain::device::{DeviceKind, DisableDevice, PairDevice, ScanLot};
 use tianyin_domain::id::SeededRandom;
 use tianyin_domain::lot::Lot;
@@ -14,6 +14,7 @@ use tianyin_domain::operator::OperatorStatus;
 use tianyin_domain::print_job::{EndPrint, PrintJob, QueuePrint};
 use tianyin_domain::product::Product;
 use tianyin_domain::sampling::{CancelSample, Level, Purpose, Sampling};
+use tianyin_domain::scan::{CodeChecked, ScanCount};
 use tianyin_domain::site::Site;
 use tianyin_domain::step::{self as chain, Buyer, Made, StepKind, StrikeStep, TakeStep, Taken};
 use tianyin_domain::test::{AssignTest, RecordTest, Test};
@@ -291,10 +292,15 @@ fn counting(world: &World, step: &Step, lot: String) -> (Actor, Command) {
             lot,
             sampling: None,
         }),
-        1 => Command::CheckCode(CodeChecked { code, device: "a2".into(), message: String::new() }),
+        1 => Command::CheckCode(CodeChecked {
+            code,
+            device: "a2".into(),
+            message: String::new(),
+            unit: None,
+        }),
         2 => Command::DisableDevice(DisableDevice { id: one_of(["a1", "a2"], step.a).into() }),
         _ => {
-            let count = ScanCount { code, count: step.amount.into(), first_at: world.time };
+            let count = ScanCount::new(code, step.amount.into(), world.time);
             Command::CountScans(vec![count.clone(), count])
         }
     };

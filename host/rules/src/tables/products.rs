@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use tianyin_domain::Date;
+use tianyin_domain::certificate_form::{BasisBox, CertificateForm, Issuer};
 use tianyin_domain::measurement::Method;
 
 use super::{About, Mark, TableFile, normalise};
@@ -154,26 +155,51 @@ pub struct Forms {
     pub forms: Vec<Form>,
 }
 
-/// One form.
+/// One form; what it says of itself goes with every certificate issued on it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Form {
     /// Id, such as `producer-2026`.
     pub id: String,
-    /// Title in Chinese.
+    /// Name for people.
+    pub name: String,
+    /// Heading of the paper.
     pub title: String,
     /// First day of issue.
     pub valid_from: Date,
     /// Last day; absent while in force.
     #[serde(default)]
     pub valid_to: Option<Date>,
-    /// Who issues it: `producer` or `buyer`.
-    pub issuer: String,
-    /// Bases that may be ticked on it.
-    pub bases: Vec<String>,
+    /// Who issues it.
+    pub issuer: Issuer,
+    /// The commitment, or what stands before its items.
+    pub commitment: String,
+    /// Lines of the commitment with a box each.
+    #[serde(default)]
+    pub items: Vec<String>,
+    /// Bases that may be ticked on it, with their words.
+    #[serde(default)]
+    pub bases: Vec<BasisBox>,
     /// How sure.
     #[serde(default)]
     pub mark: Mark,
+}
+
+impl Form {
+    /// As records know it.
+    pub fn to_domain(&self) -> CertificateForm {
+        CertificateForm {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            title: self.title.clone(),
+            valid_from: self.valid_from,
+            valid_to: self.valid_to,
+            issuer: self.issuer,
+            commitment: self.commitment.clone(),
+            items: self.items.clone(),
+            bases: self.bases.clone(),
+        }
+    }
 }
 
 impl Forms {
@@ -199,6 +225,16 @@ impl TableFile for Forms {
         let ends_early = |form: &&Form| form.valid_to.is_some_and(|to| to < form.valid_from);
         let early = self.forms.iter().filter(ends_early);
         faults.extend(early.map(|form| format!("{} ends before it begins", form.id)));
+        for (at, form) in self.forms.iter().enumerate() {
+            let end = |form: &Form| form.valid_to.unwrap_or(Date::MAX);
+            let meets = |other: &&Form| {
+                other.issuer == form.issuer
+                    && other.valid_from <= end(form)
+                    && form.valid_from <= end(other)
+            };
+            let others = self.forms[..at].iter().filter(meets);
+            faults.extend(others.map(|o| format!("{} and {} are of the same days", o.id, form.id)));
+        }
         faults
     }
 }

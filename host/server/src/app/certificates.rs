@@ -4,31 +4,33 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 use tianyin_documents::{
-    BasisOption, CertificatePaper, DocumentError, Dpi, LabelSize, Paper, Renderer,
+    BasisOption, CertificatePaper, Detail, DocumentError, Dpi, PaperSize, Renderer,
 };
 use tianyin_domain::activity::Activity;
 use tianyin_domain::actor::Actor;
 use tianyin_domain::bitmap::Bitmap;
 use tianyin_domain::certificate::{
-    Basis, Certificate, CertificateRequest, CertificateStatus, FORMS, IssueCertificate, compose,
+    Basis, Certificate, CertificateRequest, CertificateStatus, IssueCertificate, compose,
 };
+use tianyin_domain::certificate_form::{CertificateForm, Issuer, form_on};
 use tianyin_domain::code;
 use tianyin_domain::command::{Command, Envelope, Outcome};
 use tianyin_domain::error::DomainError;
 use tianyin_domain::finding::Judgement;
 use tianyin_domain::interval::{self, Warmth};
+use tianyin_domain::label_template::LabelDesign;
 use tianyin_domain::lot::{Lot, LotStatus};
 use tianyin_domain::operator::Operator;
 use tianyin_domain::product::Product;
 use tianyin_domain::test::{self, ConductedBy, Test, TestVerdict};
 use tianyin_domain::time::china_date;
 use tianyin_domain::use_warning;
-use tianyin_domain::{State, Time};
+use tianyin_domain::{Date, State, Time};
 
 use super::lineage::Ancestry;
 use super::{App, AppError, Versions};
 use crate::edge::{OsRandom, now};
-use crate::texts::t;
+use crate::texts::{t, tf};
 
 /// Tests of one lot that a rule looks at.
 const TESTS_MAX: usize = 500;
@@ -60,7 +62,33 @@ impl App {
     /// What the rule would say now, before anything is issued.
     pub fn preview_issue(&self, request: &CertificateRequest) -> Result<Judgement, AppError> {
         let dossier = self.dossier(&request.lot)?;
-        self.judge_issue(&dossier, request, now())
+        let form = self.form_for(&dossier, request, now())?;
+        self.judge_issue(&dossier, request, &form, now())
+    }
+
+    /// Every form there is.
+    pub fn forms(&self) -> Vec<CertificateForm> {
+        let table = self.rules.forms();
+        table
+            .map(|table| table.forms.iter().map(|form| form.to_domain()).collect())
+            .unwrap_or_default()
+    }
+
+    /// The form that a certificate of a lot would be issued on that day.
+    pub fn form_of_day(&self, lot: &Lot, day: Date) -> Result<CertificateForm, AppError> {
+        let found = form_on(&self.forms(), day, issuer_of(lot, &self.ancestry(lot)?)).cloned();
+        found.ok_or_else(|| no_form(day))
+    }
+
+    fn form_for(
+        &self,
+        d: &Dossier,
+        request: &CertificateRequest,
+        time: Time,
+    ) -> Result<CertificateForm, AppError> {
+        let day = request.issued_on(time);
+        let found = form_on(&self.forms(), day, issuer_of(&d.lot, &d.ancestry)).cloned();
+        found.ok_or_else(|| no_form(day))
     }
 
     fn prepare_issue(
@@ -72,14 +100,25 @@ impl App {
         self.clock.require_right()?;
         let time = self.clock.now();
         let dossier = self.dossier(&request.lot)?;
-        let judgement = self.judge_issue(&dossier, request, time)?;
-        let code = code::draw(&mut OsRandom);
-        let content = compose(&self.store, request, &code, time)?;
+        let form = self.form_for(&dossier, request, time)?;
+        let judgement = self.judge_issue(&dossier, request, &form, time)?;
+        let (code, unit) = match &request.paper {
+            None => (code::draw(&mut OsRandom), None),
+            Some(paper) => (paper.code.clone(), self.unit_of(&paper.code)?),
+        };
+        let content = compose(&self.store, request, &code, time, &form)?;
         let proof =
             crate::proof::make(self.signer.as_ref(), &content).map_err(AppError::internal)?;
         let tests = proving_tests(&dossier.tests, &request.basis);
-        let command =
-            IssueCertificate { request: request.clone(), content, proof, tests, judgement };
+        let command = IssueCertificate {
+            request: request.clone(),
+            content,
+            proof,
+            tests,
+            judgement,
+            form,
+            unit,
+        };
         Ok(Envelope {
             actor: actor.clone(),
             command: Command::IssueCertificate(Box::new(command)),
@@ -126,20 +165,26 @@ impl App {
         &self,
         d: &Dossier,
         request: &CertificateRequest,
+        form: &CertificateForm,
         time: Time,
     ) -> Result<Judgement, AppError> {
-        let issued_on = china_date(time);
-        let form = tianyin_domain::certificate::form_on(issued_on).map_or("", |f| f.id);
+        let issued_on = request.issued_on(time);
         let mut activities: Vec<Value> = Vec::new();
+        let mut unrecorded: Vec<&str> = Vec::new();
         for behind in self.records_behind(&d.ancestry)? {
             let warmth = Warmth::of(&behind.records);
             let told = |(a, lot)| activity_input(a, &behind.records, &warmth, lot);
             activities.extend(behind.leading().map(told));
+            if d.lot.mixed {
+                let own = behind.harvests_unrecorded().filter(|lot| lot.operator == d.lot.operator);
+                unrecorded.extend(own.map(|lot| lot.no.as_str()));
+            }
         }
+        let bought = issuer_of(&d.lot, &d.ancestry) == Issuer::Buyer;
         let held = d.ancestry.sources().iter().filter(|lot| lot.status != LotStatus::Open);
         let held: Vec<&str> = held.map(|lot| lot.no.as_str()).collect();
         let input = json!({
-            "form": form,
+            "form": form.id,
             "issued_on": issued_on.to_string(),
             "basis": request.basis,
             "operator": {
@@ -156,7 +201,9 @@ impl App {
                 "status": d.lot.status, "mixed": d.lot.mixed,
                 "sources": d.ancestry.sources().len(), "sources_held": held,
                 "sources_cut": d.ancestry.cut,
+                "bought": bought, "unrecorded": unrecorded,
             },
+            "proofs": if bought { self.proofs_of(&d.ancestry)? } else { Vec::new() },
             "activities": activities,
             "tests": d.tests.iter().map(|t| test_input(t, d)).collect::<Vec<_>>(),
         });
@@ -173,22 +220,32 @@ impl App {
             None => c.contact.clone(),
         };
         let public_url = self.county()?.map(|county| county.public_url).unwrap_or_default();
-        let form = FORMS.iter().find(|f| f.id == c.form);
+        let form = certificate.form();
         let void = certificate.status == CertificateStatus::Void;
+        let boxes = form.bases.iter().map(|one| BasisOption {
+            text: one.text.clone(),
+            ticked: c.basis.contains(&one.basis),
+        });
+        let items = form.items.iter().map(|text| BasisOption { text: text.clone(), ticked: true });
+        let producer = match form.issuer {
+            Issuer::Producer => "paper_field.producer",
+            Issuer::Buyer => "paper_field.buyer",
+        };
         Ok(CertificatePaper {
-            title: form.map_or("承诺达标合格证", |f| f.title).to_owned(),
-            form: t(&format!("form.{}", c.form)).to_owned(),
-            commitment: c.commitment.clone(),
-            basis_options: Basis::ALL
-                .into_iter()
-                .map(|b| BasisOption { text: b.wording().into(), ticked: c.basis.contains(&b) })
-                .collect(),
+            title: form.title.clone(),
+            form: form.name.clone(),
+            commitment: form.commitment.clone(),
+            commitment_items: items.collect(),
+            basis_options: boxes.collect(),
             product: c.product.clone(),
             quantity: format!("{} {}", c.quantity, c.unit),
             origin: c.origin.clone(),
+            producer_label: t(producer).to_owned(),
             producer: certificate.producer_name.clone(),
             contact,
             issued_on: c.issued_on.to_string(),
+            lot_no: c.lot_no.clone(),
+            details: details(certificate),
             code: c.code.clone(),
             code_grouped: code::grouped(&c.code),
             qr_text: code::qr_text(&public_url, &c.code),
@@ -209,22 +266,31 @@ impl App {
         Ok(found.ok_or(DomainError::NotFound { noun: "certificate", id })?)
     }
 
-    /// A4 paper as PDF.
-    pub fn paper_pdf(&self, certificate: &Certificate) -> Result<Vec<u8>, AppError> {
+    /// The paper as PDF.
+    pub fn paper_pdf(
+        &self,
+        certificate: &Certificate,
+        size: PaperSize,
+    ) -> Result<Vec<u8>, AppError> {
         let paper = self.paper(certificate)?;
-        self.rendered(|documents| documents.pdf(&paper))
+        self.rendered(|documents| documents.pdf(&paper, size))
     }
 
     /// A4 paper as PNG.
     pub fn paper_png(&self, certificate: &Certificate, dpi: u32) -> Result<Vec<u8>, AppError> {
         let paper = self.paper(certificate)?;
-        self.rendered(|documents| documents.png(&paper, Paper::A4, dpi))
+        self.rendered(|documents| documents.png(&paper, PaperSize::A4, dpi))
     }
 
     /// The very bitmap a label printer gets.
-    pub fn label_bitmap(&self, certificate: &Certificate, dpi: Dpi) -> Result<Bitmap, AppError> {
+    pub fn label_bitmap(
+        &self,
+        certificate: &Certificate,
+        design: &LabelDesign,
+        dpi: Dpi,
+    ) -> Result<Bitmap, AppError> {
         let paper = self.paper(certificate)?;
-        self.rendered(|documents| documents.label_bitmap(&paper, LabelSize::W60H40, dpi))
+        self.rendered(|documents| documents.label_bitmap(&paper, design, dpi))
     }
 
     /// Draws, and notes how long it took.
@@ -237,6 +303,33 @@ impl App {
         self.stats.render_us.see_since(started);
         drawn.map_err(document_error)
     }
+}
+
+/// Further lines of the paper: of what the certificate speaks, where it is not the lot as it is.
+fn details(certificate: &Certificate) -> Vec<Detail> {
+    let line = |label: &str, text: String| Detail { label: t(label).to_owned(), text };
+    let mut lines = Vec::new();
+    if let Some(packages) = certificate.content.packages {
+        let packages = tf("paper_field.packages_of", [("count", packages.to_string().as_str())]);
+        lines.push(line("paper_field.packages", packages));
+    }
+    if !certificate.vehicle.is_empty() {
+        lines.push(line("paper_field.vehicle", certificate.vehicle.clone()));
+    }
+    if let Some(old) = &certificate.replaces {
+        lines.push(line("paper_field.replaces", code::grouped(old)));
+    }
+    lines
+}
+
+fn no_form(day: Date) -> AppError {
+    DomainError::refused("no_form", &[("day", &day.to_string())]).into()
+}
+
+/// Who commits: the producer, or whoever bought it, or something that it is made of (law art 39).
+fn issuer_of(lot: &Lot, ancestry: &Ancestry) -> Issuer {
+    let of_others = || ancestry.sources().iter().any(|one| one.operator != lot.operator);
+    if lot.bought || of_others() { Issuer::Buyer } else { Issuer::Producer }
 }
 
 /// What cannot be set in type is told in a sentence that says what to do.
@@ -372,12 +465,9 @@ mod tests {
         for _ in 0..=crate::app::records::RECORDS_MAX {
             app.submit(&actor, Command::RecordActivity(old.clone())).await.unwrap();
         }
-        let request = CertificateRequest {
-            lot: lot.id.clone(),
-            quantity: "1".parse().unwrap(),
-            basis: vec![Basis::QualityControl],
-            replaces: None,
-        };
+        let quantity = "1".parse().unwrap();
+        let request =
+            CertificateRequest::new(lot.id.clone(), quantity, vec![Basis::QualityControl]);
         let denied = |judgement: &Judgement| {
             judgement.findings.iter().any(|f| f.item == "interval" && f.verdict == Verdict::Deny)
         };

@@ -1,7 +1,7 @@
 //! The chain of a lot: what it goes back to, for whoever judges or reads it, and what was made of it.
 
 use tianyin_domain::State;
-use tianyin_domain::activity::Activity;
+use tianyin_domain::activity::{Activity, ActivityKind};
 use tianyin_domain::lineage::{self, Direction, Walk};
 use tianyin_domain::lot::Lot;
 
@@ -96,6 +96,18 @@ pub struct Behind<'a> {
 }
 
 impl Behind<'_> {
+    /// Lots of harvests of which no record tells the harvest.
+    pub fn harvests_unrecorded(&self) -> impl Iterator<Item = &Lot> {
+        let harvests = |lot: &Lot| {
+            let of_lot = |one: &&Activity| {
+                one.counts() && one.kind == ActivityKind::Harvest && one.belongs_to(lot)
+            };
+            self.records.iter().find(of_lot).is_some()
+        };
+        let own = self.lots.iter().filter(|lot| lot.step.is_none() && !lot.bought);
+        own.copied().filter(move |lot| !harvests(lot))
+    }
+
     /// Records that count and made one of the lots, with the lot they led to.
     pub fn leading(&self) -> impl Iterator<Item = (&Activity, &Lot)> {
         self.records.iter().filter(|one| one.counts()).filter_map(|one| {

@@ -15,6 +15,8 @@ pub mod catalogue_import;
 pub mod catalogue_rows;
 pub mod certificates;
 pub mod clock;
+pub mod codes;
+pub mod collections;
 mod committer;
 pub mod conflict;
 pub mod cure;
@@ -80,6 +82,7 @@ pub use conflict::{Conflict, Versions};
 pub use error::{AppError, field_text, read_only_text};
 
 use crate::blobs::Blobs;
+use crate::code_key::CodeKey;
 use crate::config::Config;
 use crate::keys::SignatureProvider;
 use crate::tls::Tls;
@@ -141,6 +144,8 @@ pub struct Parts {
     pub stats: measures::Stats,
     /// The county's signature.
     pub signer: Box<dyn SignatureProvider>,
+    /// Makes and reads codes of packs.
+    pub code_key: CodeKey,
     /// Secrets.
     pub vault: Vault,
     /// Photos and documents.

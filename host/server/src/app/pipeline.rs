@@ -476,8 +476,7 @@ impl App {
             Some(ConductedBy::Own) => Basis::SelfTest,
             _ => Basis::CommissionedTest,
         };
-        let request =
-            CertificateRequest { lot: lot.id, quantity: left, basis: vec![basis], replaces: None };
+        let request = CertificateRequest::new(lot.id, left, vec![basis]);
         let actor = Actor::system("auto_issue");
         let key = Some(format!("auto/{}", test.id));
         let issued = match runtime.block_on(self.issue(&actor, request, key, &[])) {

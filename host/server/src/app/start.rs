@@ -5,12 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use tianyin_documents::{FontOptions, Renderer};
-use tianyin_domain::Time;
 use tianyin_domain::county::{COUNTY_ID, County};
+use tianyin_domain::pack::{self, Pack};
+use tianyin_domain::{Scope, Time};
 use tianyin_gateway::{ExternalConfig, Gateway, GatewayConfig, TlsListen};
 use tianyin_journal::{Journal, Reader, ReservingDisk};
 use tianyin_rules::RuleSet;
-use tianyin_store::{Opened, Options as StoreOptions, Store};
+use tianyin_store::{Opened, Options as StoreOptions, PageQuery, Store};
 
 use super::clock::Clock;
 use super::ingest::Intake;
@@ -23,6 +24,7 @@ use super::{
     rebuild, registers, scans, tail, watch,
 };
 use crate::blobs::Blobs;
+use crate::code_key::CodeKey;
 use crate::config::Config;
 use crate::edge::{now, sha256_hex};
 use crate::keys::SoftwareSm2;
@@ -78,6 +80,7 @@ impl App {
         let clock = Arc::new(Clock::new(last_time(&data, head)?, config.trust_clock));
         let keys = data.join("keys");
         let signer = Box::new(SoftwareSm2::open(&keys)?);
+        let code_key = CodeKey::open(&keys, last_pack(&store)?.as_deref())?;
         let vault = Vault::open(&data.join("vault"), &keys)?;
         let blobs = Blobs::open(&data.join("blobs"))?;
         let plugins = plugins::Plugins::open(&data.join("plugins"))?;
@@ -119,6 +122,7 @@ impl App {
             documents,
             stats: measures::Stats::default(),
             signer,
+            code_key,
             vault,
             blobs,
             accounts: accounts::Accounts::default(),
@@ -222,6 +226,13 @@ impl App {
             tracing::warn!(error = %e, "store checkpoint failed; the journal has it all");
         }
     }
+}
+
+/// The check of the key that the packs on record were made with.
+fn last_pack(store: &Store) -> anyhow::Result<Option<String>> {
+    let query = PageQuery { limit: 1, newest_first: true, ..PageQuery::new(pack::BY_KIND, "") };
+    let newest = store.page::<Pack>(&query, &Scope::everything())?.items;
+    Ok(newest.into_iter().next().map(|pack| pack.key_check))
 }
 
 /// System fonts, and those a county put into its data folder for rare characters.

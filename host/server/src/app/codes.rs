@@ -1,0 +1,121 @@
+//! What a code stands for: a certificate of its own, or a place in a pack, of which the pack tells.
+
+use tianyin_domain::State;
+use tianyin_domain::certificate::{self, Certificate, CertificateStatus};
+use tianyin_domain::code::Code;
+use tianyin_domain::lot::Lot;
+use tianyin_domain::pack::{self, Pack, PackKind, Unit};
+use tianyin_domain::span::{Span, SpanState};
+
+use super::{App, AppError};
+
+/// Certificates of a lot that are looked at for the one that stands.
+const CERTIFICATES_MAX: usize = 200;
+
+/// What is known of a code.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// It is a certificate's own, or of a unit of a certified lot: the record tells which.
+    Certificate(Code),
+    /// It is of a pack, and there is nothing to show but how it stands.
+    Unit(UnitStanding),
+}
+
+/// How a code of a pack stands that shows no certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnitStanding {
+    /// Printed, perhaps, but not in use.
+    Unbound,
+    /// A blank form that nobody entered yet.
+    Blank,
+    /// Bound to a lot that has no certificate yet.
+    NotCertified,
+    /// Spoiled.
+    Waste,
+    /// Void; why is for everybody to read.
+    Void(String),
+}
+
+/// A code of a pack, with all that is known of it.
+#[derive(Debug, Clone)]
+pub struct PackedCode {
+    /// The pack.
+    pub pack: Pack,
+    /// The code's place in it.
+    pub unit: Unit,
+}
+
+impl PackedCode {
+    /// What became of it.
+    pub fn span(&self) -> Option<&Span> {
+        self.pack.span_of(self.unit.serial)
+    }
+}
+
+impl App {
+    /// The pack and place that a code was made of; `None` for a code of no pack on record.
+    pub fn packed(&self, code: &str) -> Result<Option<PackedCode>, AppError> {
+        let Some((number, serial)) = self.code_key.place(code) else { return Ok(None) };
+        let state: &dyn State = &self.store;
+        let pack: Option<Pack> = state.find(pack::BY_NUMBER, &format!("{number:07}"))?;
+        let pack = pack.filter(|pack| pack.has(serial));
+        Ok(pack.map(|pack| PackedCode { unit: Unit { pack: pack.id.clone(), serial }, pack }))
+    }
+
+    /// The same without the pack itself.
+    pub fn unit_of(&self, code: &str) -> Result<Option<Unit>, AppError> {
+        Ok(self.packed(code)?.map(|packed| packed.unit))
+    }
+
+    /// What a code stands for now; `None` when it was never given out as that of a certificate.
+    pub fn found(&self, code: &str) -> Result<Option<Found>, AppError> {
+        let state: &dyn State = &self.store;
+        let known: Option<Code> = state.get(code)?;
+        if let Some(own) = known.clone().filter(Code::is_taken) {
+            return Ok(Some(Found::Certificate(own)));
+        }
+        let Some(packed) = self.packed(code)? else { return Ok(None) };
+        let span = packed.span().cloned();
+        let standing = match (&span, &packed.pack.cancelled) {
+            (Some(span), _) if span.state == SpanState::Void => {
+                UnitStanding::Void(span.reason.clone())
+            }
+            (Some(span), _) if span.state == SpanState::Waste => UnitStanding::Waste,
+            (Some(span), _) if span.state == SpanState::Bound => {
+                return self.bound(code, known, &packed, span).map(Some);
+            }
+            (_, Some(reason)) => UnitStanding::Void(reason.clone()),
+            _ if packed.pack.kind == PackKind::Paper => UnitStanding::Blank,
+            _ => UnitStanding::Unbound,
+        };
+        Ok(Some(Found::Unit(standing)))
+    }
+
+    /// A unit shows the certificate of its lot, and that of no other.
+    fn bound(
+        &self,
+        code: &str,
+        known: Option<Code>,
+        packed: &PackedCode,
+        span: &Span,
+    ) -> Result<Found, AppError> {
+        let state: &dyn State = &self.store;
+        let certificates: Vec<Certificate> =
+            state.list(certificate::BY_LOT, &span.lot, CERTIFICATES_MAX)?;
+        let valid = |one: &&Certificate| one.status == CertificateStatus::Valid;
+        let newest = certificates.iter().rev().find(valid).or(certificates.last());
+        let (Some(certificate), Some(lot)) = (newest, state.get::<Lot>(&span.lot)?) else {
+            return Ok(Found::Unit(UnitStanding::NotCertified));
+        };
+        let record = known.unwrap_or_else(|| Code::new(code, span.at));
+        Ok(Found::Certificate(Code {
+            certificate: certificate.content.code.clone(),
+            lot: lot.id,
+            operator: lot.operator,
+            area: lot.area,
+            bound_at: span.at,
+            unit: Some(packed.unit.clone()),
+            ..record
+        }))
+    }
+}
