@@ -22,6 +22,7 @@ use crate::{
     delegation::{DelegateOperators, EndDelegation},
     device::{ApproveDevice, DisableDevice, PairDevice, ScanLot},
     document::{CloseDocument, FileDocument},
+    feedback::{CloseFeedback, LeaveFeedback, ModerateFeedback},
     hold::{HoldLot, ReleaseLot},
     id_card::{PublishIdCard, ReviewIdCard, SaveIdCard, SubmitIdCard, WithdrawIdCard},
     input::{AddInput, CloseInput, ReviseInput},
@@ -149,6 +150,9 @@ pub enum Command {
     OrderRetest(OrderRetest),
     ReceiveRetestSample(ReceiveRetestSample),
     ConcludeObjection(ConcludeObjection),
+    LeaveFeedback(LeaveFeedback),
+    ModerateFeedback(ModerateFeedback),
+    CloseFeedback(CloseFeedback),
 }
 
 impl Command {

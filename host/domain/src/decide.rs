@@ -14,9 +14,9 @@ use crate::test_take::{self, Recorded};
 use crate::time::Time;
 use crate::{
     access, activity, agency, application, authorisation, base_map, brand, card, cell, certificate,
-    certification, code, county, delegation, device, document, hold, id_card, input, login, lot,
-    message, objection, operator, policy, positive, print_job, product, recall, sampling,
-    shop_link, site, step_take, test, token, trace_policy, user,
+    certification, code, county, delegation, device, document, feedback, hold, id_card, input,
+    login, lot, message, objection, operator, policy, positive, print_job, product, recall,
+    sampling, shop_link, site, step_take, test, token, trace_policy, user,
 };
 
 /// What the noun files get to decide with.
@@ -50,11 +50,11 @@ pub struct Decision {
 }
 
 impl Decision {
-    fn one(id: impl Into<String>, event: Event) -> Self {
+    pub(crate) fn one(id: impl Into<String>, event: Event) -> Self {
         Self { events: vec![event], id: id.into(), note: "" }
     }
 
-    fn nothing(id: impl Into<String>, note: &'static str) -> Self {
+    pub(crate) fn nothing(id: impl Into<String>, note: &'static str) -> Self {
         Self { events: Vec::new(), id: id.into(), note }
     }
 }
@@ -373,6 +373,9 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         | Command::ReviewIdCard(_)
         | Command::PublishIdCard(_)
         | Command::WithdrawIdCard(_) => decide_id_card(ctx, command),
+        Command::LeaveFeedback(_) | Command::ModerateFeedback(_) | Command::CloseFeedback(_) => {
+            feedback::decide(ctx, command)
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     delegation::{Delegation, EndDelegation},
     device::{Device, DisableDevice, ScanLot},
     document::{CloseDocument, Document},
+    feedback::{Feedback, FeedbackClosed, FeedbackModerated},
     hold::{LotHeld, ReleaseLot},
     id_card::{IdCardPublished, IdCardSaved, IdCardSubmitted, ReviewIdCard, WithdrawIdCard},
     input::Input,
@@ -239,6 +240,12 @@ pub enum Event {
     RetestSampleReceived(ReceiveRetestSample),
     #[serde(rename = "objection.concluded")]
     ObjectionConcluded(ObjectionConcluded),
+    #[serde(rename = "feedback.left")]
+    FeedbackLeft(Feedback),
+    #[serde(rename = "feedback.moderated")]
+    FeedbackModerated(FeedbackModerated),
+    #[serde(rename = "feedback.closed")]
+    FeedbackClosed(FeedbackClosed),
 }
 
 /// Events as they stand on a journal line.

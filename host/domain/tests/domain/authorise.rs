@@ -130,7 +130,9 @@ fn expected(command: &Command) -> &'static str {
         Command::FileDocument(_) | Command::CloseDocument(_) => "y yyh yh ff y yffyyyh",
         Command::ReviewOperator(_)
         | Command::GrantAuthorisation(_)
-        | Command::RevokeAuthorisation(_) => "y yff yh ff y fffffff",
+        | Command::RevokeAuthorisation(_)
+        | Command::ModerateFeedback(_)
+        | Command::CloseFeedback(_) => "y yff yh ff y fffffff",
         Command::AssignTest(_) => "y yff yh ff y fyfffff",
 
         Command::AddSite(_)
@@ -193,6 +195,7 @@ fn expected(command: &Command) -> &'static str {
         | Command::NoteAccess(_)
         | Command::UseRecovery(_)
         | Command::NoteTokenUse(_)
+        | Command::LeaveFeedback(_)
         | Command::CheckCode(_) => "f fff ff ff y fffffff",
     }
 }
@@ -357,6 +360,7 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         Command::EndCell(EndCell { cell, reason: "合并".into() }),
     ];
     samples.extend(of_register);
+    samples.extend(crate::feedback::samples(farm));
     samples.extend(crate::objections::samples(farm));
     samples
 }
