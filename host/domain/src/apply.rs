@@ -15,6 +15,7 @@ use crate::delegation::{self, Delegation};
 use crate::device::{Bench, Device, DeviceStatus};
 use crate::document::Document;
 use crate::event::Event;
+use crate::feedback_apply;
 use crate::history::remember;
 use crate::hold;
 use crate::id_card::{self, IdCard, IdCardStatus};
@@ -297,6 +298,9 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         Event::CellEnded(e) => {
             change_cell(o, &e.cell)?;
             o.update::<Cell>(&e.cell, |cell| cell.ended = Some(e.reason.clone()))
+        }
+        Event::FeedbackLeft(_) | Event::FeedbackModerated(_) | Event::FeedbackClosed(_) => {
+            feedback_apply::apply(o, event, time)
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::command::{Command, CommandKind};
 use crate::delegation;
 use crate::document::Document;
 use crate::error::DomainError;
+use crate::feedback::Feedback;
 use crate::id_card::IdCard;
 use crate::lot::Lot;
 use crate::message::Message;
@@ -129,9 +130,11 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
         DeliverResult | SettlePositive | OrderRetest | ReceiveRetestSample | ConcludeObjection => {
             &[Administrator, Clerk]
         }
-        HoldForRecall | PairDevice | ScanLot | ReceiveMessage | SettleMessage | EndPrint
-        | CountScans | CheckCode | ScratchCode | ApplyOperator | NoteAccess | UseRecovery
-        | NoteTokenUse => &[],
+        // What the public says is for the county to weigh; producers and stations read it.
+        ModerateFeedback | CloseFeedback => &[Administrator, Clerk],
+        LeaveFeedback | HoldForRecall | PairDevice | ScanLot | ReceiveMessage | SettleMessage
+        | EndPrint | CountScans | CheckCode | ScratchCode | ApplyOperator | NoteAccess
+        | UseRecovery | NoteTokenUse => &[],
     }
 }
 
@@ -353,6 +356,8 @@ impl Sight<'_> {
                 self.rows::<Operator>(c.data.operators.difference(&known))
             }
             Command::EndCell(c) => self.row::<Cell>(&c.cell),
+            Command::ModerateFeedback(c) => self.row::<Feedback>(&c.feedback),
+            Command::CloseFeedback(c) => self.row::<Feedback>(&c.feedback),
             _ => Ok(()),
         }
     }

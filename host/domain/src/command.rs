@@ -22,6 +22,7 @@ use crate::{
     delegation::{DelegateOperators, EndDelegation},
     device::{ApproveDevice, DisableDevice, PairDevice, ScanLot},
     document::{CloseDocument, FileDocument},
+    feedback::{CloseFeedback, LeaveFeedback, ModerateFeedback},
     hold::{HoldLot, ReleaseLot},
     id_card::{PublishIdCard, ReviewIdCard, SaveIdCard, SubmitIdCard, WithdrawIdCard},
     input::{AddInput, CloseInput, ReviseInput},
@@ -160,6 +161,9 @@ pub enum Command {
     SetScanPolicy(ScanPolicy),
     CollectProof(CollectProof),
     StrikeCollection(StrikeCollection),
+    LeaveFeedback(LeaveFeedback),
+    ModerateFeedback(ModerateFeedback),
+    CloseFeedback(CloseFeedback),
 }
 
 impl Command {

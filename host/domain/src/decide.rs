@@ -14,9 +14,9 @@ use crate::test_take::{self, Recorded};
 use crate::time::Time;
 use crate::{
     access, activity, agency, application, authorisation, base_map, brand, card, cell, certificate,
-    certification, county, decide_code, delegation, device, document, hold, id_card, input, login,
-    lot, message, objection, operator, policy, positive, print_job, product, recall, sampling,
-    shop_link, site, step_take, test, token, trace_policy, user,
+    certification, county, decide_code, delegation, device, document, feedback, hold, id_card,
+    input, login, lot, message, objection, operator, policy, positive, print_job, product, recall,
+    sampling, shop_link, site, step_take, test, token, trace_policy, user,
 };
 
 /// What the noun files get to decide with.
@@ -371,6 +371,9 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         | Command::ReviewIdCard(_)
         | Command::PublishIdCard(_)
         | Command::WithdrawIdCard(_) => decide_id_card(ctx, command),
+        Command::LeaveFeedback(_) | Command::ModerateFeedback(_) | Command::CloseFeedback(_) => {
+            feedback::decide(ctx, command)
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     delegation::{Delegation, EndDelegation},
     device::{Device, DisableDevice, ScanLot},
     document::{CloseDocument, Document},
+    feedback::{Feedback, FeedbackClosed, FeedbackModerated},
     hold::{LotHeld, ReleaseLot},
     id_card::{IdCardPublished, IdCardSaved, IdCardSubmitted, ReviewIdCard, WithdrawIdCard},
     input::Input,
@@ -260,6 +261,12 @@ pub enum Event {
     ProofCollected(Box<Collection>),
     #[serde(rename = "collection.struck")]
     CollectionStruck(StrikeCollection),
+    #[serde(rename = "feedback.left")]
+    FeedbackLeft(Feedback),
+    #[serde(rename = "feedback.moderated")]
+    FeedbackModerated(FeedbackModerated),
+    #[serde(rename = "feedback.closed")]
+    FeedbackClosed(FeedbackClosed),
 }
 
 /// Events as they stand on a journal line.

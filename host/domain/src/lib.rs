@@ -52,6 +52,8 @@ pub mod device;
 pub mod document;
 pub mod dose;
 pub mod event;
+pub mod feedback;
+mod feedback_apply;
 pub mod history;
 pub mod hold;
 pub mod id_card;

@@ -27,9 +27,11 @@ pub trait Word: Serialize {
         match self.api_word().as_str() {
             "approved" | "pass" | "accepted" | "printed" | "valid" | "own" | "published"
             | "current" | "recovered" | "destroyed" | "cleared" | "reported" | "overturned"
-            | "released" | "treated" => "ok",
+            | "released" | "treated" | "shown" => "ok",
             "returned" | "suspended" | "fail" | "deny" | "dead" | "conflict" | "failed"
-            | "void" | "held" | "revoked" | "over" | "ended" | "barred" | "upheld" => "bad",
+            | "void" | "held" | "revoked" | "over" | "ended" | "barred" | "upheld" | "fake" => {
+                "bad"
+            }
             "submitted" | "pending" | "quarantined" | "suspect" | "hold" | "queued"
             | "expiring" | "running" | "waiting" | "notified" | "sealed" | "taken" | "filed"
             | "ordered" => "wait",
@@ -91,4 +93,6 @@ words! {
     tianyin_domain::certificate::Basis => "basis",
     tianyin_domain::certificate::CertificateStatus => "certificate_status",
     tianyin_domain::print_job::PrintStatus => "print_status",
+    tianyin_domain::feedback::FeedbackKind => "feedback_kind",
+    tianyin_domain::feedback::FeedbackStatus => "feedback_status",
 }

@@ -131,7 +131,9 @@ fn expected(command: &Command) -> &'static str {
         Command::FileDocument(_) | Command::CloseDocument(_) => "y yyh yh ff y yffyyyh",
         Command::ReviewOperator(_)
         | Command::GrantAuthorisation(_)
-        | Command::RevokeAuthorisation(_) => "y yff yh ff y fffffff",
+        | Command::RevokeAuthorisation(_)
+        | Command::ModerateFeedback(_)
+        | Command::CloseFeedback(_) => "y yff yh ff y fffffff",
         Command::AssignTest(_) => "y yff yh ff y fyfffff",
 
         Command::AddSite(_)
@@ -198,6 +200,7 @@ fn expected(command: &Command) -> &'static str {
         | Command::UseRecovery(_)
         | Command::NoteTokenUse(_)
         | Command::ScratchCode(_)
+        | Command::LeaveFeedback(_)
         | Command::CheckCode(_) => "f fff ff ff y fffffff",
     }
 }
@@ -374,6 +377,7 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
     samples.extend(of_register);
     samples.extend(crate::packs::samples(farm));
     samples.extend(crate::collections::samples(farm));
+    samples.extend(crate::feedback::samples(farm));
     samples.extend(crate::objections::samples(farm));
     samples
 }

@@ -14,6 +14,7 @@ mod delegations;
 mod devices;
 mod documents;
 mod farm;
+mod feedback;
 mod format;
 mod inputs;
 mod intervals;

@@ -110,7 +110,7 @@ fn link(product: &str) -> AddShopLink {
     }
 }
 
-fn card(product: &str) -> SaveIdCard {
+pub fn card(product: &str) -> SaveIdCard {
     SaveIdCard {
         product: product.into(),
         brand: None,
@@ -130,15 +130,15 @@ fn content(missing: &[&str]) -> Content {
     }
 }
 
-fn submit(id: &str, missing: &[&str]) -> Command {
+pub fn submit(id: &str, missing: &[&str]) -> Command {
     Command::SubmitIdCard(SubmitIdCard { id_card: id.into(), content: content(missing) })
 }
 
-fn decide(id: &str, status: IdCardStatus, reason: &str) -> Command {
+pub fn decide(id: &str, status: IdCardStatus, reason: &str) -> Command {
     Command::ReviewIdCard(ReviewIdCard { id_card: id.into(), status, reason: reason.into() })
 }
 
-fn publish(id: &str) -> Command {
+pub fn publish(id: &str) -> Command {
     Command::PublishIdCard(PublishIdCard { id_card: id.into(), content: content(&[]) })
 }
 

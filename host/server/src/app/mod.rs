@@ -22,6 +22,7 @@ pub mod conflict;
 pub mod cure;
 pub mod devices;
 pub mod error;
+pub mod feedback;
 pub mod gate;
 pub mod grid;
 pub mod health;

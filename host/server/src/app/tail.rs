@@ -8,6 +8,7 @@ use std::time::Duration;
 use tianyin_domain::cell::Cell;
 use tianyin_domain::certificate::Certificate;
 use tianyin_domain::device::Device;
+use tianyin_domain::feedback::Feedback;
 use tianyin_domain::id_card::IdCard;
 use tianyin_domain::lot::Lot;
 use tianyin_domain::message::Message;
@@ -149,6 +150,7 @@ fn notice(event: &Event) -> Option<Notice> {
         Event::StepTaken(e) => of("step", &e.step.id, &e.step.area, &e.step.operator),
         Event::SampleTaken(s) => of("sampling", &s.id, &s.area, &s.operator),
         Event::ObjectionFiled(e) => of("objection", &e.id, &e.area, &e.operator),
+        Event::FeedbackLeft(e) => of("feedback", &e.id, &e.area, &e.operator),
         _ => None,
     }
 }
@@ -177,6 +179,8 @@ fn changed(app: &App, event: &Event) -> Option<Notice> {
         Event::SampleReceived(e) => row::<Sampling>(app, "sampling", &e.sampling),
         Event::SampleCancelled(e) => row::<Sampling>(app, "sampling", &e.sampling),
         Event::ObjectionConcluded(e) => row::<Objection>(app, "objection", &e.objection),
+        Event::FeedbackModerated(e) => row::<Feedback>(app, "feedback", &e.feedback),
+        Event::FeedbackClosed(e) => row::<Feedback>(app, "feedback", &e.feedback),
         _ => None,
     }
 }

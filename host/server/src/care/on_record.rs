@@ -190,6 +190,7 @@ impl OnRecord {
                 self.made(&*e);
                 self.sample(e.content.code, e.proof);
             }
+            Event::FeedbackLeft(e) => self.made(&e),
             Event::DevicePaired(e) | Event::DeviceApproved(e) => self.device(e),
             Event::DeviceDisabled(e) => {
                 self.printers.remove(&e.id);

@@ -15,6 +15,7 @@ mod delegations;
 mod devices;
 mod docs;
 mod documents;
+mod feedback;
 mod id_cards;
 mod input_import;
 mod inputs;
@@ -98,6 +99,7 @@ fn routes() -> Vec<Route> {
         recalls::routes(),
         samplings::routes(),
         objections::routes(),
+        feedback::routes(),
     ]
     .into_iter()
     .flatten()

@@ -37,6 +37,7 @@ mod device_chart;
 mod devices;
 mod documents;
 mod door;
+mod feedback;
 mod handbook;
 mod health;
 mod id_cards;
@@ -153,6 +154,7 @@ pub fn router() -> Router<Arc<App>> {
         .merge(messages::router())
         .merge(certificates::router())
         .merge(print_jobs::router())
+        .merge(feedback::router())
         .merge(account::router())
         .merge(account_totp::router())
         .merge(account_tokens::router())

@@ -6,7 +6,9 @@ use tianyin_domain::agency::AgencyKind;
 use tianyin_domain::authorise::may;
 use tianyin_domain::command::CommandKind;
 use tianyin_domain::state::Index;
-use tianyin_domain::{device, id_card, message, objection, operator, print_job, recall, test};
+use tianyin_domain::{
+    device, feedback, id_card, message, objection, operator, print_job, recall, test,
+};
 
 use super::error::ConsoleError;
 use super::filters;
@@ -250,11 +252,16 @@ fn menu(app: &App, signed: &Signed, person: &Person, section: &str) -> Vec<Group
         }
     }
     let failed = waiting(print_job::BY_STATUS, "failed");
+    let said = match signed.may(CommandKind::ModerateFeedback) {
+        true => waiting(feedback::BY_STATUS, "waiting"),
+        false => 0,
+    };
     groups.push(Group {
         title: "nav.certification",
         items: vec![
             entry("/certificates", "nav.certificates", "seal", 0, true),
             entry("/print-jobs", "nav.print_jobs", "print", failed, false),
+            entry("/feedback", "nav.feedback", "star", said, false),
         ],
     });
     let mut system = Vec::new();

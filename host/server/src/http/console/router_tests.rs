@@ -4,6 +4,7 @@
 
 mod accounts;
 mod applications;
+mod feedback;
 mod imports;
 mod inputs;
 mod lists;

@@ -13,7 +13,7 @@ use tianyin_domain::operator::Operator;
 use tianyin_domain::state::Index;
 use tianyin_domain::test::{self, Test};
 use tianyin_domain::time::china_date;
-use tianyin_domain::{device, message, objection, operator, print_job, product};
+use tianyin_domain::{device, feedback, message, objection, operator, print_job, product};
 
 use super::error::{Answer, ConsoleError};
 use super::filters;
@@ -152,10 +152,22 @@ fn facts(app: &App, signed: &Signed) -> Result<Vec<Fact>, ConsoleError> {
     let objections = filed.zip(ordered).map(|(filed, ordered)| filed + ordered);
     let today = china_date(now());
     let mut facts = Vec::new();
+    // Whoever buys a forged label is deceived now: nothing is more urgent.
+    if signed.may(CommandKind::CloseFeedback) {
+        let fakes = count(feedback::WAITING, "fake")?;
+        let href = "/feedback?status=waiting&kind=fake";
+        facts.push(fact(href, "today.fakes", "today.fakes_note", fakes, "bad"));
+    }
     if signed.may(CommandKind::ReviewOperator) {
         let (href, waiting) =
             ("/operators?status=submitted", count(operator::BY_STATUS, "submitted")?);
         facts.push(fact(href, "today.review", "today.review_note", waiting, "wait"));
+    }
+    if signed.may(CommandKind::ModerateFeedback) {
+        let (complaints, ratings) =
+            (count(feedback::WAITING, "complaint")?, count(feedback::WAITING, "rating")?);
+        let said = complaints.zip(ratings).map(|(complaints, ratings)| complaints + ratings);
+        facts.push(fact("/feedback", "today.feedback", "today.feedback_note", said, "wait"));
     }
     facts.extend([
         fact(

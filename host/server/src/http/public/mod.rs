@@ -2,6 +2,7 @@
 
 mod bare;
 mod ca;
+mod feedback;
 mod id_card;
 pub mod meter;
 mod page;
@@ -57,6 +58,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/keys/county.pem", get(key))
         .layer(Extension(public))
         .merge(ca::router())
+        .merge(feedback::router())
 }
 
 /// The scan page; `CODE.json` is the same as JSON. A `HEAD` request is no scan.

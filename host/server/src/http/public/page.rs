@@ -290,7 +290,7 @@ fn html(status: StatusCode, page: &impl Template) -> Response {
 }
 
 /// Heading and foot with the county's name, once it has one.
-fn around(app: &App) -> (String, String) {
+pub(super) fn around(app: &App) -> (String, String) {
     match app.county().ok().flatten() {
         Some(county) => (
             tf("public.one_code", [("county", county.name.as_str())]),

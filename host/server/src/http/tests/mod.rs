@@ -7,6 +7,7 @@ mod chain;
 mod conflict;
 mod delegations;
 mod documented;
+mod feedback;
 mod frame;
 mod inputs;
 mod results;
