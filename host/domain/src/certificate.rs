@@ -432,8 +432,8 @@ fn check_request(ctx: &Context<'_>, c: &IssueCertificate, lot: &Lot) -> Result<(
         let today = china_date(ctx.time);
         let own = matches!(ctx.actor, Actor::User { role: Role::Producer, .. });
         check
-            .day_done("paper.issued_on", paper.issued_on, today)
-            .ensure(paper.issued_on >= lot.harvested_on, "paper.issued_on", "before_harvest")
+            .day_done("issued_on", paper.issued_on, today)
+            .ensure(paper.issued_on >= lot.harvested_on, "issued_on", "before_harvest")
             .ensure(own || !paper.attachments.is_empty(), "attachments", "photo_required")
             .ensure(paper.code == c.content.code, "code", "bad_choice");
         attachment::check(&mut check, &paper.attachments);

@@ -91,6 +91,7 @@ words! {
     tianyin_domain::measurement::Method => "method",
     tianyin_domain::measurement::DeviceVerdict => "device_verdict",
     tianyin_domain::certificate::Basis => "basis",
+    tianyin_domain::collection::ProofKind => "proof_kind",
     tianyin_domain::certificate::CertificateStatus => "certificate_status",
     tianyin_domain::print_job::PrintStatus => "print_status",
     tianyin_domain::feedback::FeedbackKind => "feedback_kind",

@@ -103,8 +103,8 @@ fn what_a_paper_may_not_say() {
         let command = entered(farm, &pack, on, change);
         farm.world.no(&clerk(), command)
     };
-    assert_eq!(told_of(&mut farm, "2026-11-21", |_| {}), "paper.issued_on:in_future");
-    assert_eq!(told_of(&mut farm, "2026-11-18", |_| {}), "paper.issued_on:before_harvest");
+    assert_eq!(told_of(&mut farm, "2026-11-21", |_| {}), "issued_on:in_future");
+    assert_eq!(told_of(&mut farm, "2026-11-18", |_| {}), "issued_on:before_harvest");
     let no_photo = |request: &mut CertificateRequest| {
         request.paper.as_mut().unwrap().attachments.clear();
     };

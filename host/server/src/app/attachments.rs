@@ -7,7 +7,9 @@ use std::time::Duration;
 use tianyin_domain::activity::{self, Activity, CorrectActivity, RecordActivity};
 use tianyin_domain::attachment::Attachment;
 use tianyin_domain::brand::{self, Brand};
+use tianyin_domain::certificate::{self, Certificate};
 use tianyin_domain::certification::{self, AddCertification, Certification};
+use tianyin_domain::collection::{self, CollectProof, Collection};
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::document::{self, Document, FileDocument};
 use tianyin_domain::id_card::{self, IdCard};
@@ -30,7 +32,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const SWEEP_MAX: usize = 1000;
 
 /// Indexes of records with attachments, by digest.
-const ATTACHED: [Index; 10] = [
+const ATTACHED: [Index; 12] = [
     activity::BY_ATTACHMENT,
     step::BY_ATTACHMENT,
     recall::NOTE_ATTACHMENT,
@@ -41,6 +43,8 @@ const ATTACHED: [Index; 10] = [
     certification::BY_ATTACHMENT,
     id_card::BY_ATTACHMENT,
     brand::BY_ATTACHMENT,
+    certificate::BY_ATTACHMENT,
+    collection::BY_ATTACHMENT,
 ];
 
 impl App {
@@ -83,6 +87,21 @@ impl App {
     ) -> Result<Outcome, AppError> {
         let attachments = command.attachments.clone();
         self.submit_attached(actor, Command::TakeStep(command), &attachments, idempotency_key).await
+    }
+
+    /// Collects a supplier's certificate, with its photos.
+    ///
+    /// # Errors
+    /// As the domain refuses; files that were not uploaded.
+    pub async fn collect_proof(
+        &self,
+        actor: &Actor,
+        command: CollectProof,
+        idempotency_key: Option<String>,
+    ) -> Result<Outcome, AppError> {
+        let attachments = command.attachments.clone();
+        let command = Command::CollectProof(command);
+        self.submit_attached(actor, command, &attachments, idempotency_key).await
     }
 
     /// Files a document, with its scans.
@@ -164,7 +183,7 @@ impl App {
         Ok(outcome)
     }
 
-    fn check_attachments(&self, actor: &Actor, list: &[Attachment]) -> Result<(), AppError> {
+    pub(super) fn check_attachments(&self, actor: &Actor, list: &[Attachment]) -> Result<(), AppError> {
         let mut faults = Vec::new();
         // More than the domain allows are not looked at: it refuses them all.
         for (i, one) in list.iter().take(tianyin_domain::attachment::ATTACHMENTS_MAX).enumerate() {
@@ -202,6 +221,8 @@ impl App {
             || self.has_one::<Document>(document::BY_ATTACHMENT, hash, &scope)?
             || self.has_one::<Certification>(certification::BY_ATTACHMENT, hash, &scope)?
             || self.has_one::<IdCard>(id_card::BY_ATTACHMENT, hash, &scope)?
+            || self.has_one::<Certificate>(certificate::BY_ATTACHMENT, hash, &scope)?
+            || self.has_one::<Collection>(collection::BY_ATTACHMENT, hash, &scope)?
             || self.has_one::<Brand>(brand::BY_ATTACHMENT, hash, &Scope::everything())?)
     }
 

@@ -55,8 +55,15 @@ impl App {
         idempotency_key: Option<String>,
         seen: &[(String, u64)],
     ) -> Result<Outcome, AppError> {
+        let photos = request.paper.as_ref().map(|paper| paper.attachments.clone());
+        let photos = photos.unwrap_or_default();
+        self.check_attachments(actor, &photos)?;
         let prepare = || self.prepare_issue(actor, &request, idempotency_key.clone());
-        self.submit_prepared(seen, prepare).await
+        let outcome = self.submit_prepared(seen, prepare).await?;
+        for one in &photos {
+            self.blobs.settle(&one.hash, &actor.name());
+        }
+        Ok(outcome)
     }
 
     /// What the rule would say now, before anything is issued.
@@ -345,6 +352,11 @@ fn document_error(error: DocumentError) -> AppError {
         }
         _ => AppError::refused_with("label_failed", vec![("detail", error.to_string())]),
     }
+}
+
+/// Office paper by its name; A4 for anything else.
+pub fn paper_size(name: Option<&str>) -> PaperSize {
+    if name == Some("a5") { PaperSize::A5 } else { PaperSize::A4 }
 }
 
 /// Resolution by the number on the printer's box.

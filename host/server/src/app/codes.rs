@@ -2,7 +2,7 @@
 
 use tianyin_domain::State;
 use tianyin_domain::certificate::{self, Certificate, CertificateStatus};
-use tianyin_domain::code::Code;
+use tianyin_domain::code::{self, Code, CodeText};
 use tianyin_domain::lot::Lot;
 use tianyin_domain::pack::{self, Pack, PackKind, Unit};
 use tianyin_domain::span::{Span, SpanState};
@@ -60,6 +60,26 @@ impl App {
         let pack: Option<Pack> = state.find(pack::BY_NUMBER, &format!("{number:07}"))?;
         let pack = pack.filter(|pack| pack.has(serial));
         Ok(pack.map(|pack| PackedCode { unit: Unit { pack: pack.id.clone(), serial }, pack }))
+    }
+
+    /// The code that a person means: the code itself, in any spelling, or a number such as `P0001-000123`
+    /// of a pack on record.
+    pub fn code_meant(&self, text: &str) -> Result<Option<String>, AppError> {
+        if let CodeText::Valid(code) = code::parse(text) {
+            return Ok(Some(code));
+        }
+        let number = text.trim().to_uppercase();
+        let Some((pack, serial)) = number.strip_prefix('P').and_then(|one| one.split_once('-'))
+        else {
+            return Ok(None);
+        };
+        let (Ok(pack), Ok(serial)) = (pack.parse::<u32>(), serial.parse::<u32>()) else {
+            return Ok(None);
+        };
+        let state: &dyn State = &self.store;
+        let known: Option<Pack> = state.find(pack::BY_NUMBER, &format!("{pack:07}"))?;
+        let known = known.filter(|one| one.has(serial));
+        Ok(known.and_then(|one| self.code_key.code(one.number, serial)))
     }
 
     /// The same without the pack itself.

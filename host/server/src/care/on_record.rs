@@ -188,9 +188,16 @@ impl OnRecord {
             Event::PrintQueued(e) => self.made(&e),
             Event::CertificateIssued(e) => {
                 self.made(&*e);
+                let photos = e.paper.map(|paper| paper.attachments).unwrap_or_default();
+                self.attached(photos, format!("certificate/{}", e.content.code));
                 self.sample(e.content.code, e.proof);
             }
             Event::FeedbackLeft(e) => self.made(&e),
+            Event::PackOrdered(e) => self.made(&e),
+            Event::ProofCollected(e) => {
+                self.made(&*e);
+                self.attached(e.attachments, format!("collection/{}", e.id));
+            }
             Event::DevicePaired(e) | Event::DeviceApproved(e) => self.device(e),
             Event::DeviceDisabled(e) => {
                 self.printers.remove(&e.id);

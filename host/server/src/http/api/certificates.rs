@@ -17,11 +17,11 @@ use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::request::{Body, Caller, IfMatch, Key, Parameter, RawParameters, bad_query, parameter};
 use super::route::{Good, Route, Shown, made, one, shown};
-use super::schema::Kind::{Choice, Date, Few, Quantity, Text, Whole};
+use super::schema::Kind::{Choice, Date, Few, Object, Quantity, Text, Whole};
 use super::schema::{Described, Schema, filled, opt, req};
-use super::shapes::{BASIS, CERTIFICATE_STATUS, JUDGEMENT, shape};
+use super::shapes::{BASIS, CERTIFICATE_STATUS, JUDGEMENT, PAPER_ENTRY, shape};
 use crate::app::App;
-use crate::app::certificates::dpi_of;
+use crate::app::certificates::{dpi_of, paper_size};
 use crate::http::Problem;
 use crate::http::problem::FieldProblem;
 
@@ -55,6 +55,8 @@ const LISTING: Listing = Listing {
     county_wide: false,
 };
 
+/// Size of a sheet.
+const SHEET_SIZE: &[Parameter] = &[parameter("size", Choice(&["a4", "a5"]), "`a4` when absent.")];
 /// Resolution of a sheet, dots per inch.
 const SHEET_DPI: &[Parameter] = &[parameter("dpi", Whole(72, 300), "150 when absent.")];
 /// Resolution of a label printer.
@@ -68,8 +70,11 @@ impl Described for CertificateRequest {
         [
             req("lot", Text, "Lot."),
             req("quantity", Quantity, "Quantity, at most what the lot still has."),
-            req("basis", Few(&BASIS, 1, 3), "Basis (承诺依据), at least one."),
+            req("basis", Few(&BASIS, 0, 4), "Basis (承诺依据), at least one where the form has any."),
             opt("replaces", Text, "Void certificate of the same lot that this one replaces."),
+            opt("packages", Whole(1, 1_000_000), "Packages of one content (一包一证)."),
+            opt("vehicle", filled(12), "Number plate of the vehicle (一车一证)."),
+            opt("paper", Object(&PAPER_ENTRY), "The form that was filled in by hand before."),
         ]
     );
 }
@@ -118,10 +123,11 @@ pub(super) fn routes() -> Vec<Route> {
         .body::<Void>(),
         Route::get(
             "/certificates/{code}/paper.pdf",
-            "A4 paper.",
+            "The paper, A4 or A5.",
             Good::File("application/pdf"),
             get(paper_pdf),
-        ),
+        )
+        .query(&[SHEET_SIZE]),
         Route::get(
             "/certificates/{code}/paper.png",
             "A4 paper as a picture.",
@@ -192,10 +198,13 @@ async fn paper_pdf(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(code): Path<String>,
+    query: RawParameters,
 ) -> Answer {
+    let values = query.read(&[SHEET_SIZE])?;
+    let size = paper_size(values.get("size").map(String::as_str));
     let certificate: Certificate = one(&app, &caller, &code)?;
     let name = format!("inline; filename=\"{}.pdf\"", certificate.content.code);
-    let pdf = drawn(move || Ok(app.paper_pdf(&certificate)?)).await?;
+    let pdf = drawn(move || Ok(app.paper_pdf(&certificate, size)?)).await?;
     let headers =
         [(header::CONTENT_TYPE, "application/pdf".to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, pdf).into_response())
@@ -228,7 +237,8 @@ async fn label_png(
     let dpi = dpi_of(values.get("dpi").and_then(|dpi| dpi.parse().ok()).unwrap_or(203));
     let certificate: Certificate = one(&app, &caller, &code)?;
     let png = drawn(move || {
-        let bitmap = app.label_bitmap(&certificate, dpi)?;
+        let design = app.design_for(&certificate, None)?;
+        let bitmap = app.label_bitmap(&certificate, &design, dpi)?;
         bitmap_to_png(&bitmap).map_err(Problem::internal)
     });
     Ok(([(header::CONTENT_TYPE, "image/png")], png.await?).into_response())

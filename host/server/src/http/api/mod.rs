@@ -10,6 +10,7 @@ mod cells;
 mod certificates;
 mod certifications;
 mod codes;
+mod collections;
 mod county;
 mod delegations;
 mod devices;
@@ -100,6 +101,7 @@ fn routes() -> Vec<Route> {
         samplings::routes(),
         objections::routes(),
         feedback::routes(),
+        collections::routes(),
     ]
     .into_iter()
     .flatten()
@@ -151,6 +153,7 @@ mod keeps_step {
     use tianyin_domain::cell::CellData;
     use tianyin_domain::certificate::CertificateRequest;
     use tianyin_domain::certification::AddCertification;
+    use tianyin_domain::collection::CollectProof;
     use tianyin_domain::delegation::DelegateOperators;
     use tianyin_domain::document::FileDocument;
     use tianyin_domain::input::AddInput;
@@ -220,6 +223,7 @@ mod keeps_step {
         fits::<FileDocument>(&[]);
         fits::<GrantAuthorisation>(&[]);
         fits::<CertificateRequest>(&[]);
+        fits::<CollectProof>(&[]);
         fits::<QueuePrint>(&[]);
     }
 

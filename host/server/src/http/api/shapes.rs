@@ -119,7 +119,8 @@ pub const METHOD: Kind =
     Choice(&["enzyme_inhibition", "colloidal_gold", "elisa", "chromatography", "other"]);
 pub const VALUE_KIND: Kind = Choice(&["inhibition_rate", "concentration", "qualitative"]);
 pub const QUALIFIER: Kind = Choice(&["=", "<", ">", "ND", "<LOQ"]);
-pub const BASIS: Kind = Choice(&["quality_control", "self_test", "commissioned_test"]);
+pub const BASIS: Kind =
+    Choice(&["quality_control", "self_test", "commissioned_test", "self_commitment"]);
 pub const CERTIFICATE_STATUS: Kind = Choice(&["valid", "void"]);
 pub const PRINT_STATUS: Kind = Choice(&["queued", "printed", "failed"]);
 pub const ROLE: Kind = Choice(&["administrator", "clerk", "officer", "producer"]);
@@ -395,6 +396,40 @@ pub const CONTENT: Schema = shape!(
         req("issued_on", Date, "Day of issue."),
         req("lot_no", Text, "Lot number."),
         req("county", Text, "County."),
+        opt("packages", Integer, "Packages of one content (一包一证)."),
+        opt("vehicle", Text, "Number plate (一车一证), masked."),
+    ]
+);
+
+const BASIS_BOX: Schema = shape!(
+    "BasisBox",
+    "A tick box of the basis.",
+    [req("basis", BASIS, "Basis."), req("text", Text, "Its words on this form.")]
+);
+
+const CERTIFICATE_FORM: Schema = shape!(
+    "CertificateForm",
+    "A form (样式) as it was on the day of issue.",
+    [
+        req("id", Text, "Id, such as `buyer-2026`."),
+        req("name", Text, "Name for people."),
+        req("title", Text, "Heading."),
+        req("valid_from", Date, "First day."),
+        opt("valid_to", Date, "Last day."),
+        req("issuer", Choice(&["producer", "buyer"]), "Who commits."),
+        req("commitment", Text, "Commitment, or what stands before its items."),
+        opt("items", List(&Text), "Lines of the commitment."),
+        opt("bases", List(&Object(&BASIS_BOX)), "Boxes of the basis."),
+    ]
+);
+
+pub const PAPER_ENTRY: Schema = shape!(
+    "PaperEntry",
+    "A numbered form that was filled in by hand.",
+    [
+        req("code", Text, "Code on the form."),
+        req("issued_on", Date, "Day written on it."),
+        opt("attachments", List(&Object(&ATTACHMENT)), "Photos; uploaded before."),
     ]
 );
 
@@ -416,6 +451,9 @@ pub const CERTIFICATE: Schema = shape!(
         opt("replaces", Text, "Certificate it replaces."),
         opt("replaced_by", Text, "Certificate that replaces it."),
         req("status", CERTIFICATE_STATUS, "Status."),
+        opt("form", Object(&CERTIFICATE_FORM), "Its form; absent for form 1 of 2026."),
+        opt("vehicle", Text, "Full number plate."),
+        opt("paper", Object(&PAPER_ENTRY), "It was written by hand before."),
         opt("void_reason", Text, "Why it was voided."),
         opt("voided_at", Time, "When it was voided."),
     ]

@@ -8,12 +8,14 @@ use axum::extract::{Path, Query, State};
 use axum::routing::get;
 use tianyin_domain::Decimal;
 use tianyin_domain::Verdict;
-use tianyin_domain::certificate::{Basis, CertificateRequest, form_on};
+use tianyin_domain::certificate::{Basis, CertificateRequest, PaperEntry};
+use tianyin_domain::certificate_form::CertificateForm;
 use tianyin_domain::lot::Lot;
 use tianyin_domain::operator::Operator;
 use tianyin_domain::test::{self, ConductedBy, Test, TestVerdict};
 use tianyin_domain::time::china_date;
 
+use super::blobs::{self, Waiting};
 use super::clash::{Clash, Side, clashed, seen};
 use super::error::{Answer, ConsoleError};
 use super::filters;
@@ -43,16 +45,22 @@ struct IssuePage {
     clash: Option<Clash>,
     operator: Operator,
     form: Form,
+    /// The form of the day.
+    certificate_form: CertificateForm,
     basis: Vec<Choice>,
+    /// Photos of a paper that were chosen already.
+    waiting: Vec<Waiting>,
     preview: Preview,
     /// Whose act this is: the producer's own, or under which authorisation.
     authorised: Authorised,
 }
 
 impl IssuePage {
-    /// The wording of the form in force today.
-    fn commitment(&self) -> &'static str {
-        form_on(china_date(now())).map_or("", |f| f.commitment)
+    /// Whether the lines for special cases are open to begin with.
+    fn is_special(&self) -> bool {
+        let fields = ["packages", "vehicle", "code", "issued_on"];
+        fields.iter().any(|one| !self.form.get(one).is_empty())
+            || self.form.error("attachments").is_some()
     }
 }
 
@@ -117,9 +125,14 @@ fn shown(app: &App, signed: &Signed, id: &str, form: Form) -> Result<IssuePage, 
     let operator: Operator = read::one(app, signed, "operator", &lot.operator)?;
     let preview = preview_of(app, &lot, &form)?;
     let authorised = authorised(app, signed, &lot)?;
+    let day = form.get("issued_on").parse().unwrap_or_else(|_| china_date(now()));
+    let certificate_form = app.form_of_day(&lot, day)?;
+    let boxes = certificate_form.bases.iter();
     Ok(IssuePage {
         page: Page::new(app, signed, "/lots", "issue.title"),
-        basis: Choice::words(&Basis::ALL),
+        basis: boxes.map(|one| Choice::new(one.basis.as_str(), &one.text)).collect(),
+        certificate_form,
+        waiting: blobs::waiting(&form),
         lot,
         version,
         clash: None,
@@ -149,7 +162,12 @@ fn preview_of(app: &App, lot: &Lot, form: &Form) -> Result<Preview, ConsoleError
         return Ok(Preview { verdict: None, findings: Findings::from(&[][..]) });
     }
     let quantity = form.get("quantity").parse().unwrap_or(lot.quantity);
-    let request = CertificateRequest { lot: lot.id.clone(), quantity, basis, replaces: None };
+    let mut request = CertificateRequest::new(lot.id.clone(), quantity, basis);
+    request.paper = form.get("issued_on").parse().ok().map(|issued_on| PaperEntry {
+        code: form.get("code").to_owned(),
+        issued_on,
+        attachments: Vec::new(),
+    });
     let judgement = app.preview_issue(&request)?;
     Ok(Preview { verdict: Some(judgement.verdict), findings: Findings::of(&judgement) })
 }
@@ -170,14 +188,9 @@ async fn issue(
     Posted { signed, mut form }: Posted,
 ) -> Answer {
     let lot: Lot = read::one(&app, &signed, "lot", &id)?;
-    let quantity = form.decimal_of("quantity");
-    let basis = basis_of(&form);
-    if basis.is_empty() {
-        form.bad("basis", "required");
-    }
-    if let (Some(quantity), true) = (quantity, form.is_good()) {
-        let replaces = form.optional("replaces");
-        let request = CertificateRequest { lot: lot.id.clone(), quantity, basis, replaces };
+    let request = read(&app, &lot, &mut form)?;
+    if let (Some(request), true) = (request, form.is_good()) {
+        let quantity = request.quantity;
         let seen = seen(&form, format!("lot/{}", lot.id));
         match app.issue(signed.actor(), request, form.once(), &seen).await {
             Err(AppError::Conflict(conflict)) => {
@@ -188,11 +201,38 @@ async fn issue(
             Ok(outcome) => {
                 return Ok(done(&format!("/certificates/{}", outcome.id), "issue.done"));
             }
-            Err(error) => form.refused(error)?,
+            Err(error) => form.refused(blobs::gather_faults(error))?,
         }
     }
     form.summarise();
     refused(&shown(&app, &signed, &id, form)?)
+}
+
+/// What the form asks for; faults are recorded in it.
+fn read(app: &App, lot: &Lot, form: &mut Form) -> Result<Option<CertificateRequest>, ConsoleError> {
+    let basis = basis_of(form);
+    let Some(quantity) = form.decimal_of("quantity") else { return Ok(None) };
+    let mut request = CertificateRequest::new(lot.id.clone(), quantity, basis);
+    request.replaces = form.optional("replaces");
+    request.vehicle = form.optional("vehicle");
+    if form.optional("packages").is_some() {
+        request.packages = form.whole_of("packages");
+    }
+    let attachments = blobs::attachments_of(form);
+    let by_hand = [form.optional("code"), form.optional("issued_on")].iter().any(Option::is_some);
+    if by_hand || !attachments.is_empty() {
+        let code = app.code_meant(&form.text_of("code"))?;
+        if code.is_none() {
+            form.bad("code", "not_a_code");
+        }
+        let issued_on = form.date_of("issued_on");
+        request.paper = code.zip(issued_on).map(|(code, issued_on)| PaperEntry {
+            code,
+            issued_on,
+            attachments,
+        });
+    }
+    Ok(Some(request))
 }
 
 /// What is left of the lot beside what was about to be issued.

@@ -5,6 +5,7 @@
 //! Texts come from the catalogue `i18n/zh-CN/console.toml`, never from here.
 
 mod clash;
+mod collections;
 mod error;
 mod field;
 mod filters;
@@ -155,6 +156,7 @@ pub fn router() -> Router<Arc<App>> {
         .merge(certificates::router())
         .merge(print_jobs::router())
         .merge(feedback::router())
+        .merge(collections::router())
         .merge(account::router())
         .merge(account_totp::router())
         .merge(account_tokens::router())
