@@ -17,6 +17,7 @@ use crate::lot::Lot;
 use crate::message::Message;
 use crate::objection::Objection;
 use crate::operator::Operator;
+use crate::print_job::PrintJob;
 use crate::product::Product;
 use crate::recall::Recall;
 use crate::sampling::Sampling;
@@ -104,10 +105,10 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
         WithdrawOperator => &[Producer],
         ChangeOperator | FileDocument | CloseDocument | AddSite | AddProduct | OpenLot
         | RecordActivity | CorrectActivity | StrikeActivity | TakeStep | StrikeStep
-        | RecordTest | QueuePrint | ChangeCredential | ChangeSite | CloseSite | ChangeProduct
-        | CloseProduct | AddBrand | ChangeBrand | CloseBrand | AddCertification
-        | EndCertification | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard
-        | EnrolTotp | RemoveTotp | MakeToken | RevokeToken => {
+        | RecordTest | QueuePrint | CancelPrint | RetryPrint | ChangeCredential | ChangeSite
+        | CloseSite | ChangeProduct | CloseProduct | AddBrand | ChangeBrand | CloseBrand
+        | AddCertification | EndCertification | AddShopLink | CloseShopLink | SaveIdCard
+        | SubmitIdCard | EnrolTotp | RemoveTotp | MakeToken | RevokeToken => {
             &[Administrator, Clerk, Officer, Producer]
         }
         IssueCertificate | VoidCertificate => &[Administrator, Clerk, Producer],
@@ -121,8 +122,9 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
         DeliverResult | SettlePositive | OrderRetest | ReceiveRetestSample | ConcludeObjection => {
             &[Administrator, Clerk]
         }
-        HoldForRecall | PairDevice | ScanLot | ReceiveMessage | SettleMessage | EndPrint
-        | CountScans | CheckCode | ApplyOperator | NoteAccess | UseRecovery | NoteTokenUse => &[],
+        HoldForRecall | PairDevice | ScanLot | ReceiveMessage | SettleMessage | BeginPrint
+        | EndPrint | CountScans | CheckCode | ApplyOperator | NoteAccess | UseRecovery
+        | NoteTokenUse => &[],
     }
 }
 
@@ -154,9 +156,9 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
         ReleaseLot | CloseRecall => &[Supervision, Enforcement],
         RegisterOperator | ChangeOperator | WithdrawOperator | IssueCard | FileDocument
         | CloseDocument | AddSite | AddProduct | OpenLot | RecordActivity | CorrectActivity
-        | StrikeActivity | TakeStep | StrikeStep | IssueCertificate | QueuePrint | ChangeSite
-        | CloseSite | ChangeProduct | CloseProduct | AddCertification | EndCertification
-        | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard => {
+        | StrikeActivity | TakeStep | StrikeStep | IssueCertificate | QueuePrint | CancelPrint
+        | RetryPrint | ChangeSite | CloseSite | ChangeProduct | CloseProduct | AddCertification
+        | EndCertification | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard => {
             &[Supervision, Station, ServicePoint]
         }
         AddBrand | ChangeBrand | CloseBrand => &[Supervision, Station],
@@ -184,7 +186,7 @@ pub fn group_of(command: CommandKind) -> Option<TokenGroup> {
         | StrikeTest | DeliverResult | SettlePositive | FileObjection | OrderRetest
         | ReceiveRetestSample | ConcludeObjection => Some(TokenGroup::Tests),
         GrantAuthorisation | RevokeAuthorisation | IssueCertificate | VoidCertificate
-        | QueuePrint => Some(TokenGroup::Certificates),
+        | QueuePrint | CancelPrint | RetryPrint => Some(TokenGroup::Certificates),
         DisableDevice | ReplayMessage => Some(TokenGroup::Devices),
         RevealContact => Some(TokenGroup::Contacts),
         _ => None,
@@ -290,6 +292,8 @@ impl Sight<'_> {
             Command::IssueCertificate(c) => self.row::<Lot>(&c.request.lot),
             Command::VoidCertificate(c) => self.row::<Certificate>(&c.code),
             Command::QueuePrint(c) => self.row::<Certificate>(&c.certificate),
+            Command::CancelPrint(c) => self.row::<PrintJob>(&c.job),
+            Command::RetryPrint(c) => self.row::<PrintJob>(&c.job),
             Command::ReplayMessage(c) => self.row::<Message>(&c.message),
             Command::ChangeSite(c) => self.row::<Site>(&c.site),
             Command::CloseSite(c) => self.row::<Site>(&c.site),

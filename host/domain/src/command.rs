@@ -32,7 +32,7 @@ use crate::{
     operator::{ChangeOperator, RegisterOperator, ReviewOperator},
     policy::SetPolicy,
     positive::{DeliverResult, SettlePositive, StrikeTest, VerifyTest},
-    print_job::{EndPrint, QueuePrint},
+    print_job::{BeginPrint, CancelPrint, EndPrint, QueuePrint, RetryPrint},
     product::{AddProduct, ChangeProduct, CloseProduct},
     recall::{CloseRecall, HoldForRecall, NoteRecall, StartRecall},
     sampling::{CancelSample, ReceiveSample, TakeSample},
@@ -149,6 +149,9 @@ pub enum Command {
     OrderRetest(OrderRetest),
     ReceiveRetestSample(ReceiveRetestSample),
     ConcludeObjection(ConcludeObjection),
+    BeginPrint(BeginPrint),
+    CancelPrint(CancelPrint),
+    RetryPrint(RetryPrint),
 }
 
 impl Command {

@@ -30,7 +30,7 @@ use crate::{
     operator::{ChangeOperator, Operator, ReviewOperator},
     policy::Policy,
     positive::{DeliverResult, PositiveSettled, StrikeTest, TestVerified},
-    print_job::{EndPrint, PrintJob},
+    print_job::{BeginPrint, CancelPrint, EndPrint, PrintJob, PrintRetried},
     product::{ChangeProduct, CloseProduct, Product},
     recall::{CloseRecall, Recall, RecallNote},
     sampling::{CancelSample, ReceiveSample, Sampling},
@@ -239,6 +239,12 @@ pub enum Event {
     RetestSampleReceived(ReceiveRetestSample),
     #[serde(rename = "objection.concluded")]
     ObjectionConcluded(ObjectionConcluded),
+    #[serde(rename = "print_job.begun")]
+    PrintBegun(BeginPrint),
+    #[serde(rename = "print_job.cancelled")]
+    PrintCancelled(CancelPrint),
+    #[serde(rename = "print_job.retried")]
+    PrintRetried(PrintRetried),
 }
 
 /// Events as they stand on a journal line.
