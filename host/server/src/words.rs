@@ -32,7 +32,7 @@ pub trait Word: Serialize {
             | "void" | "held" | "revoked" | "over" | "ended" | "barred" | "upheld" => "bad",
             "submitted" | "pending" | "quarantined" | "suspect" | "hold" | "queued"
             | "expiring" | "running" | "waiting" | "notified" | "sealed" | "taken" | "filed"
-            | "ordered" => "wait",
+            | "ordered" | "printing" => "wait",
             "received" | "duplicate" | "invalid" | "commissioned" => "info",
             _ => "",
         }

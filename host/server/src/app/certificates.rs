@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
-use tianyin_documents::{
-    BasisOption, CertificatePaper, DocumentError, Dpi, LabelSize, Paper, Renderer,
-};
+use tianyin_documents::{BasisOption, CertificatePaper, DocumentError, Dpi, Paper, Renderer};
 use tianyin_domain::activity::Activity;
 use tianyin_domain::actor::Actor;
 use tianyin_domain::bitmap::Bitmap;
@@ -17,6 +15,7 @@ use tianyin_domain::command::{Command, Envelope, Outcome};
 use tianyin_domain::error::DomainError;
 use tianyin_domain::finding::Judgement;
 use tianyin_domain::interval::{self, Warmth};
+use tianyin_domain::label_template::LabelDesign;
 use tianyin_domain::lot::{Lot, LotStatus};
 use tianyin_domain::operator::Operator;
 use tianyin_domain::product::Product;
@@ -222,9 +221,14 @@ impl App {
     }
 
     /// The very bitmap a label printer gets.
-    pub fn label_bitmap(&self, certificate: &Certificate, dpi: Dpi) -> Result<Bitmap, AppError> {
+    pub fn label_bitmap(
+        &self,
+        certificate: &Certificate,
+        design: &LabelDesign,
+        dpi: Dpi,
+    ) -> Result<Bitmap, AppError> {
         let paper = self.paper(certificate)?;
-        self.rendered(|documents| documents.label_bitmap(&paper, LabelSize::W60H40, dpi))
+        self.rendered(|documents| documents.label_bitmap(&paper, design, dpi))
     }
 
     /// Draws, and notes how long it took.

@@ -228,7 +228,8 @@ async fn label_png(
     let dpi = dpi_of(values.get("dpi").and_then(|dpi| dpi.parse().ok()).unwrap_or(203));
     let certificate: Certificate = one(&app, &caller, &code)?;
     let png = drawn(move || {
-        let bitmap = app.label_bitmap(&certificate, dpi)?;
+        let design = app.design_for(&certificate, None)?;
+        let bitmap = app.label_bitmap(&certificate, &design, dpi)?;
         bitmap_to_png(&bitmap).map_err(Problem::internal)
     });
     Ok(([(header::CONTENT_TYPE, "image/png")], png.await?).into_response())
