@@ -8,6 +8,7 @@ mod imports;
 mod inputs;
 mod lists;
 mod operators;
+mod printing;
 mod procedures;
 mod register;
 mod registers;
