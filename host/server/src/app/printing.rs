@@ -87,7 +87,10 @@ fn work(desk: &Desk, app: &Weak<App>) {
     while let Some(taken) = desk.take() {
         let Some(app) = app.upgrade() else { return };
         let then = app.serve_printer(&taken).unwrap_or_else(|e| {
-            tracing::warn!(printer = %taken.printer, error = %e, "printing waits");
+            // That nothing is taken in was said when it began.
+            if !matches!(e, AppError::ReadOnly(_)) {
+                tracing::warn!(printer = %taken.printer, error = %e, "printing waits");
+            }
             Then::Later
         });
         drop(app);
@@ -162,6 +165,10 @@ impl App {
         let certificate = self.certificate(&job.certificate, &Scope::everything())?;
         if certificate.status == CertificateStatus::Void {
             return self.ended(job, "certificate_void".into());
+        }
+        // Its beginning could not be noted: no use in troubling the printer.
+        if let Some(reason) = self.writer.read_only() {
+            return Err(AppError::ReadOnly(reason));
         }
         let target = TcpPrinter::new(printer.address.clone());
         let open = match target.open() {
