@@ -52,7 +52,8 @@ fn main() {
     })
     .unwrap();
     until("all labels to be printed", WAIT, || {
-        Ok(api.list("/print_jobs?status=queued")?.is_empty().then_some(()))
+        let jobs = api.list("/print_jobs")?;
+        Ok(jobs.iter().all(|job| job["status"] == "printed").then_some(()))
     })
     .unwrap();
     let counts: serde_json::Map<String, Value> = LISTS

@@ -230,7 +230,7 @@ fn producers_see_only_their_own() {
 }
 
 #[test]
-fn a_printer_that_is_off_is_told_in_a_sentence() {
+fn a_label_waits_for_a_printer_that_is_off_until_it_is_taken_back() {
     let lot = &appliance().demo.lot("小白菜").unwrap().id;
     let request = json!({ "lot": lot, "quantity": "1", "basis": ["quality_control"] });
     let certificate = api().done("/certificates", &request).unwrap();
@@ -238,14 +238,22 @@ fn a_printer_that_is_off_is_told_in_a_sentence() {
     let job = json!({ "certificate": code, "printer": appliance().demo.printer(), "copies": 1 });
     let job = api().done("/print_jobs", &job).unwrap();
     let path = format!("/print_jobs/{}", job["id"].as_str().unwrap());
-    let ended = until("the print to end", Duration::from_secs(30), || {
-        let job = api().get(&path)?;
-        Ok((job["status"] != "queued").then_some(job))
+    let printer = appliance().demo.printer();
+    until("the health page to tell", Duration::from_secs(30), || {
+        let metrics = appliance().get("/metrics")?.expect(200)?.text();
+        Ok(metrics.lines().any(|line| line == "tianyin_printers_away 1").then_some(()))
     })
     .unwrap();
-    let address = appliance().setting.printer.to_string();
-    assert_eq!(ended["status"], "failed");
-    assert_eq!(ended["error"], format!("printer_unreachable|{address}"), "{ended}");
+    let waits = api().get(&path).unwrap();
+    assert_eq!((&waits["status"], &waits["begun_at"]), (&json!("queued"), &Value::Null));
+    // Another one is asked for a reason; this one is not sent again, nor twice taken back.
+    let job = json!({ "certificate": code, "printer": printer, "copies": 1 });
+    problem(&api().post("/print_jobs", &job).unwrap(), 409, "already_queued");
+    let (cancel, retry) = (format!("{path}/cancel"), format!("{path}/retry"));
+    problem(&api().post(&retry, &json!({})).unwrap(), 409, "print_not_failed");
+    let cancelled = api().done(&cancel, &json!({})).unwrap();
+    assert_eq!(cancelled["status"], "cancelled");
+    problem(&api().post(&cancel, &json!({})).unwrap(), 409, "print_not_queued");
 
     let bad = json!({ "certificate": code, "printer": "lz4000t-hs-01", "copies": 0 });
     let found = fields(&problem(&api().post("/print_jobs", &bad).unwrap(), 422, "invalid_fields"));

@@ -97,14 +97,18 @@ fn work_of_a_day(appliance: &Appliance, code: &str) {
         "name": "关着的打印机", "kind": "printer", "address": "127.0.0.1:1", "dpi": 203, "area": "430321",
     });
     api.done("/devices/printer-off/approve", &off).unwrap();
-    let job = json!({ "certificate": code, "printer": "printer-off", "copies": 1 });
+    // The label came out of another printer before.
+    let job = json!({
+        "certificate": code, "printer": "printer-off", "copies": 1, "reason": "标签破损",
+    });
     api.done("/print_jobs", &job).unwrap();
+    api.done(&format!("/certificates/{code}/void"), &json!({ "reason": "标签贴错" })).unwrap();
     until("the print to fail", Duration::from_secs(30), || {
-        let queued = api.list("/print_jobs?status=queued")?;
-        Ok(queued.is_empty().then_some(()))
+        let jobs = api.list("/print_jobs")?;
+        let under_way = |job: &Value| job["status"] == "queued" || job["status"] == "printing";
+        Ok((!jobs.iter().any(under_way)).then_some(()))
     })
     .unwrap();
-    api.done(&format!("/certificates/{code}/void"), &json!({ "reason": "标签贴错" })).unwrap();
     let lot = appliance.demo.lot("柑橘").unwrap();
     let positive = Sample { model: "json", lot: &lot.no, name: "柑橘", inhibition: "71.20" };
     appliance.measure("json-ysh-01", positive).unwrap();

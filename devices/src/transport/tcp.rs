@@ -59,6 +59,14 @@ pub struct Delivery {
     pub closed_by_printer: bool,
 }
 
+/// A printer that was reached and names no problem; nothing of a job was sent yet.
+#[derive(Debug)]
+pub struct OpenPrinter<'a> {
+    printer: &'a TcpPrinter,
+    stream: TcpStream,
+    status: Option<Status>,
+}
+
 /// Why a job was not sent.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -119,6 +127,11 @@ impl TcpPrinter {
 
     /// Sends one job and returns when the printer's end has taken all of it.
     pub fn send(&self, job: &[u8]) -> Result<Delivery, PrintError> {
+        self.open()?.send(job)
+    }
+
+    /// Reaches the printer and asks for its status. Whatever goes wrong here, nothing was printed.
+    pub fn open(&self) -> Result<OpenPrinter<'_>, PrintError> {
         let mut stream = self.connect()?;
         let mut status = None;
         if self.ask_status {
@@ -127,9 +140,7 @@ impl TcpPrinter {
                 return Err(PrintError::Status { addr: self.addr.clone(), problem });
             }
         }
-        self.write(&mut stream, job)?;
-        let closed_by_printer = self.settle(&mut stream, job.len())?;
-        Ok(Delivery { bytes: job.len(), status, closed_by_printer })
+        Ok(OpenPrinter { printer: self, stream, status })
     }
 
     /// Asks for the status only; `None` when the printer does not answer.
@@ -219,6 +230,16 @@ impl TcpPrinter {
 
     fn interrupted(&self, sent: usize, total: usize, source: io::Error) -> PrintError {
         PrintError::Interrupted { addr: self.addr.clone(), sent, total, source }
+    }
+}
+
+impl OpenPrinter<'_> {
+    /// Sends one job and returns when the printer's end has taken all of it. After an error nobody knows
+    /// whether it came out.
+    pub fn send(mut self, job: &[u8]) -> Result<Delivery, PrintError> {
+        self.printer.write(&mut self.stream, job)?;
+        let closed_by_printer = self.printer.settle(&mut self.stream, job.len())?;
+        Ok(Delivery { bytes: job.len(), status: self.status, closed_by_printer })
     }
 }
 

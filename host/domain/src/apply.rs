@@ -24,7 +24,7 @@ use crate::login::Totp;
 use crate::lot;
 use crate::message::{Content, Message, MessageStatus};
 use crate::operator::{self, Operator};
-use crate::print_job::{PrintJob, PrintStatus};
+use crate::print_job;
 use crate::product::{self, Product};
 use crate::recall::{Recall, RecallStatus};
 use crate::sampling::{self, Sampling, SamplingStatus};
@@ -271,11 +271,10 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         | Event::ProofCollected(_)
         | Event::CollectionStruck(_) => apply_code::apply(o, event, time),
         Event::PrintQueued(e) => o.create(e),
-        Event::PrintEnded(e) => o.update::<PrintJob>(&e.job, |j| {
-            j.status = if e.error.is_empty() { PrintStatus::Printed } else { PrintStatus::Failed };
-            j.error.clone_from(&e.error);
-            j.ended_at = Some(time);
-        }),
+        Event::PrintBegun(_)
+        | Event::PrintEnded(_)
+        | Event::PrintCancelled(_)
+        | Event::PrintRetried(_) => print_job::followed(o, event, time),
         Event::Answered(e) => o.put(e),
         Event::OperatorDelegated(e) => {
             change_delegations(o, &e.agency, &e.operator)?;

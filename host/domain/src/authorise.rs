@@ -21,6 +21,7 @@ use crate::message::Message;
 use crate::objection::Objection;
 use crate::operator::Operator;
 use crate::pack::Pack;
+use crate::print_job::PrintJob;
 use crate::product::Product;
 use crate::recall::Recall;
 use crate::sampling::Sampling;
@@ -110,10 +111,10 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
         WithdrawOperator => &[Producer],
         ChangeOperator | FileDocument | CloseDocument | AddSite | AddProduct | OpenLot
         | RecordActivity | CorrectActivity | StrikeActivity | TakeStep | StrikeStep
-        | RecordTest | QueuePrint | ChangeCredential | ChangeSite | CloseSite | ChangeProduct
-        | CloseProduct | AddBrand | ChangeBrand | CloseBrand | AddCertification
-        | EndCertification | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard
-        | EnrolTotp | RemoveTotp | MakeToken | RevokeToken => {
+        | RecordTest | QueuePrint | CancelPrint | RetryPrint | ChangeCredential | ChangeSite
+        | CloseSite | ChangeProduct | CloseProduct | AddBrand | ChangeBrand | CloseBrand
+        | AddCertification | EndCertification | AddShopLink | CloseShopLink | SaveIdCard
+        | SubmitIdCard | EnrolTotp | RemoveTotp | MakeToken | RevokeToken => {
             &[Administrator, Clerk, Officer, Producer]
         }
         IssueCertificate | VoidCertificate => &[Administrator, Clerk, Producer],
@@ -133,8 +134,8 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
         // What the public says is for the county to weigh; producers and stations read it.
         ModerateFeedback | CloseFeedback => &[Administrator, Clerk],
         LeaveFeedback | HoldForRecall | PairDevice | ScanLot | ReceiveMessage | SettleMessage
-        | EndPrint | CountScans | CheckCode | ScratchCode | ApplyOperator | NoteAccess
-        | UseRecovery | NoteTokenUse => &[],
+        | BeginPrint | EndPrint | CountScans | CheckCode | ScratchCode | ApplyOperator
+        | NoteAccess | UseRecovery | NoteTokenUse => &[],
     }
 }
 
@@ -166,10 +167,10 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
         ReleaseLot | CloseRecall => &[Supervision, Enforcement],
         RegisterOperator | ChangeOperator | WithdrawOperator | IssueCard | FileDocument
         | CloseDocument | AddSite | AddProduct | OpenLot | RecordActivity | CorrectActivity
-        | StrikeActivity | TakeStep | StrikeStep | IssueCertificate | QueuePrint | ChangeSite
-        | CloseSite | ChangeProduct | CloseProduct | AddCertification | EndCertification
-        | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard | CollectProof
-        | StrikeCollection | MarkRange => &[Supervision, Station, ServicePoint],
+        | StrikeActivity | TakeStep | StrikeStep | IssueCertificate | QueuePrint | CancelPrint
+        | RetryPrint | ChangeSite | CloseSite | ChangeProduct | CloseProduct | AddCertification
+        | EndCertification | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard
+        | CollectProof | StrikeCollection | MarkRange => &[Supervision, Station, ServicePoint],
         AddBrand | ChangeBrand | CloseBrand | OrderPack | CancelPack => &[Supervision, Station],
         SettleSuspicion => &[Supervision, Enforcement],
         _ => &[Supervision],
@@ -196,8 +197,8 @@ pub fn group_of(command: CommandKind) -> Option<TokenGroup> {
         | StrikeTest | DeliverResult | SettlePositive | FileObjection | OrderRetest
         | ReceiveRetestSample | ConcludeObjection => Some(TokenGroup::Tests),
         GrantAuthorisation | RevokeAuthorisation | IssueCertificate | VoidCertificate
-        | QueuePrint | OrderPack | MarkRange | CancelPack | CollectProof | StrikeCollection
-        | SettleSuspicion => Some(TokenGroup::Certificates),
+        | QueuePrint | CancelPrint | RetryPrint | OrderPack | MarkRange | CancelPack
+        | CollectProof | StrikeCollection | SettleSuspicion => Some(TokenGroup::Certificates),
         DisableDevice | ReplayMessage => Some(TokenGroup::Devices),
         RevealContact => Some(TokenGroup::Contacts),
         _ => None,
@@ -319,6 +320,8 @@ impl Sight<'_> {
             Command::StrikeCollection(c) => self.row::<Collection>(&c.collection),
             Command::VoidCertificate(c) => self.row::<Certificate>(&c.code),
             Command::QueuePrint(c) => self.row::<Certificate>(&c.certificate),
+            Command::CancelPrint(c) => self.row::<PrintJob>(&c.job),
+            Command::RetryPrint(c) => self.row::<PrintJob>(&c.job),
             Command::ReplayMessage(c) => self.row::<Message>(&c.message),
             Command::ChangeSite(c) => self.row::<Site>(&c.site),
             Command::CloseSite(c) => self.row::<Site>(&c.site),

@@ -34,7 +34,7 @@ use crate::{
     pack::{CancelPack, MarkRange, OrderPack},
     policy::SetPolicy,
     positive::{DeliverResult, SettlePositive, StrikeTest, VerifyTest},
-    print_job::{EndPrint, QueuePrint},
+    print_job::{BeginPrint, CancelPrint, EndPrint, QueuePrint, RetryPrint},
     product::{AddProduct, ChangeProduct, CloseProduct},
     recall::{CloseRecall, HoldForRecall, NoteRecall, StartRecall},
     sampling::{CancelSample, ReceiveSample, TakeSample},
@@ -164,6 +164,9 @@ pub enum Command {
     LeaveFeedback(LeaveFeedback),
     ModerateFeedback(ModerateFeedback),
     CloseFeedback(CloseFeedback),
+    BeginPrint(BeginPrint),
+    CancelPrint(CancelPrint),
+    RetryPrint(RetryPrint),
 }
 
 impl Command {

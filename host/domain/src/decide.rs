@@ -261,9 +261,12 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
             Ok(Decision::one(c.code.clone(), Event::CertificateVoided(c)))
         }
         Command::QueuePrint(c) => made(print_job::queue(ctx, c)?, Event::PrintQueued),
-        Command::EndPrint(c) => {
-            let c = print_job::end(ctx, c)?;
-            Ok(Decision::one(c.job.clone(), Event::PrintEnded(c)))
+        Command::BeginPrint(_)
+        | Command::EndPrint(_)
+        | Command::CancelPrint(_)
+        | Command::RetryPrint(_) => {
+            let (job, event) = print_job::follow(ctx, command)?;
+            Ok(Decision::one(job, event))
         }
         Command::ReceiveMessage(c) => decide_receipt(ctx, c),
         Command::SettleMessage(c) => {

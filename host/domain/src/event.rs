@@ -32,7 +32,7 @@ use crate::{
     pack::{CancelPack, Pack, RangeMarked},
     policy::Policy,
     positive::{DeliverResult, PositiveSettled, StrikeTest, TestVerified},
-    print_job::{EndPrint, PrintJob},
+    print_job::{BeginPrint, CancelPrint, EndPrint, PrintJob, PrintRetried},
     product::{ChangeProduct, CloseProduct, Product},
     recall::{CloseRecall, Recall, RecallNote},
     sampling::{CancelSample, ReceiveSample, Sampling},
@@ -267,6 +267,12 @@ pub enum Event {
     FeedbackModerated(FeedbackModerated),
     #[serde(rename = "feedback.closed")]
     FeedbackClosed(FeedbackClosed),
+    #[serde(rename = "print_job.begun")]
+    PrintBegun(BeginPrint),
+    #[serde(rename = "print_job.cancelled")]
+    PrintCancelled(CancelPrint),
+    #[serde(rename = "print_job.retried")]
+    PrintRetried(PrintRetried),
 }
 
 /// Events as they stand on a journal line.

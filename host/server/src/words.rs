@@ -34,7 +34,7 @@ pub trait Word: Serialize {
             }
             "submitted" | "pending" | "quarantined" | "suspect" | "hold" | "queued"
             | "expiring" | "running" | "waiting" | "notified" | "sealed" | "taken" | "filed"
-            | "ordered" => "wait",
+            | "ordered" | "printing" => "wait",
             "received" | "duplicate" | "invalid" | "commissioned" => "info",
             _ => "",
         }

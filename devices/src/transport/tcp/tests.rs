@@ -68,6 +68,22 @@ fn every_byte_arrives_and_an_orderly_close_is_seen() {
 }
 
 #[test]
+fn reaching_a_printer_sends_nothing_of_a_job() {
+    let listener = listener();
+    let printer = printer(&listener);
+    let reader = thread::spawn(move || {
+        let mut got = [Vec::new(), Vec::new()];
+        for got in &mut got {
+            listener.accept().unwrap().0.read_to_end(got).unwrap();
+        }
+        got
+    });
+    drop(printer.open().unwrap());
+    printer.open().unwrap().send(b"CLS\r\n").unwrap();
+    assert_eq!(reader.join().unwrap(), [b"".to_vec(), b"CLS\r\n".to_vec()]);
+}
+
+#[test]
 fn a_silent_printer_that_keeps_the_line_open_is_fine() {
     let listener = listener();
     let printer = TcpPrinter { ask_status: true, ..printer(&listener) };

@@ -22,7 +22,7 @@ use tianyin_domain::login::{RemoveTotp, UseRecovery};
 use tianyin_domain::message::{MessageKind, MessageStatus, ReplayMessage, SettleMessage};
 use tianyin_domain::operator::OperatorStatus;
 use tianyin_domain::policy::PasswordPreset;
-use tianyin_domain::print_job::{EndPrint, QueuePrint};
+use tianyin_domain::print_job::{BeginPrint, CancelPrint, EndPrint, QueuePrint, RetryPrint};
 use tianyin_domain::recall::{CloseRecall, Disposal, HoldForRecall, NoteRecall};
 use tianyin_domain::scan::{CodeChecked, SettleSuspicion, SuspicionStatus};
 use tianyin_domain::step::StrikeStep;
@@ -144,7 +144,9 @@ fn expected(command: &Command) -> &'static str {
         | Command::StrikeActivity(_)
         | Command::TakeStep(_)
         | Command::StrikeStep(_)
-        | Command::QueuePrint(_) => "y yyh yh ff y yffyyyh",
+        | Command::QueuePrint(_)
+        | Command::CancelPrint(_)
+        | Command::RetryPrint(_) => "y yyh yh ff y yffyyyh",
         Command::ChangeSite(_)
         | Command::CloseSite(_)
         | Command::ChangeProduct(_)
@@ -193,6 +195,7 @@ fn expected(command: &Command) -> &'static str {
 
         Command::ScanLot(_)
         | Command::SettleMessage(_)
+        | Command::BeginPrint(_)
         | Command::EndPrint(_)
         | Command::CountScans(_)
         | Command::ApplyOperator(_)
@@ -217,6 +220,14 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
     let unmatched = measured("a1", measurement("SN-1", "1"), None, Verdict::Hold);
     let test = farm.world.ok(&system(), record(unmatched));
     let code = farm.issued("10");
+    farm.world.ok(&admin(), approve("p1", DeviceKind::Printer, None));
+    let print = QueuePrint {
+        certificate: code.clone(),
+        printer: "p1".into(),
+        copies: 1,
+        ..QueuePrint::default()
+    };
+    let job = farm.world.ok(&clerk(), Command::QueuePrint(print.clone()));
     let authorisation = farm.world.ok(&clerk(), Command::GrantAuthorisation(grant(&farm.operator)));
     let (operator, lot) = (farm.operator.clone(), farm.lot.clone());
     let user = "usr_1".to_owned();
@@ -310,12 +321,11 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         Command::RevokeAuthorisation(RevokeAuthorisation { authorisation }),
         issue(&mut farm.world, request(&lot, "1")),
         Command::VoidCertificate(VoidCertificate { code: code.clone(), reason: "错".into() }),
-        Command::QueuePrint(QueuePrint {
-            certificate: code.clone(),
-            printer: "p1".into(),
-            copies: 1,
-        }),
-        Command::EndPrint(EndPrint { job: "job_1".into(), error: String::new() }),
+        Command::QueuePrint(print),
+        Command::BeginPrint(BeginPrint { job: job.clone() }),
+        Command::EndPrint(EndPrint { job: job.clone(), error: String::new() }),
+        Command::CancelPrint(CancelPrint { job: job.clone() }),
+        Command::RetryPrint(RetryPrint { job, reason: String::new() }),
         Command::CountScans(vec![]),
         Command::CheckCode(CodeChecked {
             code: code.clone(),

@@ -317,7 +317,12 @@ fn nothing_changes_what_was_issued() {
         let content = serde_json::to_string(&c.content).unwrap();
         (content, c.proof.clone(), c.judgement.clone(), c.issued_at, c.issued_by.clone())
     };
-    let print = QueuePrint { certificate: code.clone(), printer: "p1".into(), copies: 1 };
+    let print = QueuePrint {
+        certificate: code.clone(),
+        printer: "p1".into(),
+        copies: 1,
+        ..QueuePrint::default()
+    };
     let scan = ScanCount::new(code.clone(), 3, farm.world.time);
     let (lot, product, site) = (farm.lot.clone(), farm.product.clone(), farm.site.clone());
     farm.world.time += jiff::SignedDuration::from_hours(30 * 24);

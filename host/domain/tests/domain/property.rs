@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tianyin_domain::certificate::{Certificate, CertificateStatus, Content};
 use tianyin_domain::lineage::{self, Direction};
 use tianyin_domain::lot::Lot;
+use tianyin_domain::print_job::{PrintJob, PrintStatus};
 use tianyin_domain::sampling::{Sampling, SamplingStatus};
 use tianyin_domain::step::{Portion, Step as Taken};
 use tianyin_domain::test::{POSITIVE, Test, UNVERIFIED};
@@ -125,6 +126,33 @@ fn samples_and_results_are_found(world: &World) {
     }
 }
 
+/// A label comes out once, and once more for each reason that somebody gave.
+fn nothing_is_printed_again_unasked(world: &World) {
+    let certificate = |job: &str| world.get::<PrintJob>(job).certificate;
+    let (mut begun, mut reasons) = (BTreeMap::new(), BTreeMap::new());
+    for event in events(world) {
+        match event {
+            Event::PrintQueued(e) if !e.reason.is_empty() => {
+                *reasons.entry(e.certificate).or_insert(0) += 1;
+            }
+            Event::PrintRetried(e) if !e.reason.is_empty() => {
+                *reasons.entry(certificate(&e.job)).or_insert(0) += 1;
+            }
+            Event::PrintBegun(e) => *begun.entry(certificate(&e.job)).or_insert(0) += 1,
+            _ => {}
+        }
+    }
+    for (certificate, begun) in begun {
+        let reasons = reasons.get(&certificate).copied().unwrap_or(0);
+        assert!(begun <= 1 + reasons, "{certificate}: {begun} times for {reasons} reasons");
+    }
+    for job in world.state.all::<PrintJob>() {
+        let noted = job.begun_at.is_some();
+        let sent = matches!(job.status, PrintStatus::Printing | PrintStatus::Printed);
+        assert!(noted || !sent, "{} was sent before it was noted", job.id);
+    }
+}
+
 /// Everything written reads back as the same thing and is written the same again.
 fn formats_are_stable(world: &World, envelopes: &[Envelope]) {
     for line in &world.lines {
@@ -156,6 +184,7 @@ proptest! {
         lot_numbers_are_unique(&farm.world);
         the_chain_is_whole(&farm.world);
         samples_and_results_are_found(&farm.world);
+        nothing_is_printed_again_unasked(&farm.world);
         formats_are_stable(&farm.world, &envelopes);
         let written = answers.iter().flatten().filter(|o| o.written).count();
         prop_assert_eq!(farm.world.lines.len(), start().world.lines.len() + written);
@@ -215,6 +244,7 @@ fn the_steps_reach_what_they_are_meant_to() {
         "test.recorded",
         "test.assigned",
         "authorisation.revoked",
+        "print_job.begun",
         "print_job.ended",
         "code.scans_counted",
         "code.checked",

@@ -11,7 +11,9 @@ use tianyin_domain::lot::Lot;
 use tianyin_domain::measurement::Measurement;
 use tianyin_domain::message::{Message, MessageKind, MessageStatus, ReplayMessage, SettleMessage};
 use tianyin_domain::operator::OperatorStatus;
-use tianyin_domain::print_job::{EndPrint, PrintJob, QueuePrint};
+use tianyin_domain::print_job::{
+    BeginPrint, CancelPrint, EndPrint, PrintJob, QueuePrint, RetryPrint,
+};
 use tianyin_domain::product::Product;
 use tianyin_domain::sampling::{CancelSample, Level, Purpose, Sampling};
 use tianyin_domain::scan::{CodeChecked, ScanCount};
@@ -274,13 +276,24 @@ fn settled(world: &World, step: &Step) -> (Actor, Command) {
 }
 
 fn printing(world: &World, step: &Step) -> (Actor, Command) {
-    if step.b.is_multiple_of(2) {
-        let certificate = pick::<Certificate>(world, step.a);
-        let queue = QueuePrint { certificate, printer: "p1".into(), copies: 1 };
-        return (clerk(), Command::QueuePrint(queue));
+    let job = pick::<PrintJob>(world, step.a);
+    let reason = one_of(["", "标签破损", ""], step.amount as usize).to_owned();
+    match step.b % 8 {
+        0..=2 => {
+            let certificate = pick::<Certificate>(world, step.a);
+            let (printer, copies, template) = ("p1".into(), 1, None);
+            let queue = QueuePrint { certificate, printer, copies, reason, template };
+            (clerk(), Command::QueuePrint(queue))
+        }
+        3 | 4 => (system(), Command::BeginPrint(BeginPrint { job })),
+        5 | 6 => {
+            let errors = ["", "printer_timeout", "printer_unreachable"];
+            let error = one_of(errors, step.a).into();
+            (system(), Command::EndPrint(EndPrint { job, error }))
+        }
+        _ if step.a.is_multiple_of(2) => (clerk(), Command::CancelPrint(CancelPrint { job })),
+        _ => (clerk(), Command::RetryPrint(RetryPrint { job, reason })),
     }
-    let error = one_of(["", "printer_timeout"], step.a).into();
-    (system(), Command::EndPrint(EndPrint { job: pick::<PrintJob>(world, step.a), error }))
 }
 
 fn counting(world: &World, step: &Step, lot: String) -> (Actor, Command) {

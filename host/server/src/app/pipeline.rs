@@ -498,7 +498,8 @@ impl App {
             Err(e) => return Err(e),
         };
         if let (true, Some(printer)) = (issued.written, authorisation.printer) {
-            let job = QueuePrint { certificate: issued.id, printer, copies: 1 };
+            let certificate = issued.id;
+            let job = QueuePrint { certificate, printer, copies: 1, ..QueuePrint::default() };
             self.system("auto_issue", Command::QueuePrint(job))?;
         }
         Ok(())

@@ -162,7 +162,7 @@ impl App {
         let resuming = runtime.clone();
         std::thread::Builder::new().name("catch-up".into()).spawn(move || {
             let Some(app) = weak.upgrade() else { return };
-            let done = app.fail_interrupted_prints().and_then(|()| app.catch_up());
+            let done = app.resume_prints().and_then(|()| app.catch_up());
             if let Err(e) = done {
                 tracing::error!(error = %e, "work of the earlier run was not taken up");
             }

@@ -99,7 +99,15 @@ fn dispatch(app: &App, event: &Event) {
                 app.pipeline.tested(&test.id, lot);
             }
         }
-        Event::PrintQueued(job) => app.printing.queue(&job.id),
+        Event::PrintQueued(job) => app.printing.call(&job.printer),
+        Event::PrintRetried(e) => {
+            if let Ok(Some(job)) = app.store.get::<PrintJob>(&e.job) {
+                app.printing.call(&job.printer);
+            }
+        }
+        // It may have another address now, or none of its jobs a future.
+        Event::DeviceApproved(e) => app.printing.call(&e.id),
+        Event::DeviceDisabled(e) => app.printing.call(&e.id),
         // As the store has it: a code may follow from the id, a change is of a part.
         Event::OperatorRegistered(e) => app.note_name(&e.id),
         Event::OperatorChanged(e) => app.note_name(&e.operator),
@@ -119,6 +127,7 @@ fn dispatch(app: &App, event: &Event) {
         Event::CertificateVoided(e) => {
             let certificate = app.store.get::<Certificate>(&e.code);
             app.note_lots(certificate.ok().flatten().iter().map(|one| &one.lot));
+            app.call_printers_of(&e.code);
         }
         _ => {}
     }
@@ -158,7 +167,10 @@ fn notice(event: &Event) -> Option<Notice> {
 /// The same for events that name only the record they changed: it tells whose it is.
 fn changed(app: &App, event: &Event) -> Option<Notice> {
     match event {
+        Event::PrintBegun(e) => row::<PrintJob>(app, "print_job", &e.job),
         Event::PrintEnded(e) => row::<PrintJob>(app, "print_job", &e.job),
+        Event::PrintCancelled(e) => row::<PrintJob>(app, "print_job", &e.job),
+        Event::PrintRetried(e) => row::<PrintJob>(app, "print_job", &e.job),
         Event::MessageSettled(e) => row::<Message>(app, "message", &e.message),
         Event::MessageReplayed(e) => row::<Message>(app, "message", &e.message),
         Event::CertificateVoided(e) => row::<Certificate>(app, "certificate", &e.code),

@@ -21,7 +21,7 @@ use self::text::Text;
 use super::Problem;
 use super::ops::{HttpStats, RouteClass};
 use crate::app::clock::ClockState;
-use crate::app::{App, pipeline, printing, writer};
+use crate::app::{App, pipeline, writer};
 
 pub use process::{Process, folders};
 
@@ -100,9 +100,13 @@ fn after_commit(page: &mut Text, app: &App) {
     page.gauge("tianyin_pipeline_queue_max", "Work that may wait in one lane.", max);
     page.times("tianyin_pipeline_work_seconds", "One piece of work.", &app.pipeline.work_us);
     let printing = &app.printing;
-    page.gauge("tianyin_print_queue", "Jobs that wait or print.", printing.queued.get() as f64);
-    page.gauge("tianyin_print_queue_max", "Jobs that may wait.", printing::JOBS_MAX as f64);
-    page.times("tianyin_print_seconds", "One job, from queue to end.", &printing.job_us);
+    let away = printing.away().len() as f64;
+    page.gauge("tianyin_printers_away", "Printers not reached when they were tried last.", away);
+    page.times(
+        "tianyin_print_seconds",
+        "One job, from its printer's turn to its end.",
+        &printing.job_us,
+    );
     page.count("tianyin_print_failures_total", "Jobs that failed.", printing.failed.get());
     page.times("tianyin_render_seconds", "Drawing a label or paper.", &app.stats.render_us);
     let pending = app.scans_pending() as f64;
@@ -238,6 +242,7 @@ fn records(page: &mut Text, app: &App) -> Result<(), Problem> {
         ("tianyin_tests_unmatched", "Tests that wait for a lot.", test::UNMATCHED, ""),
         ("tianyin_certificates_valid", "Certificates that stand.", certificate::BY_STATUS, "valid"),
         ("tianyin_devices_pending", "Devices to be approved.", device::BY_STATUS, "pending"),
+        ("tianyin_print_queue", "Jobs that wait.", print_job::BY_STATUS, "queued"),
         (
             "tianyin_prints_failed",
             "Print jobs on record as failed.",

@@ -14,7 +14,7 @@ use super::HealthRow;
 use super::HealthState::{Attention, Fault};
 use super::words::{ago, bytes, span};
 use crate::app::gate::ReadOnly;
-use crate::app::{App, pipeline, printing, read_only_text, writer};
+use crate::app::{App, pipeline, read_only_text, writer};
 use crate::edge::now;
 use crate::http::metrics::folders;
 use crate::texts::{t, tf};
@@ -194,7 +194,6 @@ fn queues(app: &App) -> HealthRow {
     let queues = [
         ("writer", app.writer.stats.queued.get(), writer::QUEUE_COMMANDS_MAX),
         ("pipeline", lane, pipeline::LANE_JOBS_MAX),
-        ("printing", app.printing.queued.get(), printing::JOBS_MAX),
     ];
     for (queue, waiting, max) in queues {
         row.fact(queue, waiting.to_string());
@@ -223,7 +222,8 @@ fn printers(app: &App) -> Result<HealthRow, StateError> {
     let jobs = app.store.page::<PrintJob>(&query, &Scope::everything());
     let jobs = jobs.map_err(|e| StateError(e.to_string()))?.items;
     let newest = |printer: &Device| {
-        jobs.iter().find(|j| j.printer == printer.id && j.status != PrintStatus::Queued)
+        let tells = |j: &PrintJob| matches!(j.status, PrintStatus::Printed | PrintStatus::Failed);
+        jobs.iter().find(|j| j.printer == printer.id && tells(j))
     };
     let fails = |p: &&Device| newest(p).is_some_and(|j| j.status == PrintStatus::Failed);
     let failing: Vec<&str> = known.iter().filter(fails).map(|p| p.name.as_str()).collect();
@@ -231,6 +231,19 @@ fn printers(app: &App) -> Result<HealthRow, StateError> {
     if !failing.is_empty() {
         let page = Some("/print-jobs?status=failed");
         row.wrong(Attention, "printer_failing", &[("names", &names(&failing))], page);
+    }
+    let count =
+        |index, part: &str| app.store.count(index, part).map_err(|e| StateError(e.to_string()));
+    row.fact("printing", count(print_job::BY_STATUS, "queued")?.to_string());
+    let away = app.printing.away();
+    let off: Vec<&Device> = known.iter().filter(|p| away.contains(&p.id)).collect();
+    if !off.is_empty() {
+        let waiting: u64 =
+            off.iter().map(|p| count(print_job::WAITING, &p.id)).sum::<Result<u64, _>>()?;
+        let off: Vec<&str> = off.iter().map(|p| p.name.as_str()).collect();
+        let (names, waiting) = (names(&off), waiting.to_string());
+        let page = Some("/print-jobs?status=queued");
+        row.wrong(Attention, "printer_away", &[("names", &names), ("n", &waiting)], page);
     }
     Ok(row)
 }

@@ -122,7 +122,7 @@ pub const QUALIFIER: Kind = Choice(&["=", "<", ">", "ND", "<LOQ"]);
 pub const BASIS: Kind =
     Choice(&["quality_control", "self_test", "commissioned_test", "self_commitment"]);
 pub const CERTIFICATE_STATUS: Kind = Choice(&["valid", "void"]);
-pub const PRINT_STATUS: Kind = Choice(&["queued", "printed", "failed"]);
+pub const PRINT_STATUS: Kind = Choice(&["queued", "printing", "printed", "failed", "cancelled"]);
 pub const ROLE: Kind = Choice(&["administrator", "clerk", "officer", "producer"]);
 pub const AGENCY_KIND: Kind =
     Choice(&["supervision", "testing", "enforcement", "station", "service_point"]);
@@ -470,9 +470,14 @@ pub const PRINT_JOB: Schema = shape!(
         req("status", PRINT_STATUS, "Status."),
         opt("error", Text, "Why it failed: `code` or `code|detail`."),
         req("queued_at", Time, "When it was queued."),
-        opt("ended_at", Time, "When it was printed or failed."),
+        opt("ended_at", Time, "When it was printed, failed or cancelled."),
         req("operator", Text, "Operator."),
         req("area", Text, "Region code."),
+        opt("reason", Text, "Why it is printed again."),
+        opt("template", Text, "Template of the label; absent is the one usual for the product."),
+        opt("retries", Integer, "How often somebody had it tried again; absent is never."),
+        opt("begun_at", Time, "When the last try began that may have put something on paper."),
+        opt("queued_by", Text, "Who had it printed, or tried again."),
     ]
 );
 

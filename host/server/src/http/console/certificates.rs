@@ -130,6 +130,8 @@ struct DetailPage {
     scans: Option<ScanNumbers>,
     checks: u64,
     jobs: Vec<print_jobs::Row>,
+    /// What speaks against printing another label without a reason.
+    before: Option<print_jobs::Before>,
     printers: Vec<Choice>,
     public_url: String,
     public_path: String,
@@ -161,7 +163,8 @@ fn shown(
     let base = county.map(|c| c.public_url).unwrap_or_default();
     let part = (print_job::BY_CERTIFICATE, code);
     let jobs: Vec<PrintJob> = read::newest(app, signed, part, read::ROWS)?;
-    let jobs: Result<_, _> = jobs.into_iter().map(|j| print_jobs::row(app, j)).collect();
+    let jobs: Result<Vec<_>, _> = jobs.into_iter().map(|j| print_jobs::row(app, j)).collect();
+    let jobs = jobs?;
     let tests = certificate.tests.iter().filter_map(|id| link_of(&format!("test/{id}")));
     let page = Page::new(app, signed, "/certificates", "certificates.title");
     Ok(DetailPage {
@@ -170,7 +173,8 @@ fn shown(
         tests: tests.collect(),
         scans: bound.as_ref().map(|c| app.scan_numbers(c)),
         checks: bound.as_ref().map_or(0, |c| c.checks),
-        jobs: jobs?,
+        before: print_jobs::before(&jobs),
+        jobs,
         printers: printer_choices(app, signed)?,
         public_url: code::qr_text(&base, code),
         public_path: format!("/t/{code}"),
@@ -187,11 +191,13 @@ async fn print(
 ) -> Answer {
     let printer = form.text_of("printer");
     if let (Some(copies), true) = (form.whole_of("copies"), form.is_good()) {
-        let certificate = code.clone();
-        let command = Command::QueuePrint(QueuePrint { certificate, printer, copies });
+        let (certificate, reason) = (code.clone(), form.get("reason").to_owned());
+        let template = form.optional("template");
+        let queue = QueuePrint { certificate, printer, copies, reason, template };
+        let command = Command::QueuePrint(queue);
         match app.submit_keyed(signed.actor(), command, form.once()).await {
             Ok(_) => return Ok(done(&format!("/certificates/{code}#prints"), "print_jobs.queued")),
-            Err(error) => form.refused(error)?,
+            Err(error) => print_jobs::refused_print(&mut form, error)?,
         }
     }
     form.summarise();
@@ -268,7 +274,8 @@ async fn label_png(
 ) -> Answer {
     let certificate: Certificate = read::one(&app, &signed, "certificate", &code)?;
     let draw = |app: &App, c: &Certificate| {
-        let bitmap = app.label_bitmap(c, dpi_of(203))?;
+        let design = app.design_for(c, None)?;
+        let bitmap = app.label_bitmap(c, &design, dpi_of(203))?;
         tianyin_documents::bitmap_to_png(&bitmap).map_err(crate::app::AppError::internal)
     };
     Ok(file("image/png", "inline".into(), drawn(app, certificate, draw).await?))

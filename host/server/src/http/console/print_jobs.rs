@@ -1,4 +1,4 @@
-//! Print jobs: what went to which printer, and why it did not.
+//! Print jobs: what went to which printer, why it did not, taken back or tried again.
 
 use std::sync::Arc;
 
@@ -6,50 +6,108 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
+use tianyin_domain::Time;
+use tianyin_domain::certificate::Certificate;
 use tianyin_domain::command::Command;
 use tianyin_domain::device::Device;
-use tianyin_domain::print_job::{self, PrintJob, PrintStatus, QueuePrint};
+use tianyin_domain::print_job::{self, CancelPrint, PrintJob, PrintStatus, RetryPrint};
 
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
+use super::form::Form;
 use super::order::{self, Order};
-use super::page::{Chip, Page, Pager, html};
+use super::page::{Chip, Page, Pager, html, refused};
 use super::read::{self, ListQuery};
-use super::session::{Posted, Signed, done_or_not};
-use crate::app::App;
+use super::session::{Posted, Signed, done, done_or_not, not_done};
+use crate::app::{App, AppError};
 use crate::texts::{has, t, tf};
 
 pub fn router() -> Router<Arc<App>> {
-    Router::new().route("/print-jobs", get(list)).route("/print-jobs/{id}/again", post(again))
+    Router::new()
+        .route("/print-jobs", get(list))
+        .route("/print-jobs/{id}/cancel", post(cancel))
+        .route("/print-jobs/{id}/retry", get(asked).post(retry))
 }
 
-/// A job with the name of its printer and the sentence of its error.
+/// A job with the names of what it speaks of and the sentence of its error.
 pub struct Row {
     /// The job.
     pub job: PrintJob,
+    /// What the certificate is for.
+    pub product: String,
     /// Name of the printer.
     pub printer: String,
+    /// Who gave it last; empty for the appliance itself.
+    pub by: String,
     /// Why it failed.
     pub error: String,
 }
 
 impl Row {
-    /// Whether the job may be given again.
+    /// Whether it may be tried again.
     pub fn failed(&self) -> bool {
         self.job.status == PrintStatus::Failed
     }
+
+    /// Whether it may be taken back.
+    pub fn waits(&self) -> bool {
+        self.job.status == PrintStatus::Queued
+    }
+
+    /// Whether a person has to look at the printer before it is tried again.
+    pub fn uncertain(&self) -> bool {
+        self.job.may_be_on_paper()
+    }
 }
 
-/// Whether a job still waits for its printer: the page looks again by itself.
-pub fn any_queued(rows: &[Row]) -> bool {
-    rows.iter().any(|r| r.job.status == PrintStatus::Queued)
+/// Whether a job is under way: the page looks again by itself.
+pub fn any_under_way(rows: &[Row]) -> bool {
+    rows.iter().any(|r| r.job.is_under_way())
+}
+
+/// A label that came out, or may have, or is about to: another one needs a reason.
+pub struct Before {
+    /// Whether it still waits or is on its way.
+    pub under_way: bool,
+    /// When it came out, or was queued.
+    pub at: Time,
+    /// Name of the printer.
+    pub printer: String,
+}
+
+/// The last of the rows that speaks against another label.
+pub fn before(rows: &[Row]) -> Option<Before> {
+    let under_way = rows.iter().find(|r| r.job.is_under_way());
+    let on_paper = || {
+        let on_paper = rows.iter().filter(|r| r.job.may_be_on_paper());
+        on_paper.max_by_key(|r| r.job.on_paper_at())
+    };
+    let row = under_way.or_else(on_paper)?;
+    let at = if under_way.is_some() { row.job.queued_at } else { row.job.on_paper_at() };
+    Some(Before { under_way: under_way.is_some(), at, printer: row.printer.clone() })
+}
+
+/// Puts the question for a reason beside its field, where the page has one.
+pub fn refused_print(form: &mut Form, error: AppError) -> Result<(), ConsoleError> {
+    if matches!(error.code(), "reprint_reason" | "already_queued") {
+        form.bad_text("reason", error.detail());
+        return Ok(());
+    }
+    form.refused(error)
 }
 
 /// The row of a job.
 pub fn row(app: &App, job: PrintJob) -> Result<Row, ConsoleError> {
     let printer: Option<Device> = app.store.get(&job.printer)?;
+    let certificate: Option<Certificate> = app.store.get(&job.certificate)?;
     let error = error_text(&job.error);
-    Ok(Row { printer: printer.map_or_else(|| job.printer.clone(), |p| p.name), error, job })
+    Ok(Row {
+        product: certificate.map(|c| c.content.product).unwrap_or_default(),
+        printer: printer.map_or_else(|| job.printer.clone(), |p| p.name),
+        by: read::person(app, &job.queued_by),
+        error,
+        job,
+    })
 }
 
 /// The sentence of `code` or `code|detail`.
@@ -89,7 +147,7 @@ async fn list(
     let every = t("lists.all").to_owned();
     let mut chips =
         vec![Chip { href: "/print-jobs".into(), text: every, count: None, on: chosen.is_empty() }];
-    for status in [PrintStatus::Failed, PrintStatus::Queued, PrintStatus::Printed] {
+    for status in PrintStatus::ALL {
         let word = status.api_word();
         let count = match signed.is_staff() {
             true => read::count(&app, &signed, print_job::BY_STATUS, &word)?,
@@ -104,23 +162,53 @@ async fn list(
     html(&ListPage { page, rows: rows?, pager: found.pager, chips, order })
 }
 
-/// A failed job is never repeated by itself; this makes a new one with the same wish.
-async fn again(
+async fn cancel(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     Posted { signed, form }: Posted,
 ) -> Answer {
-    let old: PrintJob = read::one(&app, &signed, "print_job", &id)?;
-    let command = Command::QueuePrint(QueuePrint {
-        certificate: old.certificate,
-        printer: old.printer,
-        copies: old.copies,
-    });
-    done_or_not(
-        "/print-jobs",
-        app.submit_keyed(signed.actor(), command, form.once()).await,
-        "print_jobs.queued",
-    )
+    let command = Command::CancelPrint(CancelPrint { job: id });
+    let answer = app.submit_keyed(signed.actor(), command, form.once()).await;
+    done_or_not("/print-jobs", answer, "print_jobs.cancelled")
+}
+
+/// Asks whether the label is really not there, and why it is printed again.
+#[derive(Template)]
+#[template(path = "print_jobs/retry.html")]
+struct RetryPage {
+    page: Page,
+    row: Row,
+    form: Form,
+}
+
+fn retry_page(app: &App, signed: &Signed, id: &str, form: Form) -> Result<RetryPage, ConsoleError> {
+    let row = row(app, read::one(app, signed, "print_job", id)?)?;
+    let page = Page::new(app, signed, "/print-jobs", "print_jobs.retry");
+    Ok(RetryPage { page, row, form: form.called("print") })
+}
+
+async fn asked(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
+    let page = retry_page(&app, &signed, &id, Form::default())?;
+    if !page.row.failed() {
+        // Somebody else has seen to it.
+        return Ok(not_done("/print-jobs", &AppError::refused("print_not_failed")));
+    }
+    html(&page)
+}
+
+async fn retry(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Posted { signed, mut form }: Posted,
+) -> Answer {
+    let reason = form.get("reason").to_owned();
+    let command = Command::RetryPrint(RetryPrint { job: id.clone(), reason });
+    match app.submit_keyed(signed.actor(), command, form.once()).await {
+        Ok(_) => return Ok(done("/print-jobs", "print_jobs.queued")),
+        Err(error) => refused_print(&mut form, error)?,
+    }
+    form.summarise();
+    refused(&retry_page(&app, &signed, &id, form)?)
 }
 
 #[cfg(test)]
@@ -131,6 +219,7 @@ mod tests {
     fn an_error_becomes_a_sentence_with_its_detail() {
         assert!(error_text("printer_unreachable|10.0.0.9:9100").contains("10.0.0.9:9100"));
         assert!(!error_text("interrupted").contains("interrupted"));
+        assert!(!error_text("printer_disabled").contains("printer_disabled"));
         assert_eq!(error_text("unheard_of"), "unheard_of");
         assert_eq!(error_text(""), "");
     }
