@@ -8,6 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
 use tianyin_domain::activity::Activity;
 use tianyin_domain::certificate::{self, Certificate, CertificateStatus};
+use tianyin_domain::collection::{self, Collection};
 use tianyin_domain::command::Command;
 use tianyin_domain::hold::{HoldLot, ReleaseLot};
 use tianyin_domain::interval::{self, Warmth};
@@ -238,6 +239,7 @@ struct DetailPage {
     tests: Vec<Measured>,
     certificates: Vec<Certificate>,
     steps: Vec<Step>,
+    collections: Vec<Collection>,
     picture: Picture,
 }
 
@@ -279,6 +281,11 @@ impl DetailPage {
         self.lot.status == LotStatus::Open && self.left() > Decimal::ZERO
     }
 
+    /// Goods that came from others: their proofs are shown.
+    fn is_bought(&self) -> bool {
+        self.lot.bought || !self.collections.is_empty()
+    }
+
     fn has_pass(&self) -> bool {
         self.tests.iter().any(|m| m.test.verdict == TestVerdict::Pass && m.test.counts())
     }
@@ -312,6 +319,12 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
         activities,
         steps,
         picture,
+        collections: read::newest(
+            &app,
+            &signed,
+            (collection::BY_LOT, &lot.id),
+            read::ROWS_WITHIN,
+        )?,
         tests: tests
             .into_iter()
             .map(|t| Measured { meter: Meter::of(&app, &t), test: t })
