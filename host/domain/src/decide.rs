@@ -427,7 +427,7 @@ fn decide_conclusion(
     let kind = hold::HoldKind::PositiveTest;
     if let Some(id) = &objection.lot {
         let lot: lot::Lot = ctx.require("lot", id)?;
-        if lot.holds.iter().any(|one| one.kind == kind && one.reference == objection.test) {
+        if lot.is_held_for(kind, &objection.test) {
             decision.events.push(Event::LotReleased(hold::ReleaseLot {
                 lot: lot.id,
                 kind,
@@ -578,7 +578,7 @@ fn hold_of(
 ) -> Result<Option<Event>, DomainError> {
     let lot: lot::Lot = ctx.require("lot", lot)?;
     let reason = hold::HoldKind::PositiveTest;
-    let known = lot.holds.iter().any(|one| one.kind == reason && one.reference == test);
+    let known = lot.is_held_for(reason, test);
     let hold = verdict == TestVerdict::Fail && lot.status != lot::LotStatus::Void && !known;
     let (reference, note) = (test.to_owned(), String::new());
     Ok(hold.then_some(Event::LotHeld(hold::LotHeld { lot: lot.id, reason, reference, note })))

@@ -176,8 +176,7 @@ fn proves(ctx: &Context<'_>, lot: &Lot, hold: &Hold, test: &Test) -> Result<(), 
 pub(crate) fn held(o: &mut Overlay<'_>, e: &LotHeld, since: Time) -> Result<(), StateError> {
     o.touch(format!("lot/{}", e.lot));
     o.update::<Lot>(&e.lot, |lot| {
-        let same = |one: &Hold| one.kind == e.reason && one.reference == e.reference;
-        if lot.holds.len() < HOLDS_MAX && !lot.holds.iter().any(same) {
+        if lot.holds.len() < HOLDS_MAX && !lot.is_held_for(e.reason, &e.reference) {
             let (kind, reference, note) = (e.reason, e.reference.clone(), e.note.clone());
             lot.holds.push(Hold { kind, reference, note, since });
         }

@@ -115,6 +115,11 @@ impl Lot {
         (self.quantity - self.used - self.shipped).max(Decimal::ZERO)
     }
 
+    /// Whether it is held for this very test, recall or the like.
+    pub fn is_held_for(&self, kind: HoldKind, reference: &str) -> bool {
+        self.holds.iter().any(|one| one.kind == kind && one.reference == reference)
+    }
+
     /// The one lot of a harvest that it goes back to, itself if it is one; `None` when it is mixed.
     pub fn harvest_lot(&self) -> Option<&str> {
         match self.step {

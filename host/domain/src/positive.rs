@@ -272,10 +272,7 @@ pub(crate) fn settle(
         && let Some(lot) = &test.lot
     {
         let lot: Lot = ctx.require("lot", lot)?;
-        let of_test = |one: &crate::hold::Hold| {
-            one.kind == HoldKind::PositiveTest && one.reference == test.id
-        };
-        if lot.holds.iter().any(of_test) {
+        if lot.is_held_for(HoldKind::PositiveTest, &test.id) {
             return Err(DomainError::refused("lot_not_released", &[("no", &lot.no)]));
         }
     }

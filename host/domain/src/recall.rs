@@ -320,9 +320,7 @@ pub(crate) fn hold(ctx: &Context<'_>, c: &HoldForRecall) -> Result<Vec<LotHeld>,
     let mut held = Vec::new();
     for id in &c.lots {
         let lot: Lot = ctx.require("lot", id)?;
-        let same = |kind, reference: &str| kind == HoldKind::Recall && reference == recall.id;
-        let is_held = lot.holds.iter().any(|one| same(one.kind, &one.reference));
-        if lot.status != LotStatus::Void && !is_held {
+        if lot.status != LotStatus::Void && !lot.is_held_for(HoldKind::Recall, &recall.id) {
             let (reason, reference) = (HoldKind::Recall, recall.id.clone());
             held.push(LotHeld {
                 lot: lot.id,

@@ -17,6 +17,7 @@ use tianyin_domain::code;
 use tianyin_domain::command::{Command, Envelope, Outcome};
 use tianyin_domain::error::DomainError;
 use tianyin_domain::finding::Judgement;
+use tianyin_domain::hold::HoldKind;
 use tianyin_domain::interval::{self, Warmth};
 use tianyin_domain::label_template::LabelDesign;
 use tianyin_domain::lot::{Lot, LotStatus};
@@ -409,7 +410,7 @@ fn activity_input(a: &Activity, records: &[Activity], warmth: &Warmth, lot: &Lot
 fn test_input(t: &Test, d: &Dossier) -> Value {
     // A positive test holds its lot; where it does not any more, a later one disproved it.
     let of_test = |lot: &&Lot| t.lot.as_ref() == Some(&lot.id);
-    let stands = |lot: &Lot| lot.holds.iter().any(|hold| hold.reference == t.id);
+    let stands = |lot: &Lot| lot.is_held_for(HoldKind::PositiveTest, &t.id);
     let superseded = t.verdict == TestVerdict::Fail
         && d.ancestry.lots.iter().find(of_test).is_some_and(|lot| !stands(lot));
     let conducted_by = match t.conducted_by {

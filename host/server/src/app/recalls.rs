@@ -9,6 +9,7 @@ use tianyin_domain::command::{Command, Envelope, Outcome};
 use tianyin_domain::error::DomainError;
 use tianyin_domain::input::Input;
 use tianyin_domain::kinship::Relative;
+use tianyin_domain::hold::HoldKind;
 use tianyin_domain::lineage::{self, Direction};
 use tianyin_domain::lot::{self, Lot, LotStatus};
 use tianyin_domain::recall::{
@@ -150,7 +151,7 @@ impl App {
         let lots = walk.reached.into_iter().map(|one| one.lot);
         let open = lots
             .filter(|lot| lot.status != LotStatus::Void)
-            .filter(|lot| !lot.holds.iter().any(|hold| hold.reference == recall.id));
+            .filter(|lot| !lot.is_held_for(HoldKind::Recall, &recall.id));
         Ok(open.map(|lot| lot.id).collect())
     }
 
