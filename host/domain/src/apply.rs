@@ -292,6 +292,10 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
             change_cell(o, &e.cell)?;
             o.update::<Cell>(&e.cell, |cell| cell.ended = Some(e.reason.clone()))
         }
+        Event::KeyRotated(e) => {
+            o.put(&e.old)?;
+            o.put(&e.new)
+        }
     }
 }
 

@@ -37,6 +37,7 @@ use crate::{
     recall::{CloseRecall, HoldForRecall, NoteRecall, StartRecall},
     sampling::{CancelSample, ReceiveSample, TakeSample},
     shop_link::{AddShopLink, CloseShopLink},
+    signing_key::RotateKey,
     site::{AddSite, ChangeSite, CloseSite},
     step::{StrikeStep, TakeStep},
     test::{AssignTest, RecordTest},
@@ -149,6 +150,7 @@ pub enum Command {
     OrderRetest(OrderRetest),
     ReceiveRetestSample(ReceiveRetestSample),
     ConcludeObjection(ConcludeObjection),
+    RotateKey(RotateKey),
 }
 
 impl Command {

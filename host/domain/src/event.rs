@@ -35,6 +35,7 @@ use crate::{
     recall::{CloseRecall, Recall, RecallNote},
     sampling::{CancelSample, ReceiveSample, Sampling},
     shop_link::{CloseShopLink, ShopLink},
+    signing_key::KeyRotated,
     site::{ChangeSite, CloseSite, Site},
     state::StateError,
     step::{StepTaken, StrikeStep},
@@ -239,6 +240,8 @@ pub enum Event {
     RetestSampleReceived(ReceiveRetestSample),
     #[serde(rename = "objection.concluded")]
     ObjectionConcluded(ObjectionConcluded),
+    #[serde(rename = "signing_key.rotated")]
+    KeyRotated(KeyRotated),
 }
 
 /// Events as they stand on a journal line.

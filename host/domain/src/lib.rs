@@ -70,6 +70,7 @@ pub mod product;
 pub mod recall;
 pub mod sampling;
 pub mod shop_link;
+pub mod signing_key;
 pub mod site;
 pub mod step;
 mod step_apply;

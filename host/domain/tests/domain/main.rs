@@ -27,6 +27,7 @@ mod property;
 mod recalls;
 mod register;
 mod samplings;
+mod signing_keys;
 mod steps;
 mod testing;
 mod users;
