@@ -75,8 +75,8 @@ impl App {
         let judgement = self.judge_issue(&dossier, request, time)?;
         let code = code::draw(&mut OsRandom);
         let content = compose(&self.store, request, &code, time)?;
-        let proof =
-            crate::proof::make(self.signer.as_ref(), &content).map_err(AppError::internal)?;
+        let signer = self.signer.current();
+        let proof = crate::proof::make(signer.as_ref(), &content).map_err(AppError::internal)?;
         let tests = proving_tests(&dossier.tests, &request.basis);
         let command =
             IssueCertificate { request: request.clone(), content, proof, tests, judgement };

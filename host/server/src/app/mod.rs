@@ -55,6 +55,7 @@ pub mod result_value;
 pub mod scans;
 pub mod sheet;
 mod sight;
+pub mod signing;
 pub mod space;
 pub mod start;
 pub mod tail;
@@ -81,7 +82,6 @@ pub use error::{AppError, field_text, read_only_text};
 
 use crate::blobs::Blobs;
 use crate::config::Config;
-use crate::keys::SignatureProvider;
 use crate::tls::Tls;
 use crate::vault::Vault;
 
@@ -140,7 +140,7 @@ pub struct Parts {
     /// Costs that belong to no part with numbers of its own.
     pub stats: measures::Stats,
     /// The county's signature.
-    pub signer: Box<dyn SignatureProvider>,
+    pub signer: signing::Signer,
     /// Secrets.
     pub vault: Vault,
     /// Photos and documents.
