@@ -9,6 +9,7 @@ mod delegations;
 mod documented;
 mod frame;
 mod inputs;
+mod keys;
 mod results;
 mod scan;
 mod tls;
