@@ -64,6 +64,8 @@ fn exit_codes_are_0_1_2() {
         &["serve", "--no-such-flag"],
         &["serve", "--listen", "not-an-address"],
         &["device", "sim", "analyzer"],
+        &["check", "TY1.a.b"],
+        &["keys", "rotate"],
     ] {
         let done = tianyin(usage);
         assert_eq!(done.code, Some(2), "{usage:?}: {done:?}");

@@ -69,14 +69,14 @@ fn a_proof_of_the_first_version() {
     let key = fixture().join("data/keys/county.pem");
     let check = |proof: &Path| {
         appliance
-            .finish(&["check", "--key", key.to_str().unwrap(), proof.to_str().unwrap()])
+            .finish(&["check", "--json", "--key", key.to_str().unwrap(), proof.to_str().unwrap()])
             .unwrap()
     };
     let proof = fixture().join("proof.txt");
     let good = check(&proof);
     assert_eq!(good.code, Some(0), "{good:?}");
-    let content: Value = serde_json::from_str(&good.stdout).unwrap();
-    assert_eq!(content["code"], expected()["valid"]);
+    let told: Value = serde_json::from_str(&good.stdout).unwrap();
+    assert_eq!(told["proofs"][0]["fields"]["code"], expected()["valid"]);
     let changed = appliance.setting.data.join("changed.txt");
     let mut bytes = std::fs::read(&proof).unwrap();
     bytes[40] = if bytes[40] == b'A' { b'B' } else { b'A' };

@@ -301,6 +301,10 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         Event::FeedbackLeft(_) | Event::FeedbackModerated(_) | Event::FeedbackClosed(_) => {
             feedback_apply::apply(o, event, time)
         }
+        Event::KeyRotated(e) => {
+            o.put(&e.old)?;
+            o.put(&e.new)
+        }
     }
 }
 

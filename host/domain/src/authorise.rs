@@ -95,7 +95,7 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
     use Role::{Administrator, Clerk, Officer, Producer};
     match command {
         ConfigureCounty | AddAgency | AddUser | SetUserActive | ApproveDevice | DisableDevice
-        | ReplayMessage | LayBaseMap | SetPolicy | SetTracePolicy | SetScanPolicy => {
+        | ReplayMessage | LayBaseMap | SetPolicy | SetTracePolicy | SetScanPolicy | RotateKey => {
             &[Administrator]
         }
         RegisterOperator | AddInput | ReviseInput | CloseInput | RevealContact => {

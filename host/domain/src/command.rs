@@ -41,6 +41,7 @@ use crate::{
     scan::{CodeChecked, CodeScratched, ScanCount, SettleSuspicion},
     scan_policy::ScanPolicy,
     shop_link::{AddShopLink, CloseShopLink},
+    signing_key::RotateKey,
     site::{AddSite, ChangeSite, CloseSite},
     step::{StrikeStep, TakeStep},
     test::{AssignTest, RecordTest},
@@ -167,6 +168,7 @@ pub enum Command {
     BeginPrint(BeginPrint),
     CancelPrint(CancelPrint),
     RetryPrint(RetryPrint),
+    RotateKey(RotateKey),
 }
 
 impl Command {

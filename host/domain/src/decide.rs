@@ -16,7 +16,7 @@ use crate::{
     access, activity, agency, application, authorisation, base_map, brand, card, cell, certificate,
     certification, county, decide_code, delegation, device, document, feedback, hold, id_card,
     input, login, lot, message, objection, operator, policy, positive, print_job, product, recall,
-    sampling, shop_link, site, step_take, test, token, trace_policy, user,
+    sampling, shop_link, signing_key, site, step_take, test, token, trace_policy, user,
 };
 
 /// What the noun files get to decide with.
@@ -363,6 +363,10 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         Command::LayBaseMap(c) => {
             let c = base_map::lay(c)?;
             Ok(Decision::one(base_map::BASE_MAP_ID, Event::BaseMapLaid(c)))
+        }
+        Command::RotateKey(c) => {
+            let rotated = signing_key::rotate(ctx, c)?;
+            Ok(Decision::one(rotated.new.id.clone(), Event::KeyRotated(rotated)))
         }
         Command::AddBrand(_)
         | Command::ChangeBrand(_)

@@ -39,6 +39,7 @@ use crate::{
     scan::{CodeChecked, CodeScratched, CodeSuspected, ScansCounted, SettleSuspicion},
     scan_policy::ScanPolicy,
     shop_link::{CloseShopLink, ShopLink},
+    signing_key::KeyRotated,
     site::{ChangeSite, CloseSite, Site},
     state::StateError,
     step::{StepTaken, StrikeStep},
@@ -273,6 +274,8 @@ pub enum Event {
     PrintCancelled(CancelPrint),
     #[serde(rename = "print_job.retried")]
     PrintRetried(PrintRetried),
+    #[serde(rename = "signing_key.rotated")]
+    KeyRotated(KeyRotated),
 }
 
 /// Events as they stand on a journal line.

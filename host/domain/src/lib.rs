@@ -79,6 +79,7 @@ pub mod sampling;
 pub mod scan;
 pub mod scan_policy;
 pub mod shop_link;
+pub mod signing_key;
 pub mod site;
 pub mod span;
 pub mod step;

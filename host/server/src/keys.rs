@@ -1,5 +1,6 @@
 //! The county's signing key: SM2 with SM3, in `keys/`. One algorithm for signatures everywhere,
-//! behind one small trait, so that a certified module can take its place (GB/T 39786-2021).
+//! behind one small trait, so that a certified module can take its place (GB/T 39786-2021). How one key
+//! takes the place of another is in [`crate::key_files`].
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,12 +14,18 @@ use sm2::pkcs8::{
     DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _,
     LineEnding,
 };
+use sm3::{Digest as _, Sm3};
 
 use crate::edge::OsRandom;
 
 /// The default distinguishing identifier of GM/T 0009; OpenSSL needs it said on both sides.
 const DISTID: &str = "1234567812345678";
-const COUNTY_KEY: &str = "county.key.pem";
+/// The private key in force.
+pub(crate) const COUNTY_KEY: &str = "county.key.pem";
+/// Its public half, for people and programs on this machine.
+pub(crate) const COUNTY_PEM: &str = "county.pem";
+/// Hex digits of a fingerprint.
+const FINGERPRINT_DIGITS: usize = 16;
 
 /// Signs for the county.
 pub trait SignatureProvider: Send + Sync {
@@ -41,16 +48,9 @@ impl SoftwareSm2 {
         restrict(dir)?;
         let signer = match Self::load(dir)? {
             Some(signer) => signer,
-            None => {
-                let secret = new_secret()?;
-                let pem = secret
-                    .to_pkcs8_pem(LineEnding::LF)
-                    .map_err(|e| anyhow::anyhow!("encode signing key: {e}"))?;
-                write_private(&dir.join(COUNTY_KEY), pem.as_bytes())?;
-                Self::of(&secret)?
-            }
+            None => Self::make(&dir.join(COUNTY_KEY))?,
         };
-        let public = dir.join("county.pem");
+        let public = dir.join(COUNTY_PEM);
         if let Ok(kept) = std::fs::read_to_string(&public)
             && kept != signer.public_pem
             && sm2::PublicKey::from_public_key_pem(&kept).is_ok()
@@ -59,23 +59,39 @@ impl SoftwareSm2 {
             return Err(anyhow::anyhow!("{} belongs to another key", public.display()))
                 .with_context(|| key_gone(&dir.join(COUNTY_KEY)));
         }
-        if std::fs::read(&public).ok().as_deref() != Some(signer.public_pem.as_bytes()) {
-            write_private(&public, signer.public_pem.as_bytes())?;
-        }
+        write_if_other(&public, &signer.public_pem)?;
         Ok(signer)
+    }
+
+    /// Makes a key and writes it to a file.
+    pub(crate) fn make(path: &Path) -> anyhow::Result<Self> {
+        let secret = new_secret()?;
+        let pem = secret
+            .to_pkcs8_pem(LineEnding::LF)
+            .map_err(|e| anyhow::anyhow!("encode signing key: {e}"))?;
+        write_private(path, pem.as_bytes())?;
+        Self::of(&secret)
     }
 
     /// Reads the key, making nothing; `None` when it is not there.
     pub fn load(dir: &Path) -> anyhow::Result<Option<Self>> {
-        let path = dir.join(COUNTY_KEY);
+        Self::load_file(&dir.join(COUNTY_KEY))
+    }
+
+    /// The same of any file.
+    pub(crate) fn load_file(path: &Path) -> anyhow::Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
         }
-        let pem = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-        let secret = SecretKey::from_pkcs8_pem(&String::from_utf8_lossy(&pem))
-            .map_err(|e| anyhow::anyhow!("not an SM2 key: {e}"))
-            .with_context(|| key_gone(&path))?;
-        Self::of(&secret).map(Some)
+        let pem = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+        Self::read(&pem).with_context(|| key_gone(path)).map(Some)
+    }
+
+    /// Reads a private key as PEM.
+    pub(crate) fn read(pem: &[u8]) -> anyhow::Result<Self> {
+        let secret = SecretKey::from_pkcs8_pem(&String::from_utf8_lossy(pem))
+            .map_err(|e| anyhow::anyhow!("not an SM2 key: {e}"))?;
+        Self::of(&secret)
     }
 
     fn of(secret: &SecretKey) -> anyhow::Result<Self> {
@@ -101,6 +117,17 @@ impl SignatureProvider for SoftwareSm2 {
     }
 }
 
+/// What tells one public key from another: the first 16 hex digits of SM3 over the DER of its
+/// SubjectPublicKeyInfo, `openssl pkey -pubin -in county.pem -outform DER | openssl dgst -sm3`.
+pub fn fingerprint(public_pem: &str) -> anyhow::Result<String> {
+    let public = sm2::PublicKey::from_public_key_pem(public_pem)
+        .map_err(|e| anyhow::anyhow!("not an SM2 public key: {e}"))?;
+    let der = public.to_public_key_der().map_err(|e| anyhow::anyhow!("encode public key: {e}"))?;
+    let mut hex = hex::encode(Sm3::digest(der.as_bytes()));
+    hex.truncate(FINGERPRINT_DIGITS);
+    Ok(hex)
+}
+
 /// Whether a DER signature over `message` is by the key in `public_pem`.
 pub fn verify(public_pem: &str, message: &[u8], der: &[u8]) -> anyhow::Result<bool> {
     let public = sm2::PublicKey::from_public_key_pem(public_pem)
@@ -110,7 +137,7 @@ pub fn verify(public_pem: &str, message: &[u8], der: &[u8]) -> anyhow::Result<bo
     Ok(key.verify(message, &signature).is_ok())
 }
 
-fn key_gone(path: &Path) -> String {
+pub(crate) fn key_gone(path: &Path) -> String {
     let path = path.display();
     format!(
         "县签名密钥 {path} 丢失或损坏。已开具的合格证仍可用 county.pem 验证;请运行 tianyin doctor --fix --backup 备份文件\
@@ -151,6 +178,14 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
             .with_context(|| format!("sync {}", parent.display()))?;
     }
     Ok(())
+}
+
+/// Writes a text unless the file holds just that.
+pub(crate) fn write_if_other(path: &Path, text: &str) -> anyhow::Result<()> {
+    if std::fs::read(path).ok().as_deref() == Some(text.as_bytes()) {
+        return Ok(());
+    }
+    write_private(path, text.as_bytes())
 }
 
 /// Makes a folder private to the service user.

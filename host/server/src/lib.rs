@@ -13,6 +13,7 @@ pub mod demo;
 pub mod edge;
 pub mod folders;
 pub mod http;
+pub mod key_files;
 pub mod keys;
 pub mod meter;
 pub mod proof;

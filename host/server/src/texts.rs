@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     include_str!("../i18n/zh-CN/errors.toml"),
     include_str!("../i18n/zh-CN/words.toml"),
     include_str!("../i18n/zh-CN/console.toml"),
@@ -12,6 +12,7 @@ const FILES: [&str; 8] = [
     include_str!("../i18n/zh-CN/health.toml"),
     include_str!("../i18n/zh-CN/sheet.toml"),
     include_str!("../i18n/zh-CN/register.toml"),
+    include_str!("../i18n/zh-CN/proof.toml"),
 ];
 
 static CATALOGUE: LazyLock<HashMap<String, String>> = LazyLock::new(|| {

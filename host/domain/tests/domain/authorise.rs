@@ -105,6 +105,7 @@ fn expected(command: &Command) -> &'static str {
         | Command::SetPolicy(_)
         | Command::SetTracePolicy(_)
         | Command::SetScanPolicy(_)
+        | Command::RotateKey(_)
         | Command::ReplayMessage(_) => "y fff ff ff y fffffff",
         // Nobody else has the phone: of the columns none is user `usr_1`.
         Command::EnrolTotp(_) => "f fff ff ff y fffffff",
@@ -279,6 +280,7 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
         split(&lot, &["1"]),
         Command::StrikeStep(StrikeStep { step, reason: "记错".into() }),
         Command::SetTracePolicy(verifying(true, false)),
+        crate::signing_keys::rotate("1", "2"),
         Command::HoldLot(HoldLot { lot: lot.clone(), reason: "举报".into() }),
         release(&lot, HoldKind::Order, "", None),
         Command::StartRecall(start(&lot, false)),

@@ -32,6 +32,7 @@ mod recalls;
 mod register;
 mod samplings;
 mod scans;
+mod signing_keys;
 mod steps;
 mod testing;
 mod users;

@@ -115,8 +115,8 @@ impl App {
             Some(paper) => (paper.code.clone(), self.unit_of(&paper.code)?),
         };
         let content = compose(&self.store, request, &code, time, &form)?;
-        let proof =
-            crate::proof::make(self.signer.as_ref(), &content).map_err(AppError::internal)?;
+        let signer = self.signer.current();
+        let proof = crate::proof::make(signer.as_ref(), &content).map_err(AppError::internal)?;
         let tests = proving_tests(&dossier.tests, &request.basis);
         let command = IssueCertificate {
             request: request.clone(),

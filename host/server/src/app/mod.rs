@@ -32,6 +32,7 @@ pub mod ingest;
 pub mod input_words;
 pub mod journal_care;
 pub mod kin;
+pub mod label_templates;
 pub mod limit_sheet;
 pub mod lineage;
 pub mod live;
@@ -58,6 +59,7 @@ pub mod result_value;
 pub mod scans;
 pub mod sheet;
 mod sight;
+pub mod signing;
 pub mod space;
 pub mod start;
 pub mod tail;
@@ -85,7 +87,6 @@ pub use error::{AppError, field_text, read_only_text};
 use crate::blobs::Blobs;
 use crate::code_key::CodeKey;
 use crate::config::Config;
-use crate::keys::SignatureProvider;
 use crate::tls::Tls;
 use crate::vault::Vault;
 
@@ -144,7 +145,7 @@ pub struct Parts {
     /// Costs that belong to no part with numbers of its own.
     pub stats: measures::Stats,
     /// The county's signature.
-    pub signer: Box<dyn SignatureProvider>,
+    pub signer: signing::Signer,
     /// Makes and reads codes of packs.
     pub code_key: CodeKey,
     /// Secrets.

@@ -21,13 +21,13 @@ use super::writer::{AHEAD_COMMANDS_MIN, Files, Writer};
 use super::{
     App, Parts, accounts, attachments, catalogue, catalogue_import, cure, devices, health,
     journal_care, live, lost, measures, names, people, pipeline, places, plugins, printing,
-    rebuild, registers, scans, tail, watch,
+    rebuild, registers, scans, signing, tail, watch,
 };
 use crate::blobs::Blobs;
 use crate::code_key::CodeKey;
 use crate::config::Config;
 use crate::edge::{now, sha256_hex};
-use crate::keys::SoftwareSm2;
+use crate::key_files;
 use crate::tls::Tls;
 use crate::vault::Vault;
 
@@ -79,7 +79,8 @@ impl App {
         }
         let clock = Arc::new(Clock::new(last_time(&data, head)?, config.trust_clock));
         let keys = data.join("keys");
-        let signer = Box::new(SoftwareSm2::open(&keys)?);
+        let known_keys = tianyin_domain::signing_key::all(&store)?;
+        let signer = signing::Signer::new(Arc::new(key_files::settle(&keys, &known_keys)?));
         let code_key = CodeKey::open(&keys, last_pack(&store)?.as_deref())?;
         let vault = Vault::open(&data.join("vault"), &keys)?;
         let blobs = Blobs::open(&data.join("blobs"))?;
@@ -206,8 +207,8 @@ impl App {
             tracing::warn!(url = %mqtt.url, listen = %mqtt.listen, "mqtt.url is set: devices come through the external broker, mqtt.listen is not used");
         }
         let client_id = if mqtt.client_id.is_empty() {
-            // Of the county's key: the same for ever, and after a restore too.
-            format!("tianyin-{}", &sha256_hex(self.signer.public_pem().as_bytes())[..16])
+            // Of the county's first key: the same for ever, and after a restore too.
+            format!("tianyin-{}", &sha256_hex(self.first_key_pem()?.as_bytes())[..16])
         } else {
             mqtt.client_id.clone()
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use tianyin_domain::operator::Operator;
+use tianyin_domain::signing_key::{self, SigningKey, in_force};
 use tianyin_domain::user::User;
 
 use super::cure::Remedy;
@@ -11,7 +12,9 @@ use super::finding::Finding;
 use super::on_record::OnRecord;
 use super::{Folder, KEY_FILES};
 use crate::blobs;
+use crate::key_files;
 use crate::keys::{SignatureProvider as _, SoftwareSm2};
+use crate::proof::{PublishedKey, judge};
 use crate::vault::Vault;
 
 /// Every photo on record is there and has its digest; others are counted.
@@ -50,7 +53,7 @@ pub fn blobs(
     Ok(())
 }
 
-/// The county's key is there, is the one that signed, and the vault's key is there.
+/// The county's key is there, is the one in force, and every proof fits the key of its day; the vault's key is there.
 pub fn keys(folder: &Folder, on_record: &OnRecord, findings: &mut Vec<Finding>) {
     if on_record.seq == 0 {
         return;
@@ -62,6 +65,8 @@ pub fn keys(folder: &Folder, on_record: &OnRecord, findings: &mut Vec<Finding>) 
         }
     }
     let dir = folder.data().join("keys");
+    let known = keys_on_record(folder, on_record);
+    let mut published: Vec<PublishedKey> = known.iter().cloned().map(Into::into).collect();
     match SoftwareSm2::load(&dir) {
         Ok(None) => {}
         Err(e) => {
@@ -69,16 +74,39 @@ pub fn keys(folder: &Folder, on_record: &OnRecord, findings: &mut Vec<Finding>) 
             let finding = Finding::new("key_damaged", KEY_FILES[0], &[("reason", &reason)]);
             findings.push(finding.cured_by(Remedy::Key(KEY_FILES[0])));
         }
-        Ok(Some(signer)) => {
-            for (code, proof) in &on_record.proofs {
-                let content = crate::proof::check(signer.public_pem(), proof);
-                if !content.is_ok_and(|content| content.code == *code) {
-                    let place = format!("certificate/{code}");
-                    findings.push(Finding::new("proof_wrong", place, &[]));
-                }
+        Ok(Some(signer)) => match in_force(&known) {
+            None => published.extend(PublishedKey::bare(signer.public_pem())),
+            Some(current) if !key_files::holds(&dir, current) => {
+                let values = [("fingerprint", current.id.as_str())];
+                let finding = Finding::new("key_not_in_force", KEY_FILES[0], &values);
+                findings.push(finding.cured_by(Remedy::Key(KEY_FILES[0])));
             }
+            Some(_) => {}
+        },
+    }
+    for key in known.iter().filter(|key| key.to.is_some()) {
+        let file = key_files::retired_path(&key.id);
+        let kept = std::fs::read(folder.data().join(&file));
+        if kept.ok().as_deref() != Some(key.pem.as_bytes()) {
+            findings.push(Finding::new("retired_key_missing", file, &[]));
         }
     }
+    if published.is_empty() {
+        return;
+    }
+    for (code, proof) in &on_record.proofs {
+        let judged = judge(&published, proof);
+        if !judged.holds() || judged.text("code") != code {
+            findings.push(Finding::new("proof_wrong", format!("certificate/{code}"), &[]));
+        }
+    }
+}
+
+/// The signing keys; a running service may have changed its key after the line that is looked at.
+fn keys_on_record(folder: &Folder, on_record: &OnRecord) -> Vec<SigningKey> {
+    let now = folder.live.as_ref().and_then(|live| signing_key::all(&live.store).ok());
+    now.filter(|now| now.len() > on_record.signing_keys.len())
+        .unwrap_or_else(|| on_record.signing_keys.clone())
 }
 
 /// Every secret on record is there and opens; a file that does not open is told even without a record.

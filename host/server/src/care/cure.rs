@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
+use tianyin_domain::signing_key::in_force;
 use tianyin_store::Options as StoreOptions;
 
 use super::mend::mend;
+use super::on_record::OnRecord;
 use super::scratch::{self, set_aside, sync_dir};
 use crate::app::start;
 use crate::blobs;
-use crate::keys::{restrict, write_private};
+use crate::key_files;
+use crate::keys::{SoftwareSm2, restrict, write_private};
 use crate::vault::Vault;
 
 /// A cure, in the order in which cures are applied.
@@ -83,9 +86,7 @@ impl Cures<'_> {
             Remedy::Key(file) => self.take_from_backup(file, &|path| {
                 let is_good = match *file {
                     "keys/vault.key" => std::fs::read(path)?.len() == 32,
-                    _ => path.parent().is_some_and(|dir| {
-                        crate::keys::SoftwareSm2::load(dir).is_ok_and(|key| key.is_some())
-                    }),
+                    _ => self.signs(&std::fs::read(path)?),
                 };
                 Ok(is_good)
             }),
@@ -100,6 +101,15 @@ impl Cures<'_> {
             }),
             Remedy::Store => self.store(),
             Remedy::Journal => self.journal(),
+        }
+    }
+
+    /// Whether a private key is the one in force, as far as the journal can tell.
+    fn signs(&self, pem: &[u8]) -> bool {
+        let (on_record, _) = OnRecord::read(&self.data.join("journal"), u64::MAX);
+        match in_force(&on_record.signing_keys) {
+            Some(current) => key_files::is_private_of(pem, current),
+            None => SoftwareSm2::read(pem).is_ok(),
         }
     }
 

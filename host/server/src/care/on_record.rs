@@ -6,6 +6,7 @@ use std::path::Path;
 use tianyin_domain::attachment::Attachment;
 use tianyin_domain::device::{Device, DeviceKind, DeviceStatus};
 use tianyin_domain::id_card::IdCard;
+use tianyin_domain::signing_key::SigningKey;
 use tianyin_domain::{Entity, Event, Time};
 use tianyin_journal::{JournalError, Reader};
 
@@ -25,6 +26,8 @@ pub struct OnRecord {
     pub secrets: BTreeMap<String, String>,
     /// Some of the certificates, spread over all: code and proof.
     pub proofs: Vec<(String, String)>,
+    /// Signing keys, the oldest first; none as long as the first one is in force.
+    pub signing_keys: Vec<SigningKey>,
     /// Printers in use: id and network address.
     pub printers: BTreeMap<String, String>,
     /// Records by table.
@@ -198,6 +201,10 @@ impl OnRecord {
                 self.made(&*e);
                 self.attached(e.attachments, format!("collection/{}", e.id));
             }
+            Event::KeyRotated(e) => {
+                self.key(e.old);
+                self.key(e.new);
+            }
             Event::DevicePaired(e) | Event::DeviceApproved(e) => self.device(e),
             Event::DeviceDisabled(e) => {
                 self.printers.remove(&e.id);
@@ -223,6 +230,16 @@ impl OnRecord {
         }
         if self.devices.insert(device.id.clone()) {
             self.made(&device);
+        }
+    }
+
+    fn key(&mut self, key: SigningKey) {
+        match self.signing_keys.iter_mut().find(|known| known.id == key.id) {
+            Some(known) => *known = key,
+            None => {
+                self.made(&key);
+                self.signing_keys.push(key);
+            }
         }
     }
 

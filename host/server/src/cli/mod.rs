@@ -5,6 +5,7 @@ mod care;
 mod check;
 mod data;
 mod device;
+mod keys;
 mod plugin;
 mod reach;
 mod rules;
@@ -65,7 +66,10 @@ enum Verb {
     /// 设备:查看、审核、配对、模拟 / Devices: list, approve, pair, simulate
     #[command(subcommand)]
     Device(device::DeviceVerb),
-    /// 离线验证合格证凭证 / Check the offline proof of a certificate
+    /// 县签名密钥:查看、更换 / The county's signing keys: list, change
+    #[command(subcommand)]
+    Keys(keys::KeysVerb),
+    /// 离线验证合格证凭证 / Check offline proofs of certificates
     Check(check::Check),
     /// 版本 / Version
     Version,
@@ -114,6 +118,7 @@ pub fn run() -> ExitCode {
         Verb::Rules(v) => v.run(),
         Verb::Plugin(v) => v.run(),
         Verb::Device(v) => v.run(),
+        Verb::Keys(v) => v.run(),
         Verb::Check(v) => v.run(),
         Verb::Version => {
             println!("tianyin {}", env!("CARGO_PKG_VERSION"));

@@ -17,8 +17,18 @@ use crate::app::App;
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=15552000");
 /// What anybody may ask for without TLS: public pages, the CA itself, and what watches the
 /// appliance.
-const OPEN: [&str; 8] =
-    ["/t/", "/T/", "/ca", "/ca/", "/healthz", "/readyz", "/metrics", "/keys/county.pem"];
+const OPEN: [&str; 10] = [
+    "/t/",
+    "/T/",
+    "/ca",
+    "/ca/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/keys/",
+    "/verify",
+    "/verify.html",
+];
 
 /// How a request came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

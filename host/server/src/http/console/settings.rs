@@ -77,7 +77,7 @@ fn shown(app: &App, signed: &Signed, county: County, forms: Forms) -> SettingsPa
             .tls
             .as_ref()
             .map(|tls| (tls.status(), tls.own_ca().map(|ca| ca.fingerprint.clone()))),
-        public_key: app.signer.public_pem().to_owned(),
+        public_key: app.signer.current().public_pem().to_owned(),
     }
 }
 

@@ -1,13 +1,15 @@
-//! What everybody may see: the scan page of a code, as page, JSON and label, and the county's key.
+//! What everybody may see: the scan page of a code, as page, JSON and label, and the county's keys.
 
 mod bare;
 mod ca;
 mod feedback;
 mod id_card;
+mod keys;
 pub mod meter;
 mod page;
 mod shelf;
 mod squeeze;
+mod verify;
 mod view;
 
 use std::sync::Arc;
@@ -55,10 +57,10 @@ pub fn router() -> Router<Arc<App>> {
         .route("/T/{code}", get(scan))
         .route("/t/{code}/label.svg", get(label))
         .route("/t/{code}/pictures/{hash}", get(picture))
-        .route("/keys/county.pem", get(key))
         .layer(Extension(public))
         .merge(ca::router())
         .merge(feedback::router())
+        .merge(keys::router())
 }
 
 /// The scan page; `CODE.json` is the same as JSON. A `HEAD` request is no scan.
@@ -155,14 +157,4 @@ async fn label(
         ),
     ];
     Ok((headers, svg).into_response())
-}
-
-/// The county's public key, with which anybody can verify an offline proof.
-async fn key(State(app): State<Arc<App>>) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "application/x-pem-file"),
-        (header::CACHE_CONTROL, "public, max-age=3600"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"county.pem\""),
-    ];
-    (headers, app.signer.public_pem().to_owned()).into_response()
 }

@@ -26,11 +26,16 @@ const SEEN: &str = "<p class=\"seen\">";
 
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| policy_of(STYLE));
 
+/// How a policy names a style or script that stands in the page.
+pub(super) fn hash_of(text: &str) -> String {
+    format!("sha256-{}", base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text)))
+}
+
 /// The policy of a page with this style and nothing else.
 pub(super) fn policy_of(style: &str) -> HeaderValue {
-    let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(style));
+    let hash = hash_of(style);
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self' data:; base-uri 'none'; \
+        "default-src 'none'; style-src '{hash}'; img-src 'self' data:; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'"
     );
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))

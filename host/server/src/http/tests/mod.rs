@@ -10,6 +10,7 @@ mod documented;
 mod feedback;
 mod frame;
 mod inputs;
+mod keys;
 mod results;
 mod scan;
 mod tls;

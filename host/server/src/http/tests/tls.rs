@@ -44,9 +44,15 @@ async fn strangers_are_sent_to_https() {
         let reply = ask(VISITOR, Scheme::Https, path).await;
         assert_ne!(reply.status, StatusCode::PERMANENT_REDIRECT, "{path} over TLS");
     }
-    for path in
-        ["/t/8K2M7Q4D9XPR3TWA", "/healthz", "/readyz", "/metrics", "/ca", "/keys/county.pem"]
-    {
+    for path in [
+        "/t/8K2M7Q4D9XPR3TWA",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/ca",
+        "/keys/all.pem",
+        "/verify",
+    ] {
         let reply = ask(VISITOR, Scheme::Http, path).await;
         assert_ne!(reply.status, StatusCode::PERMANENT_REDIRECT, "{path}");
     }
