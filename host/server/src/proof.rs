@@ -120,7 +120,7 @@ pub fn write_keys(keys: &[PublishedKey]) -> String {
 /// When there is none, one is not of SM2, or there are more than [`KEYS_READ_MAX`].
 pub fn read_keys(text: &str) -> anyhow::Result<Vec<PublishedKey>> {
     let text = text.trim_start_matches('\u{feff}').trim();
-    let mut keys =
+    let mut keys: Vec<PublishedKey> =
         if text.starts_with('[') { serde_json::from_str(text)? } else { read_pem(text)? };
     anyhow::ensure!(!keys.is_empty(), "no public key in it");
     anyhow::ensure!(keys.len() <= KEYS_READ_MAX, "more than {KEYS_READ_MAX} keys");

@@ -16,16 +16,14 @@ use super::archive::{Manifest, Packer, part_of, unpack};
 use super::lines;
 use super::on_record::OnRecord;
 use super::scratch::{self, SCRATCH, SET_ASIDE, sync_dir};
+use super::signing;
 use crate::app::replay::fill;
-use crate::key_files::{NEXT_KEY, holds, is_private_of};
-use crate::keys::{COUNTY_KEY, COUNTY_PEM};
+use crate::key_files::holds;
 
 /// The folder is listed again when the journal seals a segment meanwhile.
 const LISTINGS_MAX: usize = 20;
 /// Names in the data folder that are not packed: what is made again, what is being done.
 const LEFT_OUT: [&str; 4] = [SET_ASIDE, "ballast", "lost+found", "admin.sock"];
-/// The signing key and the one that is about to take its place, below `keys/`.
-const SIGNING: [&str; 2] = [COUNTY_KEY, NEXT_KEY];
 
 /// Where a journal ends for a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +134,7 @@ fn pack(
 ) -> anyhow::Result<Manifest> {
     progress("vault");
     let mut secrets = read_small(&data.join("vault"))?;
-    let signing = read_signing(data)?;
+    let keys = signing::read(data)?;
     let Moment { head, hash } = moment()?;
     secrets.extend(read_small(&data.join("vault"))?);
     let mut packer = Packer::create(part)?;
@@ -145,7 +143,7 @@ fn pack(
     }
     progress("count");
     let on_record = OnRecord::read_whole(&data.join("journal"), head)?;
-    for (name, content) in signing_at(data, signing, &on_record)? {
+    for (name, content) in signing::at(data, keys, &on_record.signing_keys)? {
         packer.add(&format!("keys/{name}"), content.as_slice(), content.len() as u64)?;
     }
     progress("journal");
@@ -164,43 +162,6 @@ fn pack(
     }
     let records = on_record.counts.iter().map(|(table, n)| ((*table).to_owned(), *n)).collect();
     packer.finish(Manifest::new(head, &hash, records))
-}
-
-/// The files of the signing key, as they are now.
-fn read_signing(data: &Path) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
-    let mut found = Vec::new();
-    for name in SIGNING {
-        let path = data.join("keys").join(name);
-        match std::fs::read(&path) {
-            Ok(content) => found.push((name, content)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(e).with_context(|| format!("read {}", path.display())),
-        }
-    }
-    Ok(found)
-}
-
-/// The files of the signing key that go with the journal up to the moment; `before` were read before it. The key may
-/// be changed at any time, which is the end of the old one: of a change that the journal does not have yet, those
-/// from before are right; of one that it has, those that hold the new key.
-fn signing_at(
-    data: &Path,
-    before: Vec<(&'static str, Vec<u8>)>,
-    on_record: &OnRecord,
-) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
-    let Some(current) = in_force(&on_record.signing_keys) else { return Ok(before) };
-    let holds =
-        |files: &[(&str, Vec<u8>)]| files.iter().any(|(_, pem)| is_private_of(pem, current));
-    if holds(&before) {
-        return Ok(before);
-    }
-    let now = read_signing(data)?;
-    ensure!(
-        holds(&now),
-        "密钥目录里没有现用的县签名密钥(可能刚换过)。请再备份一次;仍然如此,请运行 tianyin doctor / the signing \
-         key in force is not in the folder, perhaps it was changed just now: try again, then run `tianyin doctor`"
-    );
-    Ok(now)
 }
 
 /// All files of a folder of small files; one that goes meanwhile is left out.
@@ -347,9 +308,7 @@ fn is_left_out(relative: &Path) -> bool {
     let is_temporary = first.starts_with(SCRATCH)
         || relative.extension().is_some_and(|e| e == "tmp" || e == "part" || e == "sock")
         || (first == "blobs" && second.as_deref() == Some("incoming"));
-    let name = second.as_deref().unwrap_or_default();
-    // The public half is made anew from the private one.
-    let is_signing = first == "keys" && (SIGNING.contains(&name) || name == COUNTY_PEM);
+    let is_signing = first == "keys" && second.as_deref().is_some_and(signing::is_one);
     is_store
         || is_signing
         || is_packed_apart

@@ -16,6 +16,7 @@ pub mod on_record;
 pub mod restore;
 pub mod scratch;
 pub mod second_copy;
+pub mod signing;
 pub mod store_check;
 pub mod verify;
 

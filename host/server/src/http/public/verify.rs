@@ -43,7 +43,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Texts of `proof` in the catalogue that the script shows.
-const TEXTS: [&str; 20] = [
+const TEXTS: [&str; 21] = [
     "valid",
     "not_valid",
     "doubtful_head",
@@ -64,6 +64,7 @@ const TEXTS: [&str; 20] = [
     "script_too_large",
     "script_keys_added",
     "script_keys_bad",
+    "script_pasted",
 ];
 
 pub(super) mod filters {
@@ -182,6 +183,11 @@ mod tests {
     fn every_text_is_there_and_nothing_ends_the_page_early() {
         for name in TEXTS {
             assert!(crate::texts::has(&format!("proof.{name}")), "{name}");
+        }
+        for asked in SCRIPT.split("texts.").skip(1) {
+            let end = asked.find(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+            let name = &asked[..end.unwrap_or(asked.len())];
+            assert!(TEXTS.contains(&name), "the script asks for {name}");
         }
         for name in FIELDS {
             assert!(crate::texts::has(&format!("proof.field_{name}")), "{name}");
