@@ -18,12 +18,14 @@ const PROOF_BYTES_MAX: usize = 16 * 1024;
 /// Keys of one file that are looked at: those of several counties.
 pub const KEYS_READ_MAX: usize = 1000;
 /// Fields of a certificate in the order of the form.
-pub const FIELDS: [&str; 13] = [
+pub const FIELDS: [&str; 15] = [
     "code",
     "form",
     "product",
     "quantity",
     "unit",
+    "packages",
+    "vehicle",
     "origin",
     "producer",
     "contact",
@@ -33,6 +35,8 @@ pub const FIELDS: [&str; 13] = [
     "lot_no",
     "county",
 ];
+/// Forms that a proof may name, with words in the catalogue's table `form`.
+pub const FORMS: [&str; 4] = ["producer-2026", "buyer-2026", "producer-2021", "producer-2019"];
 const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
 const END: &str = "-----END PUBLIC KEY-----";
 

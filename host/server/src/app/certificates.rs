@@ -178,14 +178,14 @@ impl App {
     ) -> Result<Judgement, AppError> {
         let issued_on = request.issued_on(time);
         let mut activities: Vec<Value> = Vec::new();
-        let mut unrecorded: Vec<&str> = Vec::new();
+        let mut unrecorded: Vec<String> = Vec::new();
         for behind in self.records_behind(&d.ancestry)? {
             let warmth = Warmth::of(&behind.records);
             let told = |(a, lot)| activity_input(a, &behind.records, &warmth, lot);
             activities.extend(behind.leading().map(told));
             if d.lot.mixed {
                 let own = behind.harvests_unrecorded().filter(|lot| lot.operator == d.lot.operator);
-                unrecorded.extend(own.map(|lot| lot.no.as_str()));
+                unrecorded.extend(own.map(|lot| lot.no.clone()));
             }
         }
         let bought = issuer_of(&d.lot, &d.ancestry) == Issuer::Buyer;

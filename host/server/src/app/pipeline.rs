@@ -9,7 +9,6 @@ use serde_json::json;
 use tianyin_domain::actor::Actor;
 use tianyin_domain::authorisation::covering;
 use tianyin_domain::certificate::{Basis, CertificateRequest};
-use tianyin_domain::code::CodeChecked;
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::device::{Device, ScanLot};
 use tianyin_domain::error::DomainError;
@@ -17,6 +16,7 @@ use tianyin_domain::lot::Lot;
 use tianyin_domain::measurement::Measurement;
 use tianyin_domain::message::{self, Message, MessageKind, MessageStatus, SettleMessage};
 use tianyin_domain::print_job::QueuePrint;
+use tianyin_domain::scan::CodeChecked;
 use tianyin_domain::test::{self, ConductedBy, MatchedBy, Origin, RecordTest, Test, TestVerdict};
 use tianyin_domain::time::china_date;
 use tianyin_domain::{Scope, State};
@@ -427,6 +427,7 @@ impl App {
                 code: code.to_owned(),
                 device: device.id.clone(),
                 message: message.id.clone(),
+                unit: None,
             }),
         )?;
         let c = &certificate.content;

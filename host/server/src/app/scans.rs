@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tianyin_domain::code::{Code, ScanCount};
+use tianyin_domain::code::Code;
 use tianyin_domain::command::Command;
+use tianyin_domain::scan::ScanCount;
 use tianyin_domain::{Actor, Time};
 
 use super::App;
@@ -70,10 +71,8 @@ impl App {
     pub async fn flush_scans(&self) {
         let counted: Vec<ScanCount> = {
             let fresh = self.scans.fresh.lock();
-            let one = |(code, (count, first_at)): (&String, &(u64, Time))| ScanCount {
-                code: code.clone(),
-                count: *count,
-                first_at: *first_at,
+            let one = |(code, (count, first_at)): (&String, &(u64, Time))| {
+                ScanCount::new(code.clone(), *count, *first_at)
             };
             fresh.iter().map(one).collect()
         };

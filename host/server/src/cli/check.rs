@@ -7,11 +7,11 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 use tianyin_domain::Time;
-use tianyin_domain::certificate::{Basis, FORMS};
+use tianyin_domain::certificate::Basis;
 use tianyin_domain::time::china_minute;
 
 use super::print_json;
-use crate::proof::{FIELDS, Flaw, Judged, PublishedKey, judge, read_keys};
+use crate::proof::{FIELDS, FORMS, Flaw, Judged, PublishedKey, judge, read_keys};
 use crate::texts::{t, t_static};
 
 /// Proofs of one file at most.
@@ -163,8 +163,9 @@ fn told(judged: &Judged<'_>) -> Vec<(String, String)> {
 fn shown(name: &str, value: &Value) -> String {
     match value {
         Value::String(text) if name == "form" => {
-            let form = FORMS.iter().find(|form| form.id == text);
-            form.map_or_else(|| text.clone(), |form| format!("{}({text})", form.title))
+            let known = FORMS.contains(&text.as_str());
+            let name = known.then(|| t_static(&format!("form.{text}"))).flatten();
+            name.map_or_else(|| text.clone(), |name| format!("{name}({text})"))
         }
         Value::String(text) => text.chars().filter(|c| !c.is_control()).collect(),
         Value::Array(list) => {

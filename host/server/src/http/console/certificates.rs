@@ -8,6 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use serde::Deserialize;
 use tianyin_domain::certificate::{self, Certificate, CertificateStatus, VoidCertificate};
 use tianyin_domain::code::{self, Code};
 use tianyin_domain::command::Command;
@@ -26,7 +27,7 @@ use super::read::{self, ListQuery, Rows};
 use super::reasons::{Findings, Link, link_of};
 use super::session::{Posted, Signed, done};
 use crate::app::App;
-use crate::app::certificates::dpi_of;
+use crate::app::certificates::{dpi_of, paper_size};
 use crate::app::scans::ScanNumbers;
 use crate::edge::now;
 use crate::texts::t;
@@ -255,14 +256,24 @@ async fn paper_png(
     Ok(file("image/png", "inline".into(), drawn(app, certificate, draw).await?))
 }
 
+/// What the address of a paper says.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Sheet {
+    /// `a5`, or A4.
+    size: String,
+}
+
 async fn paper_pdf(
     State(app): State<Arc<App>>,
     signed: Signed,
     Path(code): Path<String>,
+    Query(sheet): Query<Sheet>,
 ) -> Answer {
+    let size = paper_size(Some(&sheet.size));
     let certificate: Certificate = read::one(&app, &signed, "certificate", &code)?;
     let name = format!("attachment; filename=\"{}.pdf\"", certificate.content.code);
-    let draw = |app: &App, c: &Certificate| app.paper_pdf(c);
+    let draw = move |app: &App, c: &Certificate| app.paper_pdf(c, size);
     Ok(file("application/pdf", name, drawn(app, certificate, draw).await?))
 }
 

@@ -20,7 +20,7 @@ use tianyin_domain::time::china_date;
 
 use super::blobs::{self, Waiting};
 use super::error::{Answer, ConsoleError};
-use super::filters::{self, Word as _};
+use super::filters;
 use super::form::{Choice, Form};
 use super::lots::{product_choices, site_choices};
 use super::order::{self, Order};

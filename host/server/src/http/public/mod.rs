@@ -20,7 +20,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use tianyin_documents::{Dpi, LabelSize, bitmap_to_svg};
+use tianyin_documents::{Dpi, LabelDesign, LabelSize, bitmap_to_svg};
 use tianyin_domain::code::{self, Code, CodeText};
 
 pub use page::{error_page, set_page_headers, style};
@@ -143,8 +143,10 @@ async fn label(
     paper.producer.clone_from(&certificate.content.producer);
     paper.contact.clone_from(&certificate.content.contact);
     let drawn = tokio::task::spawn_blocking(move || {
-        let size = LabelSize::W60H40;
-        let bitmap = app.rendered(|documents| documents.label_bitmap(&paper, size, Dpi::D300))?;
+        let size = LabelSize::default();
+        let design = LabelDesign::of_size(size);
+        let bitmap =
+            app.rendered(|documents| documents.label_bitmap(&paper, &design, Dpi::D300))?;
         bitmap_to_svg(&bitmap, size.size_mm()).map_err(Problem::internal)
     });
     let svg = drawn.await.map_err(Problem::internal)??;

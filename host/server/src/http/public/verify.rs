@@ -8,14 +8,14 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use tianyin_domain::certificate::{Basis, FORMS};
+use tianyin_domain::certificate::Basis;
 use tianyin_domain::time::{china_date, china_minute};
 
 use super::page::{hash_of, set_page_headers};
 use crate::app::App;
 use crate::edge::now;
 use crate::http::Problem;
-use crate::proof::{FIELDS, PublishedKey};
+use crate::proof::{FIELDS, FORMS, PublishedKey};
 use crate::texts::{t, t_static, tf};
 
 const STYLE: &str = concat!(
@@ -167,7 +167,10 @@ fn label(name: &str) -> &'static str {
 /// What the codes of a field stand for.
 fn words() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
     let basis = Basis::ALL.into_iter().map(|one| (one.as_str(), one.wording())).collect();
-    let form = FORMS.iter().map(|form| (form.id, form.title)).collect();
+    let form = FORMS
+        .into_iter()
+        .filter_map(|form| Some((form, t_static(&format!("form.{form}"))?)))
+        .collect();
     BTreeMap::from([("basis", basis), ("form", form)])
 }
 

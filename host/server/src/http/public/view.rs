@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use tianyin_domain::activity::{Activity, ActivityKind};
-use tianyin_domain::certificate::{Certificate, CertificateStatus, FORMS};
+use tianyin_domain::certificate::{Certificate, CertificateStatus};
 use tianyin_domain::code::{self, Code};
 use tianyin_domain::lot::{Lot, LotStatus};
 use tianyin_domain::measurement::{Qualifier, ValueKind};
@@ -89,7 +89,7 @@ pub struct ScanView {
 #[derive(Debug, Clone, Serialize)]
 pub struct CertificateView {
     /// Title of the form.
-    pub title: &'static str,
+    pub title: String,
     /// Form.
     pub form: Word,
     /// Commitment, byte-exact.
@@ -290,16 +290,16 @@ pub fn roots_of(app: &App, code: &Code) -> Result<Vec<(String, u64)>, Problem> {
 }
 
 fn certificate_view(certificate: Certificate) -> CertificateView {
+    let form = certificate.form();
     let c = certificate.content;
-    let title = FORMS.iter().find(|f| f.id == c.form).map_or("", |f| f.title);
     CertificateView {
-        title,
-        form: Word::of("form", &c.form),
+        title: form.title.clone(),
+        form: Word { code: c.form, text: form.name.clone() },
         commitment: c.commitment,
         basis: c
             .basis
             .iter()
-            .map(|b| Word { code: b.as_str().into(), text: b.wording().into() })
+            .map(|b| Word { code: b.as_str().into(), text: form.basis_text(*b).into() })
             .collect(),
         product: c.product,
         quantity: c.quantity.normalize().to_string(),
