@@ -17,7 +17,7 @@ use crate::texts::Lang;
 /// Activities shown, the latest ones.
 const ACTIVITIES_MAX: usize = 40;
 /// Steps of a lot shown, the latest ones.
-const STEPS_MAX: usize = 20;
+const STEPS_MAX: usize = 12;
 /// Steps before it that are followed back.
 const STEPS_BACK_MAX: usize = 8;
 /// Lots looked at to count the harvests that a lot goes back to.

@@ -22,6 +22,21 @@ const SEEN: &str = "<p class=\"seen\">";
 const LINES_OPEN: usize = 8;
 /// Tests that stand open.
 const TESTS_OPEN: usize = 4;
+/// A page with everything on it stays below this, for slow networks (domain/traps 20).
+const PAGE_BYTES_MAX: usize = 29 << 10;
+
+/// How much of a long story a page tells; the data beside it tells all.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    lines: usize,
+    tests: usize,
+    ratings: usize,
+    /// Characters of what one person wrote.
+    chars: usize,
+}
+
+const FULL: Budget = Budget { lines: 24, tests: 8, ratings: 5, chars: 240 };
+const TIGHT: Budget = Budget { lines: 10, tests: 3, ratings: 2, chars: 80 };
 
 #[derive(Template)]
 #[template(path = "public/scan.html")]
@@ -44,10 +59,14 @@ struct ScanPage<'a> {
     seen: String,
     early: &'a [Line],
     recent: &'a [Line],
+    more_lines: usize,
     sources: String,
     tests: &'a [TestView],
     older_tests: &'a [TestView],
-    qr: String,
+    more_tests: usize,
+    ratings: &'a [FeedbackItem],
+    chars: usize,
+    qr: &'a str,
     foot: String,
 }
 
@@ -137,55 +156,75 @@ pub(super) fn whole(
     home: Home,
     seen: String,
 ) -> Result<String, Problem> {
+    let qr = drawn(&code::qr_text(&base, &view.code)).map(|qr| qr.data_uri()).unwrap_or_default();
+    let links = Links { home, lang, code: &view.code, base };
+    let page = told(view, &links, &seen, &qr, FULL)?;
+    if page.len() <= PAGE_BYTES_MAX {
+        return Ok(page);
+    }
+    told(view, &links, &seen, &qr, TIGHT)
+}
+
+fn told(
+    view: &ScanView,
+    links: &Links<'_>,
+    seen: &str,
+    qr: &str,
+    budget: Budget,
+) -> Result<String, Problem> {
+    let lang = links.lang;
     let look = Look::of(view.status);
-    let lines = lines(view, lang);
+    let (lines, more_lines) = cut(lines(view, lang), budget.lines);
     let (early, recent) = lines.split_at(lines.len().saturating_sub(LINES_OPEN));
-    let (tests, older_tests) = view.tests.split_at(view.tests.len().min(TESTS_OPEN));
+    let told = &view.tests[..view.tests.len().min(budget.tests)];
+    let (tests, older_tests) = told.split_at(told.len().min(TESTS_OPEN));
+    let said = &view.feedback.items;
     let certificate = &view.certificate;
     let void_date = certificate.voided_on.map(|d| d.to_string()).unwrap_or_default();
     let issued = certificate.issued_on.to_string();
-    let word = t_in(lang, look.word);
     let of_county = [("county", view.county.as_str())];
-    let qr = drawn(&code::qr_text(&base, &view.code)).map(|qr| qr.data_uri());
+    let named = [("product", certificate.product.as_str()), ("status", t_in(lang, look.word))];
+    let by =
+        [("producer", view.producer.name.as_str()), ("date", &issued), ("county", &view.county)];
+    let rendering = || english(&format!("commitment.{}", certificate.form.code));
     let page = ScanPage {
         style: style(),
-        mirror_policy: (home == Home::Mirror).then(style_policy),
+        mirror_policy: (links.home == Home::Mirror).then(style_policy),
         lang,
         zh: if lang == Lang::Zh { "" } else { " lang=\"zh-CN\"" },
-        links: Links { home, lang, code: &view.code, base },
+        links: links.clone(),
         view,
-        title: tf_in(
-            lang,
-            "public.title_scan",
-            [("product", certificate.product.as_str()), ("status", word)],
-        ),
-        about: tf_in(
-            lang,
-            "public.about",
-            [
-                ("producer", view.producer.name.as_str()),
-                ("date", &issued),
-                ("county", &view.county),
-            ],
-        ),
+        title: tf_in(lang, "public.title_scan", named),
+        about: tf_in(lang, "public.about", by),
         heading: tf_in(lang, "public.one_code", of_county),
         look,
         seal: (t_in(lang, look.seal.0).to_owned(), t_in(lang, look.seal.1).to_owned()),
         is_void: view.status == Standing::Void,
         void_note: tf_in(lang, "public.void_note", [("date", void_date.as_str())]),
-        commitment: (lang == Lang::En)
-            .then(|| english(&format!("commitment.{}", certificate.form.code)))
-            .flatten(),
-        seen,
+        commitment: (lang == Lang::En).then(rendering).flatten(),
+        seen: seen.to_owned(),
         early,
         recent,
+        more_lines,
         sources: sources(view, lang),
         tests,
         older_tests,
-        qr: qr.unwrap_or_default(),
+        more_tests: view.tests.len() - told.len(),
+        ratings: &said[..said.len().min(budget.ratings)],
+        chars: budget.chars,
+        qr,
         foot: tf_in(lang, "public.foot", of_county),
     };
     page.render().map_err(Problem::internal)
+}
+
+/// The latest lines, the harvest always among them, and how many are left out.
+fn cut(mut lines: Vec<Line>, max: usize) -> (Vec<Line>, usize) {
+    let mut out: Vec<Line> = lines.drain(..lines.len().saturating_sub(max)).collect();
+    if let Some(harvest) = out.iter().position(|line| line.is_harvest) {
+        lines.insert(0, out.remove(harvest));
+    }
+    (lines, out.len())
 }
 
 /// The chain, oldest first: what was done up to the harvest, the harvest, what came after it.
@@ -259,6 +298,14 @@ impl ScanPage<'_> {
 
     fn count(&self, key: &str, count: usize) -> String {
         tf_in(self.lang, key, [("count", count.to_string().as_str())])
+    }
+
+    /// As much of what somebody wrote as there is room for.
+    fn short(&self, text: &str) -> String {
+        match text.char_indices().nth(self.chars) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text.to_owned(),
+        }
     }
 
     /// The rendering of an official wording, on pages that are not in Chinese.

@@ -6,7 +6,7 @@ use tianyin_domain::brand::{Brand, BrandKind};
 use tianyin_domain::certification::{self, Certification, Standing};
 use tianyin_domain::id_card::IdCard;
 use tianyin_domain::product::Product;
-use tianyin_domain::shop_link::{self, SHOP_LINKS_MAX, ShopLink};
+use tianyin_domain::shop_link::{self, ShopLink};
 use tianyin_domain::time::china_date;
 use tianyin_domain::{Date, Scope};
 use tianyin_rules::tables::CertificationKind;
@@ -18,13 +18,15 @@ use crate::http::Problem;
 use crate::texts::{Lang, english};
 
 /// Certifications shown.
-const CERTIFICATIONS_MAX: usize = 8;
+const CERTIFICATIONS_MAX: usize = 6;
 /// Brands whose story is told.
 const BRANDS_MAX: usize = 2;
 /// Pictures of one brand.
 const PICTURES_MAX: usize = 4;
 /// What consumers said that is shown, the newest.
 const FEEDBACK_MAX: usize = 5;
+/// Shops shown, the newest links.
+const SHOPS_MAX: usize = 4;
 /// Records of each kind that are looked at for one product.
 const LOOKED_AT_MAX: usize = 200;
 /// Code of the line of an ID card that names its brand.
@@ -170,7 +172,7 @@ pub(super) fn shops(app: &App, product: &str) -> Result<Vec<ShopView>, Problem> 
     let part = (shop_link::BY_PRODUCT, product);
     let links: Vec<ShopLink> = app.store.newest(part, &Scope::everything(), LOOKED_AT_MAX)?;
     let open = links.into_iter().filter(|link| link.closed.is_none());
-    Ok(open.filter_map(shop).take(SHOP_LINKS_MAX).collect())
+    Ok(open.filter_map(shop).take(SHOPS_MAX).collect())
 }
 
 fn shop(link: ShopLink) -> Option<ShopView> {

@@ -11,6 +11,8 @@ mod frame;
 mod inputs;
 mod results;
 mod scan;
+mod scan_shown;
+mod scan_whole;
 mod tls;
 mod tokens;
 
