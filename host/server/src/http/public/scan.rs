@@ -59,11 +59,12 @@ struct ScanPage<'a> {
     seen: String,
     early: &'a [Line],
     recent: &'a [Line],
-    more_lines: usize,
+    /// How many lines are left out, in words; empty when none is.
+    more_lines: String,
     sources: String,
     tests: &'a [TestView],
     older_tests: &'a [TestView],
-    more_tests: usize,
+    more_tests: String,
     ratings: &'a [FeedbackItem],
     chars: usize,
     qr: &'a str,
@@ -205,17 +206,24 @@ fn told(
         seen: seen.to_owned(),
         early,
         recent,
-        more_lines,
+        more_lines: left_out(lang, more_lines),
         sources: sources(view, lang),
         tests,
         older_tests,
-        more_tests: view.tests.len() - told.len(),
+        more_tests: left_out(lang, view.tests.len() - told.len()),
         ratings: &said[..said.len().min(budget.ratings)],
         chars: budget.chars,
         qr,
         foot: tf_in(lang, "public.foot", of_county),
     };
     page.render().map_err(Problem::internal)
+}
+
+fn left_out(lang: Lang, count: usize) -> String {
+    match count {
+        0 => String::new(),
+        count => tf_in(lang, "public.left_out", [("count", count.to_string().as_str())]),
+    }
 }
 
 /// The latest lines, the harvest always among them, and how many are left out.
