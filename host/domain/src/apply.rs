@@ -40,7 +40,11 @@ use crate::user::{self, User};
 /// Applies one event of the line that [`Overlay::begin_line`] named. `time` is the line's.
 pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), StateError> {
     match event {
-        Event::CountyConfigured(e) => o.put(e),
+        Event::CountyConfigured(e) => {
+            // Pages tell where everybody finds them.
+            o.touch(root("county", &e.id));
+            o.put(e)
+        }
         Event::AgencyAdded(e) => {
             remember(o, root("agency", &e.id))?;
             o.put(e)
@@ -322,10 +326,12 @@ fn apply_brand(o: &mut Overlay<'_>, event: &Event) -> Result<(), StateError> {
     match event {
         Event::BrandAdded(e) => {
             change(o, "brand", &e.id)?;
+            touch_owner(o, e.owner.as_ref());
             o.put(e)
         }
         Event::BrandChanged(e) => {
             change(o, "brand", &e.brand)?;
+            touch_owner(o, e.data.owner.as_ref());
             o.update::<Brand>(&e.brand, |b| brand::changed(b, &e.data))
         }
         Event::BrandClosed(e) => {
@@ -347,6 +353,13 @@ fn apply_brand(o: &mut Overlay<'_>, event: &Event) -> Result<(), StateError> {
             change(o, "operator", &of.1)
         }
         _ => Ok(()),
+    }
+}
+
+/// Pages of an operator's lots tell of its own brands.
+fn touch_owner(o: &mut Overlay<'_>, owner: Option<&String>) {
+    if let Some(owner) = owner {
+        o.touch(root("operator", owner));
     }
 }
 

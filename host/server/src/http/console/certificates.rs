@@ -136,6 +136,8 @@ struct DetailPage {
     printers: Vec<Choice>,
     public_url: String,
     public_path: String,
+    /// Where everybody finds its page, for what shops put on theirs.
+    shown_at: String,
     print_form: Form,
     void_form: Form,
 }
@@ -179,6 +181,7 @@ fn shown(
         printers: printer_choices(app, signed)?,
         public_url: code::qr_text(&base, code),
         public_path: format!("/t/{code}"),
+        shown_at: format!("{}/t/{code}", base.trim_end_matches('/')),
         certificate,
         print_form,
         void_form,

@@ -1,21 +1,27 @@
-//! What everybody may see: the scan page of a code, as page, JSON and label, and the county's keys.
+//! What everybody may see: the scan page of a code, as page, JSON, label and badge, and the county's key.
 
+mod badge;
 mod bare;
 mod ca;
+mod chain;
 mod feedback;
 mod id_card;
 mod keys;
+mod links;
 pub mod meter;
 mod page;
+mod scan;
 mod shelf;
 mod squeeze;
+mod story;
 mod verify;
 mod view;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -23,11 +29,14 @@ use axum::{Extension, Router};
 use tianyin_documents::{Dpi, LabelDesign, LabelSize, bitmap_to_svg};
 use tianyin_domain::code::{self, Code, CodeText};
 
+pub use links::Home;
 pub use page::{error_page, set_page_headers, style};
+pub use whole::{picture_bytes, pictures_of, whole_json, whole_page};
 
 use super::limits::RateLimit;
 use super::{ClientAddr, Problem};
 use crate::app::App;
+use crate::texts::Lang;
 use page::Miss;
 use shelf::Shelf;
 use view::ScanView;
@@ -56,11 +65,23 @@ pub fn router() -> Router<Arc<App>> {
         .route("/t/{code}", get(scan))
         .route("/T/{code}", get(scan))
         .route("/t/{code}/label.svg", get(label))
+        .route("/t/{code}/badge.svg", get(badge))
+        .route("/t/{code}/embed", get(embed))
         .route("/t/{code}/pictures/{hash}", get(picture))
         .layer(Extension(public))
         .merge(ca::router())
         .merge(feedback::router())
         .merge(keys::router())
+}
+
+/// The language asked for by `?lang=en`. Without it a page is Chinese, whatever the browser prefers and
+/// whatever a messenger adds: it is what the label says.
+fn lang_of(query: &RawQuery) -> Lang {
+    if asks(query, "lang=en") { Lang::En } else { Lang::Zh }
+}
+
+fn asks(RawQuery(query): &RawQuery, what: &str) -> bool {
+    query.as_deref().unwrap_or_default().split('&').any(|one| one == what)
 }
 
 /// The scan page; `CODE.json` is the same as JSON. A `HEAD` request is no scan.
@@ -70,37 +91,40 @@ async fn scan(
     client: ClientAddr,
     method: Method,
     Path(text): Path<String>,
+    query: RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let lang = lang_of(&query);
     let (text, as_json) = match text.strip_suffix(".json").or_else(|| text.strip_suffix(".JSON")) {
         Some(text) => (text, true),
         None => (text.as_str(), false),
     };
     if let Err(wait) = public.scans.take(client.0, Instant::now()) {
-        return Ok(page::too_many(&app, wait, as_json));
+        return Ok(page::too_many_in(&app, wait, as_json, lang));
     }
+    let miss = |miss: Miss, text: &str| page::miss_in(&app, miss, text, as_json, lang);
     let code = match code::parse(text) {
         CodeText::Valid(code) => code,
-        CodeText::Mistyped => return Ok(page::miss(&app, Miss::Mistyped, text, as_json)),
-        CodeText::NotACode => return Ok(page::miss(&app, Miss::NotACode, text, as_json)),
+        CodeText::Mistyped => return Ok(miss(Miss::Mistyped, text)),
+        CodeText::NotACode => return Ok(miss(Miss::NotACode, text)),
     };
     let is_scan = method == Method::GET;
     let found = match as_json {
         true => json(&app, &code, is_scan)?,
         false => {
-            let made = public.shelf.get(&app, &code, is_scan)?;
+            let made = public.shelf.get(&app, &code, lang, is_scan)?;
             made.map(|made| made.page(&app, &headers)).transpose()?
         }
     };
     // A code on a package is that of an ID card; a label's is that of a certificate.
     let found = match found {
-        None => id_card::answer(&app, &code, as_json)?,
+        None => id_card::answer(&app, &code, lang, as_json)?,
         found => found,
     };
-    Ok(found.unwrap_or_else(|| page::miss(&app, Miss::Unknown, &code, as_json)))
+    Ok(found.unwrap_or_else(|| miss(Miss::Unknown, &code)))
 }
 
-/// A picture of a published ID card, without what cameras write beside it.
+/// A picture that the page of a code shows, without what cameras write beside it.
 async fn picture(
     State(app): State<Arc<App>>,
     Extension(public): Extension<Arc<Public>>,
@@ -111,7 +135,43 @@ async fn picture(
         return Err(page::wait_problem(wait));
     }
     let CodeText::Valid(code) = code::parse(&text) else { return Err(Problem::not_found()) };
-    id_card::picture(app, code, hash).await
+    let read = tokio::task::spawn_blocking(move || picture_bytes(&app, &code, &hash));
+    let found = read.await.map_err(Problem::internal)??;
+    let (bytes, media) = found.ok_or_else(Problem::not_found)?;
+    let headers = [
+        (header::CONTENT_TYPE, media),
+        (header::CACHE_CONTROL, "public, max-age=86400"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+    ];
+    Ok((headers, bytes).into_response())
+}
+
+/// How the code stands, as a small picture for shops on line (亮证, R-047). It is no scan.
+async fn badge(
+    State(app): State<Arc<App>>,
+    Extension(public): Extension<Arc<Public>>,
+    client: ClientAddr,
+    Path(text): Path<String>,
+    query: RawQuery,
+) -> Result<Response, Problem> {
+    if let Err(wait) = public.scans.take(client.0, Instant::now()) {
+        return Err(page::wait_problem(wait));
+    }
+    badge::picture(&app, &text, lang_of(&query))
+}
+
+/// The same as a small page for frames and pictures of live streams, with a code to scan.
+async fn embed(
+    State(app): State<Arc<App>>,
+    Extension(public): Extension<Arc<Public>>,
+    client: ClientAddr,
+    Path(text): Path<String>,
+    query: RawQuery,
+) -> Result<Response, Problem> {
+    if let Err(wait) = public.scans.take(client.0, Instant::now()) {
+        return Err(page::wait_problem(wait));
+    }
+    badge::frame(&app, &text, lang_of(&query), asks(&query, "size=live"))
 }
 
 fn json(app: &App, code: &str, is_scan: bool) -> Result<Option<Response>, Problem> {

@@ -1,7 +1,8 @@
-//! Finished scan pages, kept until something they show changes. Only the line that tells how often the
+//! Finished scan pages, kept until something they show changes or the day is over. Only the line that tells how often the
 //! code was scanned is new each time: it is put between what comes before and after it, compressed or
-//! not. Serving a page is a look-up, three versions and a copy.
+//! not. Serving a page is a look-up, a few versions and a copy.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,21 +10,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use parking_lot::Mutex;
+use tianyin_domain::Date;
 use tianyin_domain::code::Code;
+use tianyin_domain::time::china_date;
 
-use super::page;
 use super::squeeze::Squeezed;
 use super::view::{self, ScanView};
+use super::{page, scan};
 use crate::app::App;
+use crate::edge::now;
 use crate::http::Problem;
+use crate::texts::Lang;
 
-/// Memory for pages, in bytes: ten to twenty thousand of them. Those that were sent compressed take a
+/// Memory for pages, in bytes: five to ten thousand of them. Those that were sent compressed take a
 /// third more.
 const BYTES_MAX: usize = 128 << 20;
 /// What a page takes beside its text.
 const PAGE_BYTES: usize = 768;
 
-/// Finished pages by code. When the new ones fill half of the memory, they become the old ones; what
+/// Finished pages by code and language. When the new ones fill half of the memory, they become the old ones; what
 /// is asked for among the old becomes new again, the rest is forgotten.
 #[derive(Default)]
 pub(super) struct Shelf(Mutex<Pages>);
@@ -39,6 +44,9 @@ struct Pages {
 pub(super) struct Made {
     /// The code's record, as of this number of flushed scan counts.
     code: Mutex<(u64, Code)>,
+    lang: Lang,
+    /// Certifications and licences are shown on their days only.
+    day: Date,
     /// Nothing it shows had changed up to this line of the journal.
     good_at: AtomicU64,
     /// Roots of what is shown, with their versions.
@@ -51,21 +59,36 @@ pub(super) struct Made {
 impl Shelf {
     /// The page of a code as it is now; `None` when there is no such code. A page that is looked at
     /// by a person counts as a scan.
-    pub fn get(&self, app: &App, code: &str, is_scan: bool) -> Result<Option<Arc<Made>>, Problem> {
-        let kept = self.0.lock().get(code);
+    pub fn get(
+        &self,
+        app: &App,
+        code: &str,
+        lang: Lang,
+        is_scan: bool,
+    ) -> Result<Option<Arc<Made>>, Problem> {
+        let key = key(code, lang);
+        let kept = self.0.lock().get(&key);
         if let Some(made) = kept.filter(|made| made.is_good(app)) {
             if is_scan {
                 app.scanned(code);
             }
             return Ok(Some(made));
         }
-        let Some(made) = Made::new(app, code)?.map(Arc::new) else { return Ok(None) };
+        let Some(made) = Made::new(app, code, lang)?.map(Arc::new) else { return Ok(None) };
         // Only codes that exist are counted.
         if is_scan {
             app.scanned(code);
         }
-        self.0.lock().put(code, made.clone());
+        self.0.lock().put(&key, made.clone());
         Ok(Some(made))
+    }
+}
+
+/// What a page is kept by. Most are Chinese, and cost no copy.
+fn key(code: &str, lang: Lang) -> Cow<'_, str> {
+    match lang {
+        Lang::Zh => Cow::Borrowed(code),
+        Lang::En => Cow::Owned(format!("{code}?en")),
     }
 }
 
@@ -92,18 +115,22 @@ impl Pages {
 }
 
 impl Made {
-    fn new(app: &App, code: &str) -> Result<Option<Self>, Problem> {
+    fn new(app: &App, code: &str, lang: Lang) -> Result<Option<Self>, Problem> {
         // Read before the records: what is written in between makes the page old at once.
-        let good_at = AtomicU64::new(app.store.applied_seq());
+        let (day, good_at) = (china_date(now()), AtomicU64::new(app.store.applied_seq()));
         let flushed = app.scans_flushed();
         let Some(record) = app.store.get::<Code>(code)? else { return Ok(None) };
         let based_on = view::roots_of(app, &record)?;
-        let parts = page::scan_parts(&ScanView::of(app, &record)?)?;
+        let view = ScanView::told(app, &record, lang)?;
+        let parts = scan::parts(&view, lang, view::public_url(app)?)?;
         let (code, squeezed) = (Mutex::new((flushed, record)), std::sync::OnceLock::new());
-        Ok(Some(Self { code, good_at, based_on, parts, squeezed }))
+        Ok(Some(Self { code, lang, day, good_at, based_on, parts, squeezed }))
     }
 
     fn is_good(&self, app: &App) -> bool {
+        if self.day != china_date(now()) {
+            return false;
+        }
         let seq = app.store.applied_seq();
         if self.good_at.load(Ordering::Relaxed) == seq {
             return true;
@@ -153,7 +180,7 @@ impl Made {
         }
         let numbers = app.scan_numbers(&known.1);
         drop(known);
-        Ok(page::seen(numbers))
+        Ok(scan::seen(numbers, self.lang))
     }
 }
 
@@ -196,8 +223,19 @@ mod tests {
         });
         let code = Mutex::new((0, serde_json::from_value(record).unwrap()));
         let squeezed = std::sync::OnceLock::new();
+        let (lang, day) = (Lang::Zh, china_date(now()));
         let (good_at, based_on) = (AtomicU64::new(0), Vec::new());
-        Arc::new(Made { code, good_at, based_on, parts, squeezed })
+        Arc::new(Made { code, lang, day, good_at, based_on, parts, squeezed })
+    }
+
+    #[test]
+    fn each_language_has_a_page_of_its_own() {
+        let mut pages = Pages::default();
+        pages.put(&key("C", Lang::Zh), made(1));
+        assert!(pages.get(&key("C", Lang::En)).is_none());
+        pages.put(&key("C", Lang::En), made(2));
+        assert_eq!(pages.get(&key("C", Lang::Zh)).unwrap().parts[1].len(), 1);
+        assert_eq!(pages.get(&key("C", Lang::En)).unwrap().parts[1].len(), 2);
     }
 
     #[test]

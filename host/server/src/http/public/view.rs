@@ -2,24 +2,26 @@
 //! and phone are masked in the frozen content, notes and addresses are left out.
 
 use serde::Serialize;
-use tianyin_domain::activity::{Activity, ActivityKind};
 use tianyin_domain::certificate::{Certificate, CertificateStatus};
 use tianyin_domain::code::{self, Code};
+use tianyin_domain::county::COUNTY_ID;
+use tianyin_domain::id_card::IdCard;
 use tianyin_domain::lot::{Lot, LotStatus};
-use tianyin_domain::measurement::{Qualifier, ValueKind};
+use tianyin_domain::measurement::{Qualifier, Value, ValueKind};
 use tianyin_domain::operator::Operator;
+use tianyin_domain::product::Product;
 use tianyin_domain::test::{self, Test};
 use tianyin_domain::time::{china_date, china_minute};
 use tianyin_domain::{Date, Scope, State, Time};
 use tianyin_store::PageQuery;
 
+use super::chain::{self, ActivityView, SourcesView, StepView};
 use super::meter::{Limit, Meter};
+use super::story::{self, BrandView, CertificationView, FeedbackView, ShopView};
 use crate::app::App;
 use crate::http::Problem;
-use crate::texts::t;
+use crate::texts::{Lang, t_in};
 
-/// Activities shown, the latest ones.
-const ACTIVITIES_MAX: usize = 40;
 /// Tests shown, the latest ones.
 const TESTS_MAX: usize = 20;
 
@@ -33,12 +35,12 @@ pub struct Word {
 }
 
 impl Word {
-    fn of(space: &str, value: &impl Serialize) -> Self {
+    pub(super) fn of(lang: Lang, space: &str, value: &impl Serialize) -> Self {
         let code = match serde_json::to_value(value) {
             Ok(serde_json::Value::String(code)) => code,
             _ => String::new(),
         };
-        let text = t(&format!("{space}.{code}")).to_owned();
+        let text = t_in(lang, &format!("{space}.{code}")).to_owned();
         Self { code, text }
     }
 }
@@ -76,10 +78,21 @@ pub struct ScanView {
     pub lot: LotView,
     /// What was done, oldest first.
     pub activities: Vec<ActivityView>,
+    /// What the lot went through after its harvest, oldest first.
+    pub steps: Vec<StepView>,
     /// Tests of the lot, latest first.
     pub tests: Vec<TestView>,
-    /// Scans.
-    pub scans: ScansView,
+    /// Certifications in force today.
+    pub certifications: Vec<CertificationView>,
+    /// Brands it is sold under.
+    pub brands: Vec<BrandView>,
+    /// Where the product is sold on line.
+    pub shops: Vec<ShopView>,
+    /// What consumers say of the product.
+    pub feedback: FeedbackView,
+    /// Scans; absent in files that are not made anew for each of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scans: Option<ScansView>,
     /// Code of the product's ID card, where one is published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_card: Option<String>,
@@ -140,32 +153,9 @@ pub struct LotView {
     pub quantity: String,
     /// Unit.
     pub unit: String,
-}
-
-/// One production record.
-#[derive(Debug, Clone, Serialize)]
-pub struct ActivityView {
-    /// Kind.
-    pub kind: Word,
-    /// First day.
-    pub date: Date,
-    /// Last day, when it took several.
-    pub stopped_on: Option<Date>,
-    /// Input used.
-    pub input: Option<InputView>,
-}
-
-/// What was used.
-#[derive(Debug, Clone, Serialize)]
-pub struct InputView {
-    /// Name.
-    pub name: String,
-    /// Dose in words.
-    pub dose: String,
-    /// Pre-harvest interval or withdrawal period in days.
-    pub interval_days: Option<u32>,
-    /// First day on which harvest was allowed.
-    pub harvest_from: Option<Date>,
+    /// How many harvests it goes back to, where it was made of other lots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<SourcesView>,
 }
 
 /// One test.
@@ -206,40 +196,43 @@ pub struct ScansView {
 }
 
 impl ScanView {
-    /// What a code shows now.
+    /// What a code shows now, with Chinese words.
     pub fn of(app: &App, code: &Code) -> Result<Self, Problem> {
+        Self::told(app, code, Lang::Zh)
+    }
+
+    /// The same with the words of a language; what people wrote stays as it is.
+    pub fn told(app: &App, code: &Code, lang: Lang) -> Result<Self, Problem> {
         let missing = |what: &str| Problem::internal(format!("code {}: no {what}", code.code));
         let state: &dyn State = &app.store;
         let certificate: Certificate =
             state.get(&code.certificate)?.ok_or_else(|| missing("certificate"))?;
         let lot: Lot = state.get(&code.lot)?.ok_or_else(|| missing("lot"))?;
         let operator: Operator = state.get(&code.operator)?.ok_or_else(|| missing("operator"))?;
-        let county = app.county()?;
-        let public_url = county.map(|c| c.public_url).unwrap_or_default();
+        let product: Product = state.get(&lot.product)?.ok_or_else(|| missing("product"))?;
+        let card = app.id_card_of(&product.id)?.filter(|card| card.edition.is_some());
         let numbers = app.scan_numbers(code);
-        let producer = ProducerView {
-            name: certificate.content.producer.clone(),
-            kind: Word::of("operator_kind", &operator.kind),
-        };
         Ok(Self {
             code: code.code.clone(),
             code_grouped: code::grouped(&code.code),
             status: standing(&certificate, &lot),
-            url: format!("{}/t/{}", public_url.trim_end_matches('/'), code.code),
+            url: format!("{}/t/{}", public_url(app)?, code.code),
             county: certificate.content.county.clone(),
-            producer,
-            activities: activities(app, &lot)?,
-            tests: tests(app, &lot)?,
-            scans: ScansView { count: numbers.count, first_at: numbers.first_at },
-            certificate: certificate_view(certificate),
-            id_card: id_card_of(app, &lot.product)?,
-            lot: LotView {
-                no: lot.no,
-                harvested_on: lot.harvested_on,
-                area_name: lot.area_name,
-                quantity: lot.quantity.normalize().to_string(),
-                unit: lot.unit,
+            producer: ProducerView {
+                name: certificate.content.producer.clone(),
+                kind: Word::of(lang, "operator_kind", &operator.kind),
             },
+            activities: chain::activities(app, &lot, lang)?,
+            steps: chain::steps(app, &lot, &operator, lang)?,
+            tests: tests(app, &lot, lang)?,
+            certifications: story::certifications(app, &product, &operator.id, lang)?,
+            brands: story::brands(app, &product, card.as_ref(), lang)?,
+            shops: story::shops(app, &product.id)?,
+            feedback: story::feedback(app, &product.id)?,
+            scans: Some(ScansView { count: numbers.count, first_at: numbers.first_at }),
+            certificate: certificate_view(certificate, lang),
+            id_card: card.map(|card| card.code),
+            lot: LotView { sources: chain::sources(app, &lot)?, ..lot_view(lot) },
         })
     }
 
@@ -250,12 +243,14 @@ impl ScanView {
     }
 }
 
-fn id_card_of(app: &App, product: &str) -> Result<Option<String>, Problem> {
-    let card = app.id_card_of(product)?;
-    Ok(card.filter(|card| card.edition.is_some()).map(|card| card.code))
+/// Where everybody finds the pages, without a slash at its end; empty before the set-up.
+pub(super) fn public_url(app: &App) -> Result<String, Problem> {
+    let url = app.county()?.map(|county| county.public_url).unwrap_or_default();
+    Ok(url.trim_end_matches('/').to_owned())
 }
 
-fn standing(certificate: &Certificate, lot: &Lot) -> Standing {
+/// Whether what carries the code may be trusted.
+pub(super) fn standing(certificate: &Certificate, lot: &Lot) -> Standing {
     match (certificate.status, lot.status) {
         (CertificateStatus::Void, _) => Standing::Void,
         (CertificateStatus::Valid, LotStatus::Held | LotStatus::Void) => Standing::Held,
@@ -271,16 +266,40 @@ pub fn certificate_of(app: &App, code: &str) -> Result<Option<Certificate>, Prob
     }
 }
 
-/// Roots of the records a code shows, with their versions: when none moved, the page is the same.
+/// The product of a code, and its ID card once that is published.
+pub(super) fn product_of(
+    app: &App,
+    code: &Code,
+) -> Result<Option<(Product, Option<IdCard>)>, Problem> {
+    let state: &dyn State = &app.store;
+    let Some(lot) = state.get::<Lot>(&code.lot)? else { return Ok(None) };
+    let Some(product) = state.get::<Product>(&lot.product)? else { return Ok(None) };
+    let card = app.id_card_of(&product.id)?.filter(|card| card.edition.is_some());
+    Ok(Some((product, card)))
+}
+
+/// Roots of the records a code shows, with their versions: when none moved, the page of the same day is the
+/// same. Steps of a lot touch the lot; certifications, brands of its own and licences touch the operator;
+/// shop links, the published ID card and what consumers say touch the product; where pages are found, the
+/// county.
 pub fn roots_of(app: &App, code: &Code) -> Result<Vec<(String, u64)>, Problem> {
-    let lot = app.store.get::<Lot>(&code.lot)?;
-    let (site, product) = lot.map(|lot| (lot.site, lot.product)).unwrap_or_default();
-    let roots = [
+    let mut roots = vec![
+        format!("county/{COUNTY_ID}"),
         format!("lot/{}", code.lot),
-        format!("site/{site}"),
         format!("operator/{}", code.operator),
-        format!("product/{product}"),
     ];
+    if let Some(lot) = app.store.get::<Lot>(&code.lot)? {
+        roots.push(format!("site/{}", lot.site));
+    }
+    if let Some((product, card)) = product_of(app, code)? {
+        roots.push(format!("product/{}", product.id));
+        // Goods that were bought are of a product of who sold them.
+        if product.operator != code.operator {
+            roots.push(format!("operator/{}", product.operator));
+        }
+        let brands = story::shown_brands(app, &product, card.as_ref())?;
+        roots.extend(brands.iter().map(|brand| format!("brand/{}", brand.id)));
+    }
     let mut versions = Vec::with_capacity(roots.len());
     for root in roots {
         let version = app.store.version(&root)?;
@@ -289,12 +308,26 @@ pub fn roots_of(app: &App, code: &Code) -> Result<Vec<(String, u64)>, Problem> {
     Ok(versions)
 }
 
-fn certificate_view(certificate: Certificate) -> CertificateView {
+fn lot_view(lot: Lot) -> LotView {
+    LotView {
+        no: lot.no,
+        harvested_on: lot.harvested_on,
+        area_name: lot.area_name,
+        quantity: lot.quantity.normalize().to_string(),
+        unit: lot.unit,
+        sources: None,
+    }
+}
+
+fn certificate_view(certificate: Certificate, lang: Lang) -> CertificateView {
     let form = certificate.form();
     let c = certificate.content;
+    // Of a form that the county made itself there is no English name.
+    let english_name = || english(&format!("form.{}", c.form)).map(str::to_owned);
+    let name = (lang == Lang::En).then(english_name).flatten();
     CertificateView {
         title: form.title.clone(),
-        form: Word { code: c.form, text: form.name.clone() },
+        form: Word { text: name.unwrap_or_else(|| form.name.clone()), code: c.form },
         commitment: c.commitment,
         basis: c
             .basis
@@ -314,75 +347,44 @@ fn certificate_view(certificate: Certificate) -> CertificateView {
     }
 }
 
-fn activities(app: &App, lot: &Lot) -> Result<Vec<ActivityView>, Problem> {
-    let line = app.line_of(lot)?;
-    // The lot itself stands for the harvest that made it.
-    let is_shown = |a: &Activity, lot: &Lot| {
-        let is_its_harvest = a.kind == ActivityKind::Harvest && a.date == lot.harvested_on;
-        a.counts() && a.belongs_to(lot) && !is_its_harvest
-    };
-    let records = app.records_of(&lot.site)?.into_iter().rev();
-    let own = records.filter(|a| line.iter().any(|lot| is_shown(a, lot)));
-    let mut shown: Vec<ActivityView> = own.take(ACTIVITIES_MAX).map(activity_view).collect();
-    shown.reverse();
-    Ok(shown)
-}
-
-fn activity_view(a: Activity) -> ActivityView {
-    let last_day = a.stopped_on.unwrap_or(a.date);
-    let input = a.input.map(|i| InputView {
-        harvest_from: i
-            .interval_days
-            .and_then(|days| last_day.checked_add(jiff::Span::new().try_days(days).ok()?).ok()),
-        name: i.name,
-        dose: i.dose,
-        interval_days: i.interval_days,
-    });
-    ActivityView {
-        kind: Word::of("activity_kind", &a.kind),
-        date: a.date,
-        stopped_on: a.stopped_on.filter(|d| *d != a.date),
-        input,
-    }
-}
-
-fn tests(app: &App, lot: &Lot) -> Result<Vec<TestView>, Problem> {
+fn tests(app: &App, lot: &Lot, lang: Lang) -> Result<Vec<TestView>, Problem> {
     let query =
         PageQuery { limit: TESTS_MAX, newest_first: true, ..PageQuery::new(test::BY_LOT, &lot.id) };
     let page = app.store.page::<Test>(&query, &Scope::everything())?;
     let told = page.items.into_iter().filter(Test::counts);
-    Ok(told.map(|test| test_view(app, test)).collect())
+    Ok(told.map(|test| test_view(app, test, lang)).collect())
 }
 
-fn test_view(app: &App, test: Test) -> TestView {
+fn test_view(app: &App, test: Test, lang: Lang) -> TestView {
     let tested_at = china_minute(test.tested_at());
     let limit = Limit::of(app, &test);
     let m = test.measurement;
-    let meter = limit.as_ref().and_then(|limit| Meter::of(&m.value, limit));
-    let sign = match m.value.op {
-        Qualifier::Equal => "",
-        Qualifier::Less => "< ",
-        Qualifier::Greater => "> ",
-        Qualifier::NotDetected | Qualifier::BelowQuantification => "",
-    };
-    let value = match m.value.kind {
-        _ if m.value.op == Qualifier::NotDetected => t("qualifier.not_detected").to_owned(),
-        _ if m.value.op.stands_alone() => t("qualifier.below_quantification").to_owned(),
-        ValueKind::Qualitative => t(&format!("qualitative.{}", m.value.num)).to_owned(),
-        _ if m.value.num.is_empty() => String::new(),
-        _ => format!("{sign}{}", m.value.num),
-    };
     TestView {
-        verdict: Word::of("test_verdict", &test.verdict),
-        method: Word::of("method", &m.method),
+        verdict: Word::of(lang, "test_verdict", &test.verdict),
+        method: Word::of(lang, "method", &m.method),
         item: m.item.name,
-        value,
+        value: value_text(&m.value, lang),
+        meter: limit.as_ref().and_then(|limit| Meter::of(&m.value, limit)),
         unit: m.value.unit,
         limit,
         finding: test.judgement.findings.first().map(|f| f.text.clone()).unwrap_or_default(),
-        conducted_by: test.conducted_by.as_ref().map(|c| Word::of("conducted_by", c)),
+        conducted_by: test.conducted_by.as_ref().map(|c| Word::of(lang, "conducted_by", c)),
         device: test.device_name,
         tested_at,
-        meter,
+    }
+}
+
+fn value_text(value: &Value, lang: Lang) -> String {
+    let sign = match value.op {
+        Qualifier::Less => "< ",
+        Qualifier::Greater => "> ",
+        Qualifier::Equal | Qualifier::NotDetected | Qualifier::BelowQuantification => "",
+    };
+    match value.kind {
+        _ if value.op == Qualifier::NotDetected => t_in(lang, "qualifier.not_detected").to_owned(),
+        _ if value.op.stands_alone() => t_in(lang, "qualifier.below_quantification").to_owned(),
+        ValueKind::Qualitative => t_in(lang, &format!("qualitative.{}", value.num)).to_owned(),
+        _ if value.num.is_empty() => String::new(),
+        _ => format!("{sign}{}", value.num),
     }
 }

@@ -13,6 +13,8 @@ mod inputs;
 mod keys;
 mod results;
 mod scan;
+mod scan_shown;
+mod scan_whole;
 mod tls;
 mod tokens;
 

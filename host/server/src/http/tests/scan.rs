@@ -10,7 +10,7 @@ use super::*;
 /// A page must stay below this, compressed or not.
 const PAGE_BYTES_MAX: usize = 30 * 1024;
 
-fn assert_strict(page: &Reply) {
+pub(super) fn assert_strict(page: &Reply) {
     let text = page.text();
     assert!(text.len() < PAGE_BYTES_MAX, "{} bytes", text.len());
     assert!(!text.contains("<script") && !text.contains(" style=") && !text.contains("onclick"));
