@@ -25,6 +25,7 @@ use crate::input::InputVersion;
 use crate::login::Totp;
 use crate::lot::{self, Lot};
 use crate::message::{Content, Message, MessageStatus};
+use crate::mirror_log;
 use crate::operator::{self, Operator};
 use crate::print_job::{PrintJob, PrintStatus};
 use crate::product::{self, Product};
@@ -292,6 +293,7 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
             change_cell(o, &e.cell)?;
             o.update::<Cell>(&e.cell, |cell| cell.ended = Some(e.reason.clone()))
         }
+        Event::MirrorLogImported(e) => mirror_log::apply(o, e, time),
     }
 }
 

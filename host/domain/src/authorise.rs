@@ -90,7 +90,9 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
     use Role::{Administrator, Clerk, Officer, Producer};
     match command {
         ConfigureCounty | AddAgency | AddUser | SetUserActive | ApproveDevice | DisableDevice
-        | ReplayMessage | LayBaseMap | SetPolicy | SetTracePolicy => &[Administrator],
+        | ReplayMessage | LayBaseMap | SetPolicy | SetTracePolicy | ImportMirrorLog => {
+            &[Administrator]
+        }
         RegisterOperator | AddInput | ReviseInput | CloseInput | RevealContact => {
             &[Administrator, Clerk, Officer]
         }

@@ -28,6 +28,7 @@ use crate::{
     login::{EnrolTotp, RemoveTotp, UseRecovery},
     lot::OpenLot,
     message::{ReceiveMessage, ReplayMessage, SettleMessage},
+    mirror_log::ImportMirrorLog,
     objection::{ConcludeObjection, FileObjection, OrderRetest, ReceiveRetestSample},
     operator::{ChangeOperator, RegisterOperator, ReviewOperator},
     policy::SetPolicy,
@@ -149,6 +150,7 @@ pub enum Command {
     OrderRetest(OrderRetest),
     ReceiveRetestSample(ReceiveRetestSample),
     ConcludeObjection(ConcludeObjection),
+    ImportMirrorLog(ImportMirrorLog),
 }
 
 impl Command {

@@ -15,8 +15,8 @@ use crate::time::Time;
 use crate::{
     access, activity, agency, application, authorisation, base_map, brand, card, cell, certificate,
     certification, code, county, delegation, device, document, hold, id_card, input, login, lot,
-    message, objection, operator, policy, positive, print_job, product, recall, sampling,
-    shop_link, site, step_take, test, token, trace_policy, user,
+    message, mirror_log, objection, operator, policy, positive, print_job, product, recall,
+    sampling, shop_link, site, step_take, test, token, trace_policy, user,
 };
 
 /// What the noun files get to decide with.
@@ -373,6 +373,13 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         | Command::ReviewIdCard(_)
         | Command::PublishIdCard(_)
         | Command::WithdrawIdCard(_) => decide_id_card(ctx, command),
+        Command::ImportMirrorLog(c) => {
+            let (imported, counted) = mirror_log::import(ctx, c)?;
+            let id = imported.name.clone();
+            let mut decision = Decision::one(id, Event::MirrorLogImported(imported));
+            decision.events.extend(counted.map(Event::ScansCounted));
+            Ok(decision)
+        }
     }
 }
 

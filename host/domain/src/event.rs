@@ -26,6 +26,7 @@ use crate::{
     login::{EnrolTotp, RemoveTotp, UseRecovery},
     lot::Lot,
     message::{Message, ReplayMessage, SettleMessage},
+    mirror_log::MirrorLogImported,
     objection::{Objection, ObjectionConcluded, OrderRetest, ReceiveRetestSample},
     operator::{ChangeOperator, Operator, ReviewOperator},
     policy::Policy,
@@ -239,6 +240,8 @@ pub enum Event {
     RetestSampleReceived(ReceiveRetestSample),
     #[serde(rename = "objection.concluded")]
     ObjectionConcluded(ObjectionConcluded),
+    #[serde(rename = "mirror_log.imported")]
+    MirrorLogImported(MirrorLogImported),
 }
 
 /// Events as they stand on a journal line.

@@ -19,6 +19,7 @@ mod intervals;
 mod keys;
 mod lots;
 mod messages;
+mod mirror_logs;
 mod objections;
 mod operators;
 mod positives;
