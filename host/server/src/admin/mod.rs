@@ -10,6 +10,7 @@
 
 mod care;
 mod devices;
+mod mirror;
 mod plugins;
 mod setup;
 pub mod socket;
@@ -195,6 +196,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(devices::router())
         .merge(plugins::router())
         .merge(care::router())
+        .merge(mirror::router())
         .fallback(async || Refused::from(AppError::refused("no_such_verb")))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(app)

@@ -34,6 +34,7 @@ pub mod lineage;
 pub mod live;
 pub mod lost;
 pub mod measures;
+pub mod mirror;
 pub mod names;
 pub mod objections;
 pub mod operators;
@@ -173,6 +174,8 @@ pub struct Parts {
     pub pipeline: pipeline::Pipeline,
     /// Printing.
     pub printing: printing::Printing,
+    /// Public pages as plain files.
+    pub mirror: mirror::Mirror,
     health: health::HealthCache,
     gateway: OnceLock<Gateway>,
     /// When this start began.

@@ -5,6 +5,7 @@ mod care;
 mod check;
 mod data;
 mod device;
+mod mirror;
 mod plugin;
 mod reach;
 mod rules;
@@ -67,6 +68,9 @@ enum Verb {
     Device(device::DeviceVerb),
     /// 离线验证合格证凭证 / Check the offline proof of a certificate
     Check(check::Check),
+    /// 静态镜像:导出公开页面,导入网站日志 / The static mirror: export the public pages, import its host's log
+    #[command(subcommand)]
+    Mirror(mirror::MirrorVerb),
     /// 版本 / Version
     Version,
 }
@@ -115,6 +119,7 @@ pub fn run() -> ExitCode {
         Verb::Plugin(v) => v.run(),
         Verb::Device(v) => v.run(),
         Verb::Check(v) => v.run(),
+        Verb::Mirror(v) => v.run(),
         Verb::Version => {
             println!("tianyin {}", env!("CARGO_PKG_VERSION"));
             Ok(())

@@ -7,6 +7,7 @@ mod applications;
 mod imports;
 mod inputs;
 mod lists;
+mod mirror;
 mod operators;
 mod procedures;
 mod register;
