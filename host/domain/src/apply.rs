@@ -23,6 +23,7 @@ use crate::input::InputVersion;
 use crate::login::Totp;
 use crate::lot;
 use crate::message::{Content, Message, MessageStatus};
+use crate::mirror_log;
 use crate::operator::{self, Operator};
 use crate::print_job;
 use crate::product::{self, Product};
@@ -309,6 +310,7 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
             o.put(&e.old)?;
             o.put(&e.new)
         }
+        Event::MirrorLogImported(e) => mirror_log::apply(o, e, time),
     }
 }
 

@@ -95,9 +95,8 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
     use Role::{Administrator, Clerk, Officer, Producer};
     match command {
         ConfigureCounty | AddAgency | AddUser | SetUserActive | ApproveDevice | DisableDevice
-        | ReplayMessage | LayBaseMap | SetPolicy | SetTracePolicy | SetScanPolicy | RotateKey => {
-            &[Administrator]
-        }
+        | ReplayMessage | LayBaseMap | SetPolicy | SetTracePolicy | SetScanPolicy | RotateKey
+        | ImportMirrorLog => &[Administrator],
         RegisterOperator | AddInput | ReviseInput | CloseInput | RevealContact => {
             &[Administrator, Clerk, Officer]
         }

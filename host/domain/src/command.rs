@@ -29,6 +29,7 @@ use crate::{
     login::{EnrolTotp, RemoveTotp, UseRecovery},
     lot::OpenLot,
     message::{ReceiveMessage, ReplayMessage, SettleMessage},
+    mirror_log::ImportMirrorLog,
     objection::{ConcludeObjection, FileObjection, OrderRetest, ReceiveRetestSample},
     operator::{ChangeOperator, RegisterOperator, ReviewOperator},
     pack::{CancelPack, MarkRange, OrderPack},
@@ -169,6 +170,7 @@ pub enum Command {
     CancelPrint(CancelPrint),
     RetryPrint(RetryPrint),
     RotateKey(RotateKey),
+    ImportMirrorLog(ImportMirrorLog),
 }
 
 impl Command {

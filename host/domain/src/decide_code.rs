@@ -5,7 +5,7 @@ use crate::command::Command;
 use crate::decide::{Context, Decision, made};
 use crate::error::DomainError;
 use crate::event::Event;
-use crate::{certificate, pack, scan, scan_policy};
+use crate::{certificate, mirror_log, pack, scan, scan_policy};
 
 pub(crate) fn decide(ctx: &mut Context<'_>, command: Command) -> Result<Decision, DomainError> {
     match command {
@@ -60,6 +60,14 @@ pub(crate) fn decide(ctx: &mut Context<'_>, command: Command) -> Result<Decision
             let id = collected.collection.id.clone();
             events.push(Event::ProofCollected(Box::new(collected.collection)));
             Ok(Decision { events, id, note: "" })
+        }
+        Command::ImportMirrorLog(c) => {
+            let imported = mirror_log::import(ctx, c)?;
+            let id = imported.log.name.clone();
+            let mut decision = Decision::one(id, Event::MirrorLogImported(imported.log));
+            decision.events.extend(imported.counted.map(Event::ScansCounted));
+            decision.events.extend(imported.suspected.into_iter().map(Event::CodeSuspected));
+            Ok(decision)
         }
         Command::StrikeCollection(c) => {
             let c = collection::strike(ctx, c)?;

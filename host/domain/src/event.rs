@@ -27,6 +27,7 @@ use crate::{
     login::{EnrolTotp, RemoveTotp, UseRecovery},
     lot::Lot,
     message::{Message, ReplayMessage, SettleMessage},
+    mirror_log::MirrorLogImported,
     objection::{Objection, ObjectionConcluded, OrderRetest, ReceiveRetestSample},
     operator::{ChangeOperator, Operator, ReviewOperator},
     pack::{CancelPack, Pack, RangeMarked},
@@ -276,6 +277,8 @@ pub enum Event {
     PrintRetried(PrintRetried),
     #[serde(rename = "signing_key.rotated")]
     KeyRotated(KeyRotated),
+    #[serde(rename = "mirror_log.imported")]
+    MirrorLogImported(MirrorLogImported),
 }
 
 /// Events as they stand on a journal line.

@@ -66,6 +66,7 @@ pub mod lineage;
 pub mod login;
 pub mod lot;
 pub mod message;
+pub mod mirror_log;
 pub mod objection;
 pub mod operator;
 pub mod pack;

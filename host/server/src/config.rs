@@ -37,6 +37,8 @@ pub struct Config {
     pub journal: JournalConfig,
     /// `[log]`.
     pub log: Log,
+    /// `[mirror]`.
+    pub mirror: MirrorConfig,
 }
 
 /// `[http]`.
@@ -146,6 +148,42 @@ pub struct Log {
     pub filter: String,
 }
 
+/// `[mirror]`: public pages as plain files, for any web host.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MirrorConfig {
+    /// Folder of the files, in the data folder unless the path is absolute; none by default. It is made
+    /// when the folder above it is there.
+    pub dir: Option<PathBuf>,
+}
+
+impl MirrorConfig {
+    /// Folders of the data folder that hold something else.
+    const TAKEN: [&str; 8] =
+        ["journal", "store", "vault", "blobs", "keys", "plugins", "rules", "fonts"];
+
+    /// The folder as a whole path. Pages are for everybody: a folder of secrets is no place for them, nor
+    /// one that would take the data folder along to the web host.
+    fn settle(&mut self, data: &Path) -> anyhow::Result<()> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        anyhow::ensure!(!dir.as_os_str().is_empty(), "settings: mirror.dir must not be empty");
+        let goes_up = dir.components().any(|one| one == std::path::Component::ParentDir);
+        anyhow::ensure!(!goes_up, "settings: mirror.dir must not hold `..`");
+        let data = std::path::absolute(data).context("settings: mirror.dir")?;
+        let dir = data.join(dir);
+        let inside = dir.strip_prefix(&data).ok().and_then(|rest| rest.components().next());
+        let taken = inside.is_some_and(|first| {
+            Self::TAKEN.iter().any(|name| first.as_os_str() == std::ffi::OsStr::new(name))
+        });
+        anyhow::ensure!(
+            !data.starts_with(&dir) && !taken,
+            "settings: mirror.dir must be a folder of its own"
+        );
+        self.dir = Some(dir);
+        Ok(())
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -160,6 +198,7 @@ impl Default for Config {
             disk: Disk::default(),
             journal: JournalConfig::default(),
             log: Log::default(),
+            mirror: MirrorConfig::default(),
         }
     }
 }
@@ -234,7 +273,7 @@ impl Default for Log {
 /// A terabyte.
 const MIB_MAX: u64 = 1 << 20;
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "http.listen",
     "http.trusted_proxies",
     "https.listen",
@@ -257,6 +296,7 @@ const KEYS: [&str; 22] = [
     "journal.compress",
     "log.format",
     "log.filter",
+    "mirror.dir",
 ];
 
 impl Config {
@@ -296,6 +336,7 @@ impl Config {
             anyhow::ensure!(mib <= MIB_MAX, "settings: disk.{key} must be 0 to {MIB_MAX}");
         }
         config.journal.check()?;
+        config.mirror.settle(data)?;
         config.tls.check()?;
         anyhow::ensure!(
             config.mqtts.listen.is_none() || !config.mqtt.is_external(),
@@ -408,6 +449,20 @@ mod tests {
         ] {
             assert!(bad.check().unwrap_err().to_string().contains(key));
         }
+    }
+
+    #[test]
+    fn the_mirror_has_a_folder_of_its_own() {
+        let settled = |dir: &str| {
+            let mut mirror = MirrorConfig { dir: Some(dir.into()) };
+            mirror.settle(Path::new("/srv/tianyin")).map(|()| mirror.dir.unwrap())
+        };
+        assert_eq!(settled("mirror").unwrap(), Path::new("/srv/tianyin/mirror"));
+        assert_eq!(settled("/mnt/usb/www").unwrap(), Path::new("/mnt/usb/www"));
+        for bad in ["", ".", "/", "/srv", "/srv/tianyin", "keys", "vault/x", "../tianyin", "a/.."] {
+            assert!(settled(bad).is_err(), "{bad}");
+        }
+        MirrorConfig::default().settle(Path::new("/srv/tianyin")).unwrap();
     }
 
     #[test]

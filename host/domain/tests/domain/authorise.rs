@@ -106,6 +106,7 @@ fn expected(command: &Command) -> &'static str {
         | Command::SetTracePolicy(_)
         | Command::SetScanPolicy(_)
         | Command::RotateKey(_)
+        | Command::ImportMirrorLog(_)
         | Command::ReplayMessage(_) => "y fff ff ff y fffffff",
         // Nobody else has the phone: of the columns none is user `usr_1`.
         Command::EnrolTotp(_) => "f fff ff ff y fffffff",
@@ -385,6 +386,7 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
             reason: "换人".into(),
         }),
         Command::EndCell(EndCell { cell, reason: "合并".into() }),
+        crate::mirror_logs::import(None, ("2026-11-20T07:00:00Z", 1), vec![]),
     ];
     samples.extend(of_register);
     samples.extend(crate::packs::samples(farm));

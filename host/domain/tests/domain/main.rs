@@ -21,6 +21,7 @@ mod intervals;
 mod keys;
 mod lots;
 mod messages;
+mod mirror_logs;
 mod objections;
 mod operators;
 mod packs;

@@ -11,6 +11,7 @@
 mod care;
 mod devices;
 mod keys;
+mod mirror;
 mod plugins;
 mod setup;
 pub mod socket;
@@ -197,6 +198,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(plugins::router())
         .merge(care::router())
         .merge(keys::router())
+        .merge(mirror::router())
         .fallback(async || Refused::from(AppError::refused("no_such_verb")))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(app)

@@ -183,7 +183,11 @@ impl App {
         Ok(outcome)
     }
 
-    pub(super) fn check_attachments(&self, actor: &Actor, list: &[Attachment]) -> Result<(), AppError> {
+    pub(super) fn check_attachments(
+        &self,
+        actor: &Actor,
+        list: &[Attachment],
+    ) -> Result<(), AppError> {
         let mut faults = Vec::new();
         // More than the domain allows are not looked at: it refuses them all.
         for (i, one) in list.iter().take(tianyin_domain::attachment::ATTACHMENTS_MAX).enumerate() {

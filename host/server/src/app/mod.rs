@@ -38,6 +38,7 @@ pub mod lineage;
 pub mod live;
 pub mod lost;
 pub mod measures;
+pub mod mirror;
 pub mod names;
 pub mod objections;
 pub mod operators;
@@ -180,6 +181,8 @@ pub struct Parts {
     pub pipeline: pipeline::Pipeline,
     /// Printing.
     pub printing: printing::Printing,
+    /// Public pages as plain files.
+    pub mirror: mirror::Mirror,
     health: health::HealthCache,
     gateway: OnceLock<Gateway>,
     /// When this start began.

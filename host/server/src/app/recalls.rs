@@ -7,9 +7,9 @@ use tianyin_domain::activity::{self, Activity};
 use tianyin_domain::actor::Actor;
 use tianyin_domain::command::{Command, Envelope, Outcome};
 use tianyin_domain::error::DomainError;
+use tianyin_domain::hold::HoldKind;
 use tianyin_domain::input::Input;
 use tianyin_domain::kinship::Relative;
-use tianyin_domain::hold::HoldKind;
 use tianyin_domain::lineage::{self, Direction};
 use tianyin_domain::lot::{self, Lot, LotStatus};
 use tianyin_domain::recall::{

@@ -58,6 +58,11 @@ impl App {
         self.scans.flushed.load(Ordering::Acquire)
     }
 
+    /// Counts were written to the records of their codes by another way.
+    pub(super) fn scans_counted_elsewhere(&self) {
+        self.scans.flushed.fetch_add(1, Ordering::Release);
+    }
+
     /// Flushed and fresh counts together.
     pub fn scan_numbers(&self, code: &Code) -> ScanNumbers {
         let fresh = self.scans.fresh.lock().get(&code.code).copied();

@@ -20,7 +20,7 @@ use super::space::Space;
 use super::writer::{AHEAD_COMMANDS_MIN, Files, Writer};
 use super::{
     App, Parts, accounts, attachments, catalogue, catalogue_import, cure, devices, health,
-    journal_care, live, lost, measures, names, people, pipeline, places, plugins, printing,
+    journal_care, live, lost, measures, mirror, names, people, pipeline, places, plugins, printing,
     rebuild, registers, scans, signing, tail, watch,
 };
 use crate::blobs::Blobs;
@@ -107,6 +107,7 @@ impl App {
             sealer,
             writer.committed(),
         )?;
+        let mirror = mirror::Mirror::new(&config.mirror);
         let parts = Parts {
             config,
             tls,
@@ -140,6 +141,7 @@ impl App {
             live: live::Live::default(),
             pipeline: pipeline::Pipeline::default(),
             printing: printing::Printing::default(),
+            mirror,
             health: health::HealthCache::default(),
             gateway: OnceLock::new(),
             started_at: now(),
@@ -160,6 +162,7 @@ impl App {
         runtime.spawn(scans::run(weak.clone()));
         runtime.spawn(attachments::sweep(weak.clone()));
         watch::start(weak.clone())?;
+        mirror::start(weak.clone())?;
         let resuming = runtime.clone();
         std::thread::Builder::new().name("catch-up".into()).spawn(move || {
             let Some(app) = weak.upgrade() else { return };

@@ -6,6 +6,7 @@ use std::path::Path;
 use tianyin_domain::attachment::Attachment;
 use tianyin_domain::device::{Device, DeviceKind, DeviceStatus};
 use tianyin_domain::id_card::IdCard;
+use tianyin_domain::mirror_log::MirrorLog;
 use tianyin_domain::signing_key::SigningKey;
 use tianyin_domain::{Entity, Event, Time};
 use tianyin_journal::{JournalError, Reader};
@@ -186,6 +187,11 @@ impl OnRecord {
             }
             Event::PositiveSettled(e) => {
                 self.attached(e.settled.attachments, format!("test/{}", e.settled.test));
+            }
+            Event::MirrorLogImported(e) => {
+                if self.noted.insert(format!("mirror_log/{}", e.name)) {
+                    *self.counts.entry(MirrorLog::TABLE.0).or_default() += 1;
+                }
             }
             Event::AuthorisationGranted(e) => self.made(&e),
             Event::PrintQueued(e) => self.made(&e),

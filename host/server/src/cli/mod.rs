@@ -6,6 +6,7 @@ mod check;
 mod data;
 mod device;
 mod keys;
+mod mirror;
 mod plugin;
 mod reach;
 mod rules;
@@ -71,6 +72,9 @@ enum Verb {
     Keys(keys::KeysVerb),
     /// 离线验证合格证凭证 / Check offline proofs of certificates
     Check(check::Check),
+    /// 静态镜像:导出公开页面,导入网站日志 / The static mirror: export the public pages, import its host's log
+    #[command(subcommand)]
+    Mirror(mirror::MirrorVerb),
     /// 版本 / Version
     Version,
 }
@@ -120,6 +124,7 @@ pub fn run() -> ExitCode {
         Verb::Device(v) => v.run(),
         Verb::Keys(v) => v.run(),
         Verb::Check(v) => v.run(),
+        Verb::Mirror(v) => v.run(),
         Verb::Version => {
             println!("tianyin {}", env!("CARGO_PKG_VERSION"));
             Ok(())

@@ -3,6 +3,8 @@
 
 use std::io::{BufRead as _, BufReader, ErrorKind, IsTerminal as _, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -139,6 +141,50 @@ pub(crate) fn ask_or_create(config: &Config, question: &Question) -> anyhow::Res
     }
 }
 
+/// A data folder that is asked several times.
+pub(crate) struct Session {
+    /// Opened here; `None` when a service runs on it.
+    app: Option<Arc<App>>,
+    data: PathBuf,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Session {
+    /// Reaches the data folder, as [`ask`] does.
+    pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
+        must_exist(config)?;
+        let runtime = runtime()?;
+        let inside = runtime.enter();
+        let app = match reach(config, || App::open_for_commands(config.clone()))? {
+            Reached::Running(_) => None,
+            Reached::Stopped(app) => Some(app),
+        };
+        drop(inside);
+        Ok(Self { app, data: config.data.clone(), runtime })
+    }
+
+    /// Asks it.
+    pub(crate) fn ask(&self, question: &Question) -> anyhow::Result<Value> {
+        match &self.app {
+            Some(app) => self.runtime.block_on(answer_here(app, question)),
+            None => {
+                let stream = socket::connect(&self.data);
+                ask_service(
+                    stream.context("连不上运行中的服务 / cannot reach the service")?,
+                    question,
+                )
+            }
+        }
+    }
+
+    /// Writes what is still in memory.
+    pub(crate) fn end(self) {
+        if let Some(app) = &self.app {
+            self.runtime.block_on(app.close());
+        }
+    }
+}
+
 /// Asks the running service.
 pub(crate) fn ask_service(mut stream: UnixStream, question: &Question) -> anyhow::Result<Value> {
     let Question { method, path, body } = question;
@@ -170,8 +216,14 @@ pub(crate) fn ask_service(mut stream: UnixStream, question: &Question) -> anyhow
     }
 }
 
-/// Asks the data folder opened here.
-async fn ask_here(app: std::sync::Arc<App>, question: &Question) -> anyhow::Result<Value> {
+/// Asks the data folder opened here, for the last time.
+async fn ask_here(app: Arc<App>, question: &Question) -> anyhow::Result<Value> {
+    let answer = answer_here(&app, question).await;
+    app.close().await;
+    answer
+}
+
+async fn answer_here(app: &Arc<App>, question: &Question) -> anyhow::Result<Value> {
     let mut request = Request::builder()
         .method(question.method)
         .uri(question.path)
@@ -189,7 +241,6 @@ async fn ask_here(app: std::sync::Arc<App>, question: &Question) -> anyhow::Resu
             end = end.or(answer.line(&line)?);
         }
     }
-    app.close().await;
     end.context("no answer")?
 }
 

@@ -49,6 +49,7 @@ fn page(app: &App, http: &HttpStats) -> Result<String, Problem> {
     external(&mut page, app);
     front(&mut page, app);
     tls_certificate(&mut page, app);
+    mirror(&mut page, app);
     rules(&mut page, app);
     plugins(&mut page, app);
     records(&mut page, app)?;
@@ -166,6 +167,23 @@ fn tls_certificate(page: &mut Text, app: &App) {
     page.gauge("tianyin_certificate_end_seconds", "End of the certificate, Unix time.", end_s);
     let refused = u8::from(status.last_error.is_some());
     page.gauge("tianyin_certificate_refused", "1 when a new one was not taken.", refused.into());
+}
+
+/// Where a folder is set: how the static mirror is doing.
+fn mirror(page: &mut Text, app: &App) {
+    let state = app.mirror.state();
+    if state.folder.is_none() {
+        return;
+    }
+    page.count("tianyin_mirror_pages_total", "Pages made, changed or not.", state.pages);
+    page.count("tianyin_mirror_files_total", "Files written.", state.files);
+    page.count("tianyin_mirror_faults_total", "Pages or parts not made.", state.faults);
+    let waiting = state.waiting as f64;
+    page.gauge("tianyin_mirror_waiting", "Journal lines and work that wait.", waiting);
+    let complete_s = state.complete_at.map_or(0, |at| at.as_second()) as f64;
+    page.gauge("tianyin_mirror_complete_seconds", "Nothing waited last, Unix time.", complete_s);
+    let stuck = u8::from(state.error.is_some());
+    page.gauge("tianyin_mirror_stuck", "1 while it cannot go on.", stuck.into());
 }
 
 /// With an external broker: how the link to it is doing.

@@ -45,7 +45,7 @@ pub struct Health {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthRow {
     /// Stable word: `data`, `storage`, `devices`, `queues`, `printers`, `rules`,
-    /// `certificate`.
+    /// `certificate`, `mirror`.
     pub part: &'static str,
     /// Its name in words.
     pub title: String,

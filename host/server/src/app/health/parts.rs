@@ -55,7 +55,28 @@ pub(super) fn all(app: &App) -> Vec<HealthRow> {
         readable("printers", printers(app)),
         rules(app),
     ];
-    rows.into_iter().chain(certificate(app)).map(HealthRow::settled).collect()
+    let more = certificate(app).into_iter().chain(mirror(app));
+    rows.into_iter().chain(more).map(HealthRow::settled).collect()
+}
+
+/// Only where a folder is set.
+fn mirror(app: &App) -> Option<HealthRow> {
+    let state = app.mirror.state();
+    state.folder.as_ref()?;
+    let mut row = HealthRow::new("mirror");
+    let complete = state.complete_at.map(|at| ago(at, now()));
+    let complete = complete.unwrap_or_else(|| t("health_words.not_since_start").to_owned());
+    row.fact("mirror_complete", complete);
+    row.fact("mirror_waiting", state.waiting.to_string());
+    row.fact("mirror_pages", state.pages.to_string());
+    if let Some(error) = &state.error {
+        row.wrong(Attention, "mirror_stuck", &[("error", error)], Some("/mirror"));
+    }
+    if let Some(fault) = &state.last_fault {
+        let params = [("n", &*state.faults.to_string()), ("fault", fault.as_str())];
+        row.wrong(Attention, "mirror_faults", &params, Some("/mirror"));
+    }
+    Some(row)
 }
 
 /// Only while something listens with TLS.

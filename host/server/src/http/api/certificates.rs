@@ -70,7 +70,11 @@ impl Described for CertificateRequest {
         [
             req("lot", Text, "Lot."),
             req("quantity", Quantity, "Quantity, at most what the lot still has."),
-            req("basis", Few(&BASIS, 0, 4), "Basis (承诺依据), at least one where the form has any."),
+            req(
+                "basis",
+                Few(&BASIS, 0, 4),
+                "Basis (承诺依据), at least one where the form has any."
+            ),
             opt("replaces", Text, "Void certificate of the same lot that this one replaces."),
             opt("packages", Whole(1, 1_000_000), "Packages of one content (一包一证)."),
             opt("vehicle", filled(12), "Number plate of the vehicle (一车一证)."),

@@ -72,7 +72,11 @@ impl Described for CollectProof {
             opt("harvested_on", Date, "Day of harvest, where the paper tells it."),
             req("quantity", Quantity, "Quantity bought."),
             req("collected_on", Date, "Day; not in the future."),
-            opt("attachments", Few(&Object(&ATTACHMENT), 0, 9), "Files uploaded before; without a code one at least."),
+            opt(
+                "attachments",
+                Few(&Object(&ATTACHMENT), 0, 9),
+                "Files uploaded before; without a code one at least."
+            ),
         ]
     );
 }
@@ -110,8 +114,13 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post("/collections", "Collects one.", Good::Made(schema), post(collect))
             .body::<CollectProof>(),
         Route::get("/collections/{id}", "Shows one.", Good::Object(schema), get(one)),
-        Route::post("/collections/{id}/strike", "Strikes it out.", Good::Made(schema), post(strike))
-            .body::<Reason>(),
+        Route::post(
+            "/collections/{id}/strike",
+            "Strikes it out.",
+            Good::Made(schema),
+            post(strike),
+        )
+        .body::<Reason>(),
     ]
 }
 

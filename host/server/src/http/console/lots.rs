@@ -319,12 +319,7 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
         activities,
         steps,
         picture,
-        collections: read::newest(
-            &app,
-            &signed,
-            (collection::BY_LOT, &lot.id),
-            read::ROWS_WITHIN,
-        )?,
+        collections: read::newest(&app, &signed, (collection::BY_LOT, &lot.id), read::ROWS_WITHIN)?,
         tests: tests
             .into_iter()
             .map(|t| Measured { meter: Meter::of(&app, &t), test: t })

@@ -52,6 +52,7 @@ mod lots;
 mod map;
 mod messages;
 mod meter;
+mod mirror;
 mod objections;
 mod operator;
 mod operator_card;
@@ -173,5 +174,6 @@ pub fn router() -> Router<Arc<App>> {
         .merge(search::router())
         .merge(live::router())
         .merge(handbook::router())
+        .merge(mirror::router())
         .layer(from_fn(error::pages))
 }

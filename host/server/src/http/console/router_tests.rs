@@ -8,6 +8,7 @@ mod feedback;
 mod imports;
 mod inputs;
 mod lists;
+mod mirror;
 mod operators;
 mod printing;
 mod procedures;

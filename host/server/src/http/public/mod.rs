@@ -7,7 +7,9 @@ mod chain;
 mod feedback;
 mod id_card;
 mod keys;
+mod label;
 mod links;
+mod lost;
 pub mod meter;
 mod page;
 mod scan;
@@ -26,11 +28,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use tianyin_documents::{Dpi, LabelDesign, LabelSize, bitmap_to_svg};
 use tianyin_domain::code::{self, Code, CodeText};
 
+pub use label::masked_label_svg;
 pub use links::Home;
+pub use lost::lost_page;
 pub use page::{error_page, set_page_headers, style};
+pub use verify::file as verify_file;
 pub use whole::{picture_bytes, pictures_of, whole_json, whole_page};
 
 use super::limits::RateLimit;
@@ -198,18 +202,8 @@ async fn label(
         return Err(page::wait_problem(wait));
     }
     let CodeText::Valid(code) = code::parse(&text) else { return Err(Problem::not_found()) };
-    let certificate = view::certificate_of(&app, &code)?.ok_or_else(Problem::not_found)?;
-    let mut paper = app.paper(&certificate)?;
-    paper.producer.clone_from(&certificate.content.producer);
-    paper.contact.clone_from(&certificate.content.contact);
-    let drawn = tokio::task::spawn_blocking(move || {
-        let size = LabelSize::default();
-        let design = LabelDesign::of_size(size);
-        let bitmap =
-            app.rendered(|documents| documents.label_bitmap(&paper, &design, Dpi::D300))?;
-        bitmap_to_svg(&bitmap, size.size_mm()).map_err(Problem::internal)
-    });
-    let svg = drawn.await.map_err(Problem::internal)??;
+    let drawn = tokio::task::spawn_blocking(move || masked_label_svg(&app, &code));
+    let svg = drawn.await.map_err(Problem::internal)??.ok_or_else(Problem::not_found)?;
     let headers = [
         (header::CONTENT_TYPE, "image/svg+xml"),
         (header::CACHE_CONTROL, "private, max-age=60"),

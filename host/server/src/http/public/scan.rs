@@ -382,7 +382,7 @@ impl ScanPage<'_> {
 
     fn stars(&self, item: &FeedbackItem) -> String {
         let full = usize::from(item.stars.min(5));
-        "★".repeat(full) + &"☆".repeat(5 - full)
+        ["★".repeat(full), "☆".repeat(5 - full)].concat()
     }
 
     fn stars_text(&self, item: &FeedbackItem) -> String {

@@ -9,7 +9,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use tianyin_domain::certificate::Basis;
-use tianyin_domain::time::{china_date, china_minute};
+use tianyin_domain::time::china_date;
 
 use super::page::{hash_of, set_page_headers};
 use crate::app::App;
@@ -107,6 +107,26 @@ pub(super) async fn page(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let as_file = query.is_some_and(|query| query.split('&').any(|one| one == "download"));
+    let body = rendered(&app, as_file)?;
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    set_page_headers(headers);
+    let policy = format!("{}; frame-ancestors 'none'", *POLICY);
+    let policy = HeaderValue::try_from(policy).map_err(Problem::internal)?;
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    if as_file {
+        let kept = HeaderValue::from_static("attachment; filename=\"tianyin-verify.html\"");
+        headers.insert(header::CONTENT_DISPOSITION, kept);
+    }
+    Ok(response)
+}
+
+/// The page as a file to keep.
+pub fn file(app: &App) -> Result<String, Problem> {
+    rendered(app, true)
+}
+
+fn rendered(app: &App, as_file: bool) -> Result<String, Problem> {
     let county = app.county()?;
     let keys = app.published_keys()?;
     let (name, address) = match county {
@@ -122,25 +142,14 @@ pub(super) async fn page(
         heading: name.clone().unwrap_or_else(site),
         foot: name.map_or_else(site, |name| tf("public.foot", [("county", name.as_str())])),
         base: if as_file { address } else { String::new() },
-        keys_note: tf("proof.page_keys_note", [("time", china_minute(now()).as_str())]),
+        keys_note: tf("proof.page_keys_note", [("time", china_date(now()).to_string().as_str())]),
         keys_json: json(&keys)?,
         keys: keys.iter().map(line).collect(),
         texts: json(&texts())?,
         labels: json(&FIELDS.map(|name| (name, label(name))))?,
         words: json(&words())?,
     };
-    let body = page.render().map_err(Problem::internal)?;
-    let mut response = body.into_response();
-    let headers = response.headers_mut();
-    set_page_headers(headers);
-    let policy = format!("{}; frame-ancestors 'none'", *POLICY);
-    let policy = HeaderValue::try_from(policy).map_err(Problem::internal)?;
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    if as_file {
-        let kept = HeaderValue::from_static("attachment; filename=\"tianyin-verify.html\"");
-        headers.insert(header::CONTENT_DISPOSITION, kept);
-    }
-    Ok(response)
+    page.render().map_err(Problem::internal)
 }
 
 fn line(key: &PublishedKey) -> KeyLine {

@@ -20,7 +20,7 @@ use super::meter::{Limit, Meter};
 use super::story::{self, BrandView, CertificationView, FeedbackView, ShopView};
 use crate::app::App;
 use crate::http::Problem;
-use crate::texts::{Lang, t_in};
+use crate::texts::{Lang, english, t_in};
 
 /// Tests shown, the latest ones.
 const TESTS_MAX: usize = 20;
