@@ -279,9 +279,11 @@ mod tests {
             origin: "湖南省湘潭市湘潭县花石镇".into(),
             producer: "示例合作社".into(),
             contact: "0731-57000000".into(),
-            issued_on: tianyin_domain::certificate::FORMS[0].valid_from,
+            issued_on: jiff::civil::date(2026, 2, 1),
             lot_no: "L20261118-0003".into(),
             county: "湘潭县".into(),
+            packages: None,
+            vehicle: None,
         }
     }
 

@@ -177,8 +177,9 @@ mod tests {
 
     #[test]
     fn wordings_of_the_law_have_a_rendering() {
-        for form in &tianyin_domain::certificate::FORMS {
-            assert!(english(&format!("commitment.{}", form.id)).is_some(), "{}", form.id);
+        for form in crate::proof::FORMS {
+            assert!(english(&format!("form.{form}")).is_some(), "{form}");
+            assert!(english(&format!("commitment.{form}")).is_some(), "{form}");
         }
     }
 }

@@ -121,6 +121,7 @@ fn lot(n: usize, time: Time, random: &mut SeededRandom) -> Lot {
         early: None,
         step: (n > 0).then(|| format!("stp_{n:026}")),
         mixed: false,
+        bought: false,
         origin: None,
         sources: Vec::new(),
         into: Vec::new(),

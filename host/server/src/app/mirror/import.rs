@@ -447,7 +447,7 @@ mod tests {
         // A late line right after a piece.
         let mut sink = Memory::default();
         let piece: String = (0..1_000).map(|n| line(n, &code(u64::from(n)))).collect();
-        assert_eq!(run(&mut sink, &[&(piece + &line(5, &code(5)))]).scans, 1_001);
+        assert_eq!(run(&mut sink, &[&[piece, line(5, &code(5))].concat()]).scans, 1_001);
         assert_eq!((sink.commands, sink.scans[&code(5)]), (2, 2));
     }
 

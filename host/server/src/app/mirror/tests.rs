@@ -55,12 +55,9 @@ impl World {
     }
 
     async fn issue(&self, lot: &Lot) -> String {
-        let request = CertificateRequest {
-            lot: lot.id.clone(),
-            quantity: "1".parse().unwrap(),
-            basis: vec![Basis::QualityControl],
-            replaces: None,
-        };
+        let quantity = "1".parse().unwrap();
+        let basis = vec![Basis::QualityControl];
+        let request = CertificateRequest::new(lot.id.clone(), quantity, basis);
         let actor = Actor::system("test");
         self.app.issue(&actor, request, None, &[]).await.unwrap().id
     }
@@ -131,7 +128,7 @@ async fn everything_is_exported_and_only_what_changed_is_written() {
     let lost = std::fs::read_to_string(world.www().join("404.html")).unwrap();
     assert!(lost.contains("查无此码") && !lost.contains("public."), "{lost}");
     let key = std::fs::read_to_string(world.www().join("keys/county.pem")).unwrap();
-    assert_eq!(key, world.app.signer.public_pem());
+    assert_eq!(key, world.app.signer.current().public_pem());
     assert!(world.www().join("robots.txt").exists());
     assert!(!world.www().join(".part").exists());
 

@@ -93,12 +93,9 @@ impl County {
     }
 
     async fn certificate(&self) -> String {
-        let request = CertificateRequest {
-            lot: self.lot.id.clone(),
-            quantity: "1".parse().unwrap(),
-            basis: vec![Basis::QualityControl],
-            replaces: None,
-        };
+        let quantity = "1".parse().unwrap();
+        let basis = vec![Basis::QualityControl];
+        let request = CertificateRequest::new(self.lot.id.clone(), quantity, basis);
         self.app.issue(&Actor::system("test"), request, None, &[]).await.unwrap().id
     }
 
