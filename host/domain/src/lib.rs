@@ -39,6 +39,7 @@ pub mod calendar;
 pub mod card;
 pub mod cell;
 pub mod certificate;
+pub mod certificate_duty;
 pub mod certificate_form;
 pub mod certification;
 pub mod code;

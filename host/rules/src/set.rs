@@ -177,6 +177,11 @@ impl RuleSet {
         self.tables.forms.as_ref()
     }
 
+    /// Product classes of the certificate rule, if the pack has them.
+    pub fn classes(&self) -> Option<&crate::tables::Classes> {
+        self.tables.classes.as_ref()
+    }
+
     /// Public holidays and make-up days, if the pack has them.
     pub fn holidays(&self) -> Option<&crate::tables::Holidays> {
         self.tables.holidays.as_ref()

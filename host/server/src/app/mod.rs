@@ -13,6 +13,7 @@ pub mod cards;
 pub mod catalogue;
 pub mod catalogue_import;
 pub mod catalogue_rows;
+pub mod certificate_stats;
 pub mod certificates;
 pub mod clock;
 pub mod codes;
@@ -25,6 +26,7 @@ pub mod error;
 pub mod feedback;
 pub mod gate;
 pub mod grid;
+pub mod grouping;
 pub mod health;
 pub mod id_cards;
 mod in_memory;
@@ -61,6 +63,7 @@ pub mod scans;
 pub mod sheet;
 mod sight;
 pub mod signing;
+mod since;
 pub mod space;
 pub mod start;
 pub mod tail;
@@ -175,6 +178,8 @@ pub struct Parts {
     pub input_imports: catalogue_import::InputImports,
     /// Sheets of results that were checked and wait to be accepted.
     pub result_imports: result_import::ResultImports,
+    /// Statistics of certificates that were counted a moment ago.
+    pub certificate_figures: certificate_stats::Figures,
     /// Live pages.
     pub live: live::Live,
     /// Decoding and judging.

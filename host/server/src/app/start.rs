@@ -138,6 +138,7 @@ impl App {
             catalogue: catalogue::Catalogue::default(),
             input_imports: catalogue_import::InputImports::default(),
             result_imports: super::result_import::ResultImports::default(),
+            certificate_figures: super::certificate_stats::Figures::default(),
             live: live::Live::default(),
             pipeline: pipeline::Pipeline::default(),
             printing: printing::Printing::default(),

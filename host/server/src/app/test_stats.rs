@@ -1,24 +1,23 @@
 //! Figures of the tests of a period: how many passed, by product, township, item, time, method and
-//! testing party. Also the walk that reads no further back than the period.
+//! testing party.
 
-use std::collections::HashMap;
+use std::ops::AddAssign;
 
 use tianyin_domain::cell::TOWNSHIP_DIGITS;
 use tianyin_domain::positive::Outcome;
 use tianyin_domain::state::Index;
 use tianyin_domain::test::{self, Test, TestVerdict};
-use tianyin_domain::time::{china_date, from_china};
-use tianyin_domain::{Date, Scope, id};
-use tianyin_store::{PAGE_ITEMS_MAX, PageQuery, Store};
+use tianyin_domain::time::china_date;
+use tianyin_domain::{Date, Scope};
+use tianyin_store::Store;
 
-use super::AppError;
+use super::grouping::{self, Names};
+use super::{AppError, since};
 use crate::regions;
 use crate::words::Word as _;
 
 /// Tests looked at for one answer; beyond that the figures say that they are not of all.
 pub const TESTS_MAX: usize = 500_000;
-/// Rows of a group; the rest is summed up in one.
-pub const GROUP_ROWS_MAX: usize = 200;
 /// Days up to which a period is told day by day.
 const DAILY_MAX: i32 = 31;
 
@@ -39,41 +38,11 @@ pub fn each_since<E: From<AppError>>(
     (index, part): (Index, &str),
     from: Date,
     most: usize,
-    mut what: impl FnMut(Test) -> Result<(), E>,
+    what: impl FnMut(Test) -> Result<(), E>,
 ) -> Result<bool, E> {
     // Ids rise with the time of recording, which is never before that of measuring.
-    let first = first_id(from);
-    let (mut after, mut seen) = (None::<String>, 0);
-    loop {
-        let query = PageQuery {
-            after: after.as_deref(),
-            limit: PAGE_ITEMS_MAX,
-            newest_first: true,
-            ..PageQuery::new(index, part)
-        };
-        let page = store.page::<Test>(&query, scope).map_err(AppError::internal)?;
-        for test in page.items {
-            if test.id < first {
-                return Ok(false);
-            }
-            if seen >= most {
-                return Ok(true);
-            }
-            seen += 1;
-            what(test)?;
-        }
-        after = page.next;
-        if after.is_none() {
-            return Ok(false);
-        }
-    }
-}
-
-/// The smallest id that a test recorded on a day can have.
-fn first_id(day: Date) -> String {
-    let begin = from_china(day.at(0, 0, 0, 0));
-    let ms = begin.and_then(|begin| u64::try_from(begin.as_millisecond()).ok()).unwrap_or(0);
-    id::from_value("tst", u128::from(ms) << 80)
+    let first = since::first_id("tst", from);
+    since::each_since(store, scope, (index, part), most, |test: &Test| test.id < first, what)
 }
 
 /// Tests by verdict.
@@ -106,7 +75,15 @@ impl Tally {
         (self.pass * 1000).checked_div(self.pass + self.fail)
     }
 
-    fn add(&mut self, other: Self) {
+    fn of(verdict: TestVerdict) -> Self {
+        let mut one = Self::default();
+        one.count(verdict);
+        one
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
         self.total += other.total;
         self.pass += other.pass;
         self.fail += other.fail;
@@ -114,32 +91,8 @@ impl Tally {
     }
 }
 
-/// A name with its tests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// Name; empty where none is known.
-    pub name: String,
-    /// Its tests.
-    pub tally: Tally,
-}
-
-/// Names that are not listed one by one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Others {
-    /// How many.
-    pub names: usize,
-    /// Their tests.
-    pub tally: Tally,
-}
-
 /// Tests by name, the most first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Group {
-    /// At most [`GROUP_ROWS_MAX`].
-    pub rows: Vec<Row>,
-    /// The rest.
-    pub others: Option<Others>,
-}
+pub type Group = grouping::Group<Tally>;
 
 /// A day or month with its tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,11 +148,11 @@ struct Counting {
     from: Date,
     to: Date,
     stats: TestStats,
-    products: Names,
-    townships: Names,
-    items: Names,
-    methods: Names,
-    parties: Names,
+    products: Names<Tally>,
+    townships: Names<Tally>,
+    items: Names<Tally>,
+    methods: Names<Tally>,
+    parties: Names<Tally>,
 }
 
 impl Counting {
@@ -233,26 +186,28 @@ impl Counting {
         let method = test.measurement.method.word();
         let item = test.measurement.item.name.trim();
         let party = if test.laboratory.is_empty() { &test.device_name } else { &test.laboratory };
-        self.products.count(&test.product_name, verdict);
-        self.townships.count(test.area.get(..TOWNSHIP_DIGITS).unwrap_or(&test.area), verdict);
-        self.items.count(if item.is_empty() { method.as_str() } else { item }, verdict);
-        self.methods.count(&method, verdict);
-        self.parties.count(party, verdict);
+        let one = Tally::of(verdict);
+        self.products.add(&test.product_name, one);
+        self.townships.add(test.area.get(..TOWNSHIP_DIGITS).unwrap_or(&test.area), one);
+        self.items.add(if item.is_empty() { method.as_str() } else { item }, one);
+        self.methods.add(&method, one);
+        self.parties.add(party, one);
     }
 
     fn done(self) -> TestStats {
-        let mut townships = self.townships.sorted();
+        let most = |tally: &Tally| tally.total;
+        let mut townships = self.townships.sorted(most);
         for row in &mut townships.rows {
             if let Some(name) = regions::name(&row.name) {
                 row.name = name.to_owned();
             }
         }
         TestStats {
-            products: self.products.sorted(),
+            products: self.products.sorted(most),
             townships,
-            items: self.items.sorted(),
-            methods: self.methods.sorted(),
-            parties: self.parties.sorted(),
+            items: self.items.sorted(most),
+            methods: self.methods.sorted(most),
+            parties: self.parties.sorted(most),
             ..self.stats
         }
     }
@@ -277,32 +232,6 @@ fn periods(from: Date, to: Date, daily: bool) -> Vec<Period> {
     periods
 }
 
-/// Tests by name while they are counted.
-#[derive(Default)]
-struct Names(HashMap<String, Tally>);
-
-impl Names {
-    fn count(&mut self, name: &str, verdict: TestVerdict) {
-        // A name is made for what is not known only: there are half a million tests.
-        match self.0.get_mut(name) {
-            Some(tally) => tally.count(verdict),
-            None => self.0.entry(name.to_owned()).or_default().count(verdict),
-        }
-    }
-
-    fn sorted(self) -> Group {
-        let all = self.0.into_iter().map(|(name, tally)| Row { name, tally });
-        let mut rows: Vec<Row> = all.collect();
-        rows.sort_by(|a, b| b.tally.total.cmp(&a.tally.total).then_with(|| a.name.cmp(&b.name)));
-        let rest = rows.split_off(rows.len().min(GROUP_ROWS_MAX));
-        let mut others = Others { names: rest.len(), tally: Tally::default() };
-        for row in &rest {
-            others.tally.add(row.tally);
-        }
-        Group { rows, others: Some(others).filter(|others| others.names > 0) }
-    }
-}
-
 /// Whether another result took a positive one's place: that one is counted.
 fn is_overturned(test: &Test) -> bool {
     test.settled.as_ref().is_some_and(|one| one.outcome == Outcome::Released)
@@ -312,18 +241,6 @@ fn is_overturned(test: &Test) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    const PASS: TestVerdict = TestVerdict::Pass;
-    const FAIL: TestVerdict = TestVerdict::Fail;
-    const INVALID: TestVerdict = TestVerdict::Invalid;
-
-    fn group<'a>(tests: impl IntoIterator<Item = (&'a str, TestVerdict)>) -> Group {
-        let mut names = Names::default();
-        for (name, verdict) in tests {
-            names.count(name, verdict);
-        }
-        names.sorted()
-    }
 
     fn day(text: &str) -> Date {
         text.parse().unwrap()
@@ -345,27 +262,6 @@ mod tests {
     }
 
     #[test]
-    fn names_stand_by_number_then_by_name() {
-        let found = group([("b", PASS), ("", INVALID), ("c", FAIL), ("c", PASS), ("a", FAIL)]);
-        let names: Vec<&str> = found.rows.iter().map(|row| row.name.as_str()).collect();
-        assert_eq!(names, ["c", "", "a", "b"]);
-        assert_eq!(found.rows[0].tally, Tally { total: 2, pass: 1, fail: 1, invalid: 0 });
-        assert_eq!(found.others, None);
-        assert_eq!(group([]), Group::default());
-    }
-
-    #[test]
-    fn many_names_end_in_one_row() {
-        let names: Vec<String> = (0..GROUP_ROWS_MAX + 3).map(|n| format!("n{n:04}")).collect();
-        let once = names.iter().map(|name| (name.as_str(), PASS));
-        let found = group(once.chain([("n0202", FAIL)]));
-        assert_eq!(found.rows.len(), GROUP_ROWS_MAX);
-        assert_eq!(found.rows[0].name, "n0202");
-        let others = found.others.unwrap();
-        assert_eq!((others.names, others.tally.total, others.tally.pass), (3, 3, 3));
-    }
-
-    #[test]
     fn short_periods_are_told_by_day() {
         let (from, to) = (day("2026-11-01"), day("2026-12-01"));
         assert!(is_daily(from, to));
@@ -375,15 +271,5 @@ mod tests {
         let months = periods(day("2025-12-31"), day("2026-02-01"), false);
         let firsts: Vec<Date> = months.iter().map(|one| one.first).collect();
         assert_eq!(firsts, [day("2025-12-01"), day("2026-01-01"), day("2026-02-01")]);
-    }
-
-    #[test]
-    fn ids_of_the_day_are_not_below_its_first() {
-        let begin = first_id(day("2026-11-01"));
-        let mut random = id::SeededRandom(7);
-        let at = |text: &str| text.parse::<tianyin_domain::Time>().unwrap();
-        // Midnight in China.
-        assert!(id::new_id("tst", at("2026-10-31T16:00:00Z"), &mut random) >= begin);
-        assert!(id::new_id("tst", at("2026-10-31T15:59:59.999Z"), &mut random) < begin);
     }
 }

@@ -12,6 +12,7 @@ mod filters;
 mod form;
 mod order;
 mod page;
+mod period;
 mod read;
 mod session;
 
@@ -31,6 +32,7 @@ mod blobs;
 mod brands;
 mod cell;
 mod cells;
+mod certificate_stats;
 mod certificates;
 mod certifications;
 mod chain;
@@ -155,6 +157,7 @@ pub fn router() -> Router<Arc<App>> {
         .merge(devices::router())
         .merge(messages::router())
         .merge(certificates::router())
+        .merge(certificate_stats::router())
         .merge(print_jobs::router())
         .merge(feedback::router())
         .merge(collections::router())

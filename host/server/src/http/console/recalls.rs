@@ -8,8 +8,6 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
-use serde::Deserialize;
-use tianyin_domain::access::AccessKind;
 use tianyin_domain::certificate::{self, Certificate, CertificateStatus};
 use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::kinship::Relative;
@@ -30,8 +28,8 @@ use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
 use super::read::{self, ListQuery};
 use super::session::{Posted, Signed, done, done_or_not};
-use super::sheet::{Format, listed};
-use crate::app::{App, AppError};
+use super::sheet::{Format, Outgoing, hand_out};
+use crate::app::App;
 use crate::edge::now;
 use crate::http::ClientAddr;
 use crate::texts::t;
@@ -50,8 +48,8 @@ pub fn router() -> Router<Arc<App>> {
         .route("/recalls/{id}", get(detail))
         .route("/recalls/{id}/close", post(close))
         .route("/recalls/{id}/notices", get(notices))
-        .route("/recalls/{id}/export.csv", get(export_csv))
-        .route("/recalls/{id}/export.xlsx", get(export_xlsx))
+        .route("/recalls/{id}/export.csv", get(export))
+        .route("/recalls/{id}/export.xlsx", get(export))
         .route("/recalls/{id}/lots/{lot}", get(lot_page).post(note))
 }
 
@@ -442,60 +440,34 @@ async fn notices(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Str
     html(&NoticesPage { page, recall, day: china_date(now()), notices })
 }
 
-/// How a sheet is to be written.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Wanted {
-    encoding: String,
-}
-
-async fn export_csv(
-    state: State<Arc<App>>,
-    signed: Signed,
-    address: ClientAddr,
-    id: Path<String>,
-    Query(wanted): Query<Wanted>,
-) -> Answer {
-    export(Format::csv(&wanted.encoding), state, signed, address, id).await
-}
-
-async fn export_xlsx(
-    state: State<Arc<App>>,
-    signed: Signed,
-    address: ClientAddr,
-    id: Path<String>,
-) -> Answer {
-    export(Format::Xlsx, state, signed, address, id).await
-}
-
 async fn export(
-    format: Format,
     State(app): State<Arc<App>>,
     signed: Signed,
     ClientAddr(address): ClientAddr,
     Path(id): Path<String>,
+    format: Format,
 ) -> Answer {
+    let keys = [
+        "th.lot",
+        "th.product",
+        "th.operator",
+        "th.quantity",
+        "th.unit",
+        "th.status",
+        "certificates.title",
+        "steps.buyer",
+        "recalls.disposal",
+        "label.note",
+    ];
+    let list = Outgoing {
+        stem: "recall",
+        asked: String::new(),
+        title: t("recalls.title"),
+        headings: keys.map(|key| t(key).to_owned()).into(),
+    };
     let (reading, by) = (app.clone(), signed.clone());
-    let rows = tokio::task::spawn_blocking(move || export_rows(&reading, &by, &id));
-    let rows = rows.await.map_err(AppError::internal)??;
-    let name = format.name("recall");
-    app.note_access(&signed.session.user, AccessKind::Export, name, rows.len(), address).await?;
-    let written = tokio::task::spawn_blocking(move || {
-        let keys = [
-            "th.lot",
-            "th.product",
-            "th.operator",
-            "th.quantity",
-            "th.unit",
-            "th.status",
-            "certificates.title",
-            "steps.buyer",
-            "recalls.disposal",
-            "label.note",
-        ];
-        listed(format, "recall", t("recalls.title"), &keys.map(t), &rows)
-    });
-    written.await.map_err(AppError::internal)?
+    let rows = move || export_rows(&reading, &by, &id);
+    hand_out(&app, &signed, address, format, list, rows).await
 }
 
 fn export_rows(app: &App, signed: &Signed, id: &str) -> Result<Vec<Vec<String>>, ConsoleError> {

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod applications;
+mod certificate_stats;
 mod feedback;
 mod imports;
 mod inputs;

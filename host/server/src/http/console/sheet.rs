@@ -1,14 +1,20 @@
 //! What every page with a sheet shares: the file of a form, and a file as an answer.
 
+use std::net::IpAddr;
+
 use axum::body::Bytes;
-use axum::extract::Multipart;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Multipart, Query};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use tianyin_domain::access::AccessKind;
 
-use super::error::ConsoleError;
+use super::error::{Answer, ConsoleError};
 use super::form::Form;
 use super::session::Signed;
-use crate::app::AppError;
+use crate::app::{App, AppError};
 
 /// Media types of what goes out.
 pub const CSV: &str = "text/csv; charset=utf-8";
@@ -36,6 +42,62 @@ impl Format {
     pub fn name(self, stem: &str) -> String {
         format!("{stem}.{}", if self == Self::Xlsx { "xlsx" } else { "csv" })
     }
+}
+
+/// What an address says of the form.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Wanted {
+    /// `gb18030`, else UTF-8.
+    encoding: String,
+}
+
+/// By the address: `….xlsx` is a workbook, everything else CSV.
+impl<S: Send + Sync> FromRequestParts<S> for Format {
+    type Rejection = QueryRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, QueryRejection> {
+        if parts.uri.path().ends_with(".xlsx") {
+            return Ok(Self::Xlsx);
+        }
+        let Query(wanted) = Query::<Wanted>::try_from_uri(&parts.uri)?;
+        Ok(Self::csv(&wanted.encoding))
+    }
+}
+
+/// A list that goes out.
+pub struct Outgoing {
+    /// Name of the file, without what it ends in.
+    pub stem: &'static str,
+    /// What of the list it is, as an address has it, such as `?month=2026-11`; empty for all of it.
+    pub asked: String,
+    /// Title of the workbook's sheet.
+    pub title: &'static str,
+    /// Headings of the columns.
+    pub headings: Vec<String>,
+}
+
+/// Reads a list, puts on record that it goes out, and gives it as a file. `rows` may block.
+///
+/// # Errors
+/// Those of `rows`; when nothing can be written at present, because what leaves must not leave before that
+/// is on record.
+pub async fn hand_out(
+    app: &App,
+    signed: &Signed,
+    address: IpAddr,
+    format: Format,
+    list: Outgoing,
+    rows: impl FnOnce() -> Result<Vec<Vec<String>>, ConsoleError> + Send + 'static,
+) -> Answer {
+    let rows = tokio::task::spawn_blocking(rows).await.map_err(AppError::internal)??;
+    let what = format!("{}{}", format.name(list.stem), list.asked);
+    app.note_access(&signed.session.user, AccessKind::Export, what, rows.len(), address).await?;
+    let written = tokio::task::spawn_blocking(move || {
+        let headings: Vec<&str> = list.headings.iter().map(String::as_str).collect();
+        listed(format, list.stem, list.title, &headings, &rows)
+    });
+    written.await.map_err(AppError::internal)?
 }
 
 /// A list as a file. Blocks as long as a workbook takes to write.
@@ -101,4 +163,26 @@ pub async fn uploaded(
 /// The sender is gone, or sent more than is taken.
 fn cut(_: axum::extract::multipart::MultipartError) -> ConsoleError {
     AppError::refused("sheet_too_large").into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn the_address_says_in_which_form_a_list_goes_out() {
+        for (uri, wanted) in [
+            ("/a/export.csv", Some(Format::Csv)),
+            ("/a/export.csv?encoding=gb18030&from=1", Some(Format::CsvGb18030)),
+            ("/a/export.csv?encoding=latin", Some(Format::Csv)),
+            ("/a/export.xlsx?encoding=gb18030", Some(Format::Xlsx)),
+            ("/a/export.csv?encoding=a&encoding=b", None),
+        ] {
+            let request = axum::http::Request::get(uri).body(()).unwrap();
+            let mut parts = request.into_parts().0;
+            let format = Format::from_request_parts(&mut parts, &()).await;
+            assert_eq!(format.ok(), wanted, "{uri}");
+        }
+    }
 }

@@ -10,7 +10,6 @@ use axum::extract::{Query, State};
 use axum::routing::get;
 use serde::Deserialize;
 use tianyin_domain::Date;
-use tianyin_domain::access::AccessKind;
 use tianyin_domain::measurement::DeviceVerdict;
 use tianyin_domain::test::{self, Test, TestVerdict};
 use tianyin_domain::time::china_date;
@@ -22,7 +21,7 @@ use super::meter::value_text;
 use super::page::{Chip, Page, html, refused};
 use super::read;
 use super::session::Signed;
-use super::sheet::{Format, listed};
+use super::sheet::{Format, Outgoing, hand_out};
 use crate::app::test_stats::{TESTS_MAX, day_of, each_since};
 use crate::app::{App, AppError};
 use crate::edge::now;
@@ -40,8 +39,8 @@ const MONTHS: i32 = 36;
 pub fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/tests/ledger", get(page))
-        .route("/tests/ledger/export.csv", get(export_csv))
-        .route("/tests/ledger/export.xlsx", get(export_xlsx))
+        .route("/tests/ledger/export.csv", get(export))
+        .route("/tests/ledger/export.xlsx", get(export))
 }
 
 /// What the address asks for.
@@ -49,7 +48,6 @@ pub fn router() -> Router<Arc<App>> {
 #[serde(default)]
 struct Asked {
     month: String,
-    encoding: String,
 }
 
 /// The first day of the month asked for; this month when none is. `None` for what is no month.
@@ -288,59 +286,45 @@ fn chips(month: Date, this_month: Date) -> Vec<Chip> {
     [before, here, after].into_iter().flatten().collect()
 }
 
-async fn export_csv(
-    state: State<Arc<App>>,
-    signed: Signed,
-    address: ClientAddr,
-    Query(asked): Query<Asked>,
-) -> Answer {
-    export(Format::csv(&asked.encoding), state, signed, address, asked).await
-}
-
-async fn export_xlsx(
-    state: State<Arc<App>>,
-    signed: Signed,
-    address: ClientAddr,
-    Query(asked): Query<Asked>,
-) -> Answer {
-    export(Format::Xlsx, state, signed, address, asked).await
-}
-
 async fn export(
-    format: Format,
     State(app): State<Arc<App>>,
     signed: Signed,
     ClientAddr(address): ClientAddr,
-    asked: Asked,
+    format: Format,
+    Query(asked): Query<Asked>,
 ) -> Answer {
     let Some(month) = month_of(&asked.month, china_date(now())) else {
         return no_month(&app, &signed);
     };
-    let lines = read_month(&app, &signed, month, EXPORTED).await?.lines;
-    let what = format!("{}?month={}", format.name("test-ledger"), month_name(month));
-    app.note_access(&signed.session.user, AccessKind::Export, what, lines.len(), address).await?;
-    let written = tokio::task::spawn_blocking(move || {
-        let rows: Vec<Vec<String>> = lines.into_iter().map(row).collect();
-        let keys = [
-            "th.date",
-            "facts.sample_no",
-            "th.lot",
-            "th.product",
-            "facts.unit_under_test",
-            "facts.item",
-            "facts.method",
-            "th.value",
-            "tests.limit",
-            "tests.ours",
-            "tests.device_says",
-            "facts.tester",
-            "test_ledger.laboratory",
-            "test_ledger.verified",
-            "test_ledger.struck",
-        ];
-        listed(format, "test-ledger", t("test_ledger.title"), &keys.map(t), &rows)
-    });
-    written.await.map_err(AppError::internal)?
+    let keys = [
+        "th.date",
+        "facts.sample_no",
+        "th.lot",
+        "th.product",
+        "facts.unit_under_test",
+        "facts.item",
+        "facts.method",
+        "th.value",
+        "tests.limit",
+        "tests.ours",
+        "tests.device_says",
+        "facts.tester",
+        "test_ledger.laboratory",
+        "test_ledger.verified",
+        "test_ledger.struck",
+    ];
+    let list = Outgoing {
+        stem: "test-ledger",
+        asked: format!("?month={}", month_name(month)),
+        title: t("test_ledger.title"),
+        headings: keys.map(|key| t(key).to_owned()).into(),
+    };
+    let (reading, by) = (app.clone(), signed.clone());
+    let rows = move || {
+        let lines = Ledger::read(&reading, &by, month, EXPORTED)?.lines;
+        Ok::<_, ConsoleError>(lines.into_iter().map(row).collect::<Vec<_>>())
+    };
+    hand_out(&app, &signed, address, format, list, rows).await
 }
 
 fn row(line: Line) -> Vec<String> {

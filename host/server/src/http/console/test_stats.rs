@@ -8,32 +8,28 @@ use axum::extract::{Query, State};
 use axum::routing::get;
 use serde::Deserialize;
 use tianyin_domain::Date;
-use tianyin_domain::access::AccessKind;
 use tianyin_domain::test::TestVerdict;
-use tianyin_domain::time::china_date;
 
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::page::{Chip, Page, html, refused};
+use super::period;
 use super::session::Signed;
-use super::sheet::{Format, listed};
+use super::sheet::{Format, Outgoing, hand_out};
 use super::test_columns::Columns;
 use crate::app::test_stats::{Group, Period, Tally, TestStats};
 use crate::app::{App, AppError};
-use crate::edge::now;
 use crate::http::ClientAddr;
 use crate::texts::{t, tf};
 
-/// Longest period.
-const YEARS_MAX: i32 = 3;
 /// Width of a bar.
 const BAR: u64 = 200;
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/tests/statistics", get(page))
-        .route("/tests/statistics/export.csv", get(export_csv))
-        .route("/tests/statistics/export.xlsx", get(export_xlsx))
+        .route("/tests/statistics/export.csv", get(export))
+        .route("/tests/statistics/export.xlsx", get(export))
 }
 
 /// What the address asks for.
@@ -42,26 +38,6 @@ pub fn router() -> Router<Arc<App>> {
 struct Asked {
     from: String,
     to: String,
-    encoding: String,
-}
-
-/// First and last day, or what is wrong with them.
-fn period(asked: &Asked, today: Date) -> Result<(Date, Date), &'static str> {
-    let day = |text: &str| text.trim().parse::<Date>().map_err(|_| "test_stats.bad_date");
-    let to = match asked.to.trim() {
-        "" => today,
-        text => day(text)?,
-    };
-    let from = match asked.from.trim() {
-        "" => to.first_of_month(),
-        text => day(text)?,
-    };
-    let end = from.checked_add(jiff::Span::new().years(YEARS_MAX));
-    match end.map_err(|_| "test_stats.bad_date")? {
-        _ if to < from => Err("test_stats.reversed"),
-        end if to >= end => Err("test_stats.too_long"),
-        _ => Ok((from, to)),
-    }
 }
 
 #[derive(Template)]
@@ -82,7 +58,7 @@ struct StatsPage {
 
 async fn page(State(app): State<Arc<App>>, signed: Signed, Query(asked): Query<Asked>) -> Answer {
     signed.staff_only()?;
-    match period(&asked, china_date(now())) {
+    match period::days(&asked.from, &asked.to) {
         Ok((from, to)) => {
             let stats = counted(&app, &signed, (from, to)).await?;
             html(&shown(&app, &signed, (from.to_string(), to.to_string()), stats))
@@ -107,7 +83,7 @@ fn shown(app: &App, signed: &Signed, days: (String, String), stats: TestStats) -
     let (from, to) = days;
     StatsPage {
         page: Page::new(app, signed, "/tests", "test_stats.title"),
-        chips: chips(&from, &to),
+        chips: period::chips("/tests/statistics?", &from, &to),
         rate: rate_text(&stats.all),
         columns: Columns::of(&stats),
         sections: told(&stats).into_iter().map(Section::of).collect(),
@@ -122,28 +98,6 @@ fn shown(app: &App, signed: &Signed, days: (String, String), stats: TestStats) -
 fn faulty(app: &App, signed: &Signed, asked: Asked, fault: &'static str) -> Answer {
     let page = shown(app, signed, (asked.from, asked.to), TestStats::default());
     refused(&StatsPage { fault: t(fault).to_owned(), ..page })
-}
-
-/// Periods that people ask for most.
-fn chips(from: &str, to: &str) -> Vec<Chip> {
-    let today = china_date(now());
-    let month = today.first_of_month();
-    let year = month.first_of_year();
-    let before = |day: Date| day.yesterday().unwrap_or(day);
-    let (last_month, last_year) = (before(month), before(year));
-    let offered = [
-        ("test_stats.this_month", month, today),
-        ("test_stats.last_month", last_month.first_of_month(), last_month),
-        ("test_stats.this_year", year, today),
-        ("test_stats.last_year", last_year.first_of_year(), last_year),
-    ];
-    let chip = |(text, first, last): (&str, Date, Date)| Chip {
-        href: format!("/tests/statistics?from={first}&to={last}"),
-        text: t(text).to_owned(),
-        count: None,
-        on: first.to_string() == from && last.to_string() == to,
-    };
-    offered.into_iter().map(chip).collect()
 }
 
 /// `97.5%`.
@@ -259,54 +213,35 @@ impl Section {
     }
 }
 
-async fn export_csv(
-    state: State<Arc<App>>,
-    signed: Signed,
-    address: ClientAddr,
-    Query(asked): Query<Asked>,
-) -> Answer {
-    export(Format::csv(&asked.encoding), state, signed, address, asked).await
-}
-
-async fn export_xlsx(
-    state: State<Arc<App>>,
-    signed: Signed,
-    address: ClientAddr,
-    Query(asked): Query<Asked>,
-) -> Answer {
-    export(Format::Xlsx, state, signed, address, asked).await
-}
-
 async fn export(
-    format: Format,
     State(app): State<Arc<App>>,
     signed: Signed,
     ClientAddr(address): ClientAddr,
-    asked: Asked,
+    format: Format,
+    Query(asked): Query<Asked>,
 ) -> Answer {
     signed.staff_only()?;
-    let (from, to) = match period(&asked, china_date(now())) {
+    let (from, to) = match period::days(&asked.from, &asked.to) {
         Ok(days) => days,
         Err(fault) => return faulty(&app, &signed, asked, fault),
     };
-    let rows = export_rows(&counted(&app, &signed, (from, to)).await?);
-    let what = format!("{}?from={from}&to={to}", format.name("test-statistics"));
-    app.note_access(&signed.session.user, AccessKind::Export, what, rows.len(), address).await?;
-    let written = tokio::task::spawn_blocking(move || {
-        let verdicts = [TestVerdict::Pass, TestVerdict::Fail, TestVerdict::Invalid];
-        let [pass, fail, invalid] = verdicts.map(|one| one.word());
-        let headings = [
-            t("test_stats.group"),
-            t("test_stats.name"),
-            t("test_stats.total"),
-            pass.as_str(),
-            fail.as_str(),
-            invalid.as_str(),
-            t("test_stats.rate"),
-        ];
-        listed(format, "test-statistics", t("test_stats.title"), &headings, &rows)
-    });
-    written.await.map_err(AppError::internal)?
+    let verdicts = [TestVerdict::Pass, TestVerdict::Fail, TestVerdict::Invalid];
+    let [pass, fail, invalid] = verdicts.map(|one| one.word());
+    let [group, name, total, rate] =
+        ["test_stats.group", "test_stats.name", "test_stats.total", "test_stats.rate"]
+            .map(|key| t(key).to_owned());
+    let list = Outgoing {
+        stem: "test-statistics",
+        asked: format!("?from={from}&to={to}"),
+        title: t("test_stats.title"),
+        headings: vec![group, name, total, pass, fail, invalid, rate],
+    };
+    let (reading, scope) = (app.clone(), signed.scope());
+    let rows = move || {
+        let stats = TestStats::of(&reading.store, &scope, from, to)?;
+        Ok::<_, ConsoleError>(export_rows(&stats))
+    };
+    hand_out(&app, &signed, address, format, list, rows).await
 }
 
 fn export_rows(stats: &TestStats) -> Vec<Vec<String>> {
@@ -329,23 +264,6 @@ fn export_rows(stats: &TestStats) -> Vec<Vec<String>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn the_period_is_this_month_unless_asked_for() {
-        let today: Date = "2026-11-23".parse().unwrap();
-        let asked = |from: &str, to: &str| {
-            let asked = Asked { from: from.into(), to: to.into(), ..Asked::default() };
-            period(&asked, today).map(|(from, to)| format!("{from} {to}"))
-        };
-        assert_eq!(asked("", ""), Ok("2026-11-01 2026-11-23".to_owned()));
-        assert_eq!(asked("", "2026-02-10"), Ok("2026-02-01 2026-02-10".to_owned()));
-        assert_eq!(asked("2023-11-24", ""), Ok("2023-11-24 2026-11-23".to_owned()));
-        assert_eq!(asked("2023-11-23", ""), Err("test_stats.too_long"));
-        assert_eq!(asked("2026-11-24", ""), Err("test_stats.reversed"));
-        assert_eq!(asked("11/1", ""), Err("test_stats.bad_date"));
-        assert_eq!(asked("2026-02-30", ""), Err("test_stats.bad_date"));
-        assert_eq!(asked("9999-12-31", "9999-12-31"), Err("test_stats.bad_date"));
-    }
 
     #[test]
     fn bars_are_as_long_as_their_numbers() {
