@@ -26,6 +26,7 @@ use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
 use super::meter::Meter;
 use super::order::{self, Order};
+use super::packs;
 use super::page::{Chip, Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery, Rows};
@@ -239,6 +240,8 @@ struct DetailPage {
     certificates: Vec<Certificate>,
     steps: Vec<Step>,
     picture: Picture,
+    /// Packs of which codes stand for it.
+    units: Vec<packs::OfLot>,
 }
 
 /// An activity with the first day on which harvest is allowed after it.
@@ -265,6 +268,10 @@ impl DetailPage {
 
     fn on_hand(&self) -> Decimal {
         self.lot.on_hand()
+    }
+
+    fn unit_count(&self) -> u32 {
+        self.units.iter().map(|one| one.count).sum()
     }
 
     fn is_held(&self) -> bool {
@@ -312,6 +319,7 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
         activities,
         steps,
         picture,
+        units: packs::of_lot(&app, &signed, &lot)?,
         tests: tests
             .into_iter()
             .map(|t| Measured { meter: Meter::of(&app, &t), test: t })
