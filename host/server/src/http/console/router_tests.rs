@@ -9,6 +9,7 @@ mod imports;
 mod inputs;
 mod lists;
 mod operators;
+mod packs;
 mod printing;
 mod procedures;
 mod register;

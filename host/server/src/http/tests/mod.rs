@@ -10,6 +10,7 @@ mod documented;
 mod feedback;
 mod frame;
 mod inputs;
+mod packs;
 mod results;
 mod scan;
 mod tls;
