@@ -196,6 +196,9 @@ impl Command {
             Self::StartRecall(c) => serde_json::to_vec(&c.request),
             Self::OpenLot(c) => serde_json::to_vec(&c.request),
             Self::IssueCard(c) => serde_json::to_vec(&c.operator),
+            Self::OrderPack(c) => {
+                serde_json::to_vec(&OrderPack { key_check: String::new(), ..c.clone() })
+            }
             Self::SubmitIdCard(c) => serde_json::to_vec(&c.id_card),
             Self::PublishIdCard(c) => serde_json::to_vec(&c.id_card),
             Self::RecordTest(c) => serde_json::to_vec(&test_intent(c)),

@@ -3,6 +3,8 @@
 //! and what became of them is told by ranges. A code is bound once and never shows another lot
 //! (domain/codes, section 7).
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -19,12 +21,12 @@ use crate::time::Time;
 
 /// Codes of a pack for packages.
 pub const UNITS: std::ops::RangeInclusive<u32> = 1_000..=1_000_000;
-/// Forms of a pack of paper.
-pub const PAPERS: std::ops::RangeInclusive<u32> = 1..=10_000;
+/// Forms of a pack of paper: each is a range of its own once it was entered.
+pub const PAPERS: std::ops::RangeInclusive<u32> = 1..=2_000;
 /// Packs there may ever be: what the number in a code has room for.
 pub const PACKS_MAX: u32 = (1 << 20) - 1;
 /// Ranges of one pack that were marked.
-pub const SPANS_MAX: usize = 2_000;
+pub const SPANS_MAX: usize = 2_100;
 
 /// What a pack's codes are printed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -143,9 +145,20 @@ impl Pack {
         counts
     }
 
+    /// Its number as people read it: `P0001`.
+    pub fn no(&self) -> String {
+        format!("P{:04}", self.number)
+    }
+
     /// A code's number as it is printed: `P0001-000123`.
     pub fn label_of(&self, serial: u32) -> String {
-        format!("P{:04}-{serial:06}", self.number)
+        format!("{}-{serial:06}", self.no())
+    }
+
+    /// How many of them stand for a lot.
+    pub fn bound_to(&self, lot: &str) -> u32 {
+        let of_lot = |span: &&Span| span.state == SpanState::Bound && span.lot == lot;
+        self.spans.iter().filter(of_lot).map(Span::count).sum()
     }
 
     /// What stands in the way of marking codes: the first of them, and how it stands.
@@ -161,6 +174,8 @@ pub const BY_KIND: Index = Index("pack.kind");
 pub const BY_NUMBER: Index = Index("pack.number=");
 /// By operator.
 pub const BY_OPERATOR: Index = Index("pack.operator");
+/// By every lot that codes of it stand for, or stood for before they were void.
+pub const BY_LOT: Index = Index("pack.lot");
 
 impl Entity for Pack {
     const TABLE: Table = Table("pack");
@@ -176,6 +191,9 @@ impl Entity for Pack {
         if !self.operator.is_empty() {
             entries.push(Entry::new(BY_OPERATOR, &self.operator, &self.id));
         }
+        let lots: BTreeSet<&String> =
+            self.spans.iter().map(|span| &span.lot).filter(|lot| !lot.is_empty()).collect();
+        entries.extend(lots.into_iter().map(|lot| Entry::new(BY_LOT, lot, &self.id)));
         entries
     }
     fn area(&self) -> &str {

@@ -145,7 +145,7 @@ mod tests {
     const CHINESE_ONLY: [&str; 4] =
         ["public.ca_", "public.error_", "public.feedback.", "public.lost"];
     /// What is Chinese on record and only rendered in English.
-    const ENGLISH_ONLY: [&str; 3] = ["translation", "commitment", "certification"];
+    const ENGLISH_ONLY: [&str; 4] = ["translation", "commitment", "certification", "form"];
 
     fn keys<'a>(all: &'a HashMap<String, String>, table: &str) -> BTreeSet<&'a str> {
         let of_table = |key: &&str| key.split_once('.').is_some_and(|(name, _)| name == table);

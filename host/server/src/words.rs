@@ -94,6 +94,8 @@ words! {
     tianyin_domain::collection::ProofKind => "proof_kind",
     tianyin_domain::certificate::CertificateStatus => "certificate_status",
     tianyin_domain::print_job::PrintStatus => "print_status",
+    tianyin_domain::pack::PackKind => "pack_kind",
+    tianyin_domain::span::SpanState => "span_state",
     tianyin_domain::feedback::FeedbackKind => "feedback_kind",
     tianyin_domain::feedback::FeedbackStatus => "feedback_status",
 }

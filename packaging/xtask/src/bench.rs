@@ -2,6 +2,7 @@
 //! measured in one run on one machine; comparisons alternate, so that a busy moment hits both sides.
 
 mod chain;
+mod codes;
 mod disk;
 mod edit;
 mod kernel;
@@ -56,7 +57,7 @@ impl Line {
 type Step = (&'static str, fn(&Appliance) -> Result<Vec<Line>>);
 
 /// In this order; memory first, while nobody has used the appliance.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     ("idle", idle),
     ("receipt", receipts),
     ("decode", |_| Ok(vec![decode()?])),
@@ -67,6 +68,7 @@ const STEPS: [Step; 13] = [
     ("chain", |_| chain::measure()),
     ("register", |_| register::measure()),
     ("results", |_| results::measure()),
+    ("codes", |_| codes::measure()),
     ("large", |_| large::measure()),
     ("disk", |_| disk::sizes()),
     ("edit", |_| edit::measure()),
@@ -106,10 +108,21 @@ fn idle(appliance: &Appliance) -> Result<Vec<Line>> {
 
 /// Resident memory of the process.
 fn memory(appliance: &Appliance, what: &'static str, must: Option<Must>) -> Result<Line> {
+    memory_of(appliance, "VmRSS", what, must)
+}
+
+/// Memory of the process, as the kernel calls it.
+fn memory_of(
+    appliance: &Appliance,
+    name: &str,
+    what: &'static str,
+    must: Option<Must>,
+) -> Result<Line> {
     let file = format!("/proc/{}/status", appliance.service()?.id());
     let status = std::fs::read_to_string(&file).with_context(|| file.clone())?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS")?;
+    let found = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let kib = found.with_context(|| name.to_owned())?;
+    let kib: f64 = kib.trim().trim_end_matches(" kB").parse().with_context(|| name.to_owned())?;
     Ok(Line { what, value: kib * 1024.0 / 1e6, unit: "MB", must })
 }
 

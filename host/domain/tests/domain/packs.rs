@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tianyin_domain::Command;
-use tianyin_domain::pack::{CancelPack, MarkRange, OrderPack, Pack, PackKind, Unit};
+use tianyin_domain::pack::{self, CancelPack, MarkRange, OrderPack, Pack, PackKind, Unit};
 use tianyin_domain::scan::CodeScratched;
 use tianyin_domain::scan_policy::ScanPolicy;
 use tianyin_domain::span::SpanState;
@@ -65,10 +65,21 @@ fn packs_have_numbers_and_sizes() {
         (PackKind::Unit, 999),
         (PackKind::Unit, 1_000_001),
         (PackKind::Paper, 0),
-        (PackKind::Paper, 10_001),
+        (PackKind::Paper, 2_001),
     ] {
         assert_eq!(farm.world.no(&clerk(), order(kind, size, None)), "size:bad_pack_size");
     }
+}
+
+/// The same order with the same idempotency key is one order, whatever the appliance put in.
+#[test]
+fn what_is_meant_by_an_order_leaves_the_key_out() {
+    let Command::OrderPack(own) = order(PackKind::Unit, 1_000, None) else { panic!("an order") };
+    let other = OrderPack { key_check: String::new(), ..own.clone() };
+    let more = OrderPack { size: 2_000, ..own.clone() };
+    let meant = |one: OrderPack| Command::OrderPack(one).intent();
+    assert_eq!(meant(own.clone()), meant(other));
+    assert_ne!(meant(own), meant(more));
 }
 
 #[test]
@@ -82,6 +93,9 @@ fn a_code_is_bound_once() {
     assert_eq!(record.span_of(500).unwrap().lot, farm.lot);
     assert_eq!(record.span_of(501).unwrap().lot, other);
     assert_eq!(record.span_of(601), None);
+    assert_eq!((record.bound_to(&farm.lot), record.bound_to(&other)), (500, 100));
+    let found: Vec<Pack> = farm.world.state().list(pack::BY_LOT, &other, 10).unwrap();
+    assert_eq!(found.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), [pack.as_str()]);
     let counts = record.counts();
     assert_eq!((counts.bound, counts.free), (600, 9_400));
     assert_eq!(farm.world.no(&clerk(), bind(&pack, 9_999, 10_001, &other)), "to:not_in_pack");

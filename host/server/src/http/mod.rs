@@ -11,6 +11,7 @@ mod frame;
 pub mod limits;
 pub mod metrics;
 pub mod ops;
+pub mod pack_file;
 pub mod problem;
 pub mod public;
 pub mod qr;

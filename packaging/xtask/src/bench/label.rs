@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Value, json};
+use tianyin_tests::api::Api;
 use tianyin_tests::appliance::Setting;
 use tianyin_tests::{Appliance, place};
 
@@ -47,7 +48,27 @@ pub(super) fn measure() -> Result<Vec<Line>> {
         },
         Line { what: "issue to label at the printer, worst", value: worst, unit: "ms", must: None },
         Line { what: "of which issue", value: median(issue_ms)?, unit: "ms", must: None },
+        Line {
+            what: "decide, sign and draw the label, p50",
+            value: median(drawn_ms(&api, &request)?)?,
+            unit: "ms",
+            must: Some(Must::Below(50.0)),
+        },
     ])
+}
+
+/// From the request to issue until the dots of the label are there, without a printer.
+fn drawn_ms(api: &Api, request: &Value) -> Result<Vec<f64>> {
+    let mut all_ms = Vec::new();
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        let certificate = api.done("/certificates", request)?;
+        let code = certificate["content"]["code"].as_str().context("code")?;
+        let path = format!("/certificates/{code}/label.png?dpi=203");
+        api.send("GET", &path, &[], &[])?.expect(200)?;
+        all_ms.push(started.elapsed().as_secs_f64() * 1000.0);
+    }
+    Ok(all_ms)
 }
 
 /// Tells when the print command of each label has arrived; answers no status queries.

@@ -26,6 +26,7 @@ mod messages;
 mod objections;
 mod openapi;
 mod operators;
+mod packs;
 mod policy;
 mod print_jobs;
 mod products;
@@ -102,6 +103,7 @@ fn routes() -> Vec<Route> {
         objections::routes(),
         feedback::routes(),
         collections::routes(),
+        packs::routes(),
     ]
     .into_iter()
     .flatten()
@@ -159,6 +161,7 @@ mod keeps_step {
     use tianyin_domain::input::AddInput;
     use tianyin_domain::lot::LotRequest;
     use tianyin_domain::operator::RegisterOperator;
+    use tianyin_domain::pack::OrderPack;
     use tianyin_domain::policy::SetPolicy;
     use tianyin_domain::print_job::QueuePrint;
     use tianyin_domain::product::AddProduct;
@@ -225,6 +228,7 @@ mod keeps_step {
         fits::<CertificateRequest>(&[]);
         fits::<CollectProof>(&[]);
         fits::<QueuePrint>(&[]);
+        fits::<OrderPack>(&["key_check"]);
     }
 
     #[test]
@@ -255,6 +259,8 @@ mod keeps_step {
         words::<tianyin_domain::certificate::Basis>(s::BASIS);
         words::<tianyin_domain::certificate::CertificateStatus>(s::CERTIFICATE_STATUS);
         words::<tianyin_domain::print_job::PrintStatus>(s::PRINT_STATUS);
+        words::<tianyin_domain::pack::PackKind>(super::packs::PACK_KIND);
+        words::<tianyin_domain::span::SpanState>(super::packs::SPAN_STATE);
         words::<tianyin_domain::Role>(s::ROLE);
         words::<tianyin_domain::agency::AgencyKind>(s::AGENCY_KIND);
         use super::{policy::PASSWORD_PRESET, tokens::TOKEN_GROUP};

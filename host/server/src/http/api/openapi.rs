@@ -224,8 +224,8 @@ fn bad(route: &Route) -> Vec<&'static str> {
     }
     if route.body.is_some() || !route.raw.is_empty() {
         statuses.extend(["413", "415", "422"]);
-    } else if matches!(route.good, Good::Made(_)) {
-        // The key of another request.
+    } else if matches!(route.good, Good::Made(_)) || route.judged {
+        // The key of another request, or what a file is not made of.
         statuses.push("422");
     }
     if route.open || !route.raw.is_empty() {

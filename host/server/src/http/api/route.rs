@@ -62,6 +62,8 @@ pub struct Route {
     pub raw: &'static [&'static str],
     /// Whether it answers or takes the version of a record.
     pub versioned: bool,
+    /// Whether it refuses what it is asked for, though that is well formed and no body.
+    pub judged: bool,
     /// Whether it is for everybody.
     pub open: bool,
     /// What serves it.
@@ -76,8 +78,9 @@ impl Route {
         good: Good,
         handler: MethodRouter<Arc<App>>,
     ) -> Self {
-        let (query, body, raw, versioned, open) = (Vec::new(), None, &[][..], false, false);
-        Self { verb, path, summary, good, query, body, raw, versioned, open, handler }
+        let (query, body, raw) = (Vec::new(), None, &[][..]);
+        let (versioned, judged, open) = (false, false, false);
+        Self { verb, path, summary, good, query, body, raw, versioned, judged, open, handler }
     }
 
     /// A `GET`; `handler` must be made with `axum::routing::get`.
@@ -141,6 +144,12 @@ impl Route {
     /// Answers the record's version as `ETag`, or takes it as `If-Match`.
     pub fn versioned(mut self) -> Self {
         self.versioned = true;
+        self
+    }
+
+    /// Refuses parameters that are well formed, with 422 and the reason.
+    pub fn refuses_values(mut self) -> Self {
+        self.judged = true;
         self
     }
 

@@ -18,6 +18,7 @@ use tianyin_domain::test::Test;
 use tianyin_domain::user::User;
 
 use super::inputs::INPUT;
+use super::packs::UNIT;
 use super::route::Shown;
 use super::schema::Kind::{
     Boolean, Choice, Date, Decimal, Formed, Integer, List, Object, Position, Text, Time, Whole,
@@ -486,15 +487,16 @@ pub const CODE: Schema = shape!(
     "What a code stands for.",
     [
         req("code", Text, "Code."),
-        req("certificate", Text, "Certificate."),
-        req("lot", Text, "Lot."),
-        req("operator", Text, "Operator."),
-        req("area", Text, "Region code."),
-        req("bound_at", Time, "When it was bound."),
+        opt("certificate", Text, "Certificate; absent while it stands for none."),
+        opt("lot", Text, "Lot."),
+        opt("operator", Text, "Operator."),
+        opt("area", Text, "Region code."),
+        opt("bound_at", Time, "When it was bound."),
         req("scans", Integer, "Scans so far."),
         opt("first_scan_at", Time, "First scan."),
         req("checks", Integer, "Market checks (查验)."),
         opt("last_check_at", Time, "Last market check."),
+        opt("unit", Object(&UNIT), "Its place in a pack."),
     ]
 );
 

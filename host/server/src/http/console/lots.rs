@@ -27,6 +27,7 @@ use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
 use super::meter::Meter;
 use super::order::{self, Order};
+use super::packs;
 use super::page::{Chip, Page, Pager, html, refused};
 use super::pick;
 use super::read::{self, ListQuery, Rows};
@@ -241,6 +242,8 @@ struct DetailPage {
     steps: Vec<Step>,
     collections: Vec<Collection>,
     picture: Picture,
+    /// Packs of which codes stand for it.
+    units: Vec<packs::OfLot>,
 }
 
 /// An activity with the first day on which harvest is allowed after it.
@@ -267,6 +270,10 @@ impl DetailPage {
 
     fn on_hand(&self) -> Decimal {
         self.lot.on_hand()
+    }
+
+    fn unit_count(&self) -> u32 {
+        self.units.iter().map(|one| one.count).sum()
     }
 
     fn is_held(&self) -> bool {
@@ -320,6 +327,7 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
         steps,
         picture,
         collections: read::newest(&app, &signed, (collection::BY_LOT, &lot.id), read::ROWS_WITHIN)?,
+        units: packs::of_lot(&app, &signed, &lot)?,
         tests: tests
             .into_iter()
             .map(|t| Measured { meter: Meter::of(&app, &t), test: t })

@@ -63,6 +63,8 @@ mod operator_decide;
 mod operator_edit;
 mod operator_history;
 mod operators;
+mod pack;
+mod packs;
 mod pick;
 mod print_jobs;
 mod procedures;
@@ -159,6 +161,8 @@ pub fn router() -> Router<Arc<App>> {
         .merge(certificates::router())
         .merge(certificate_stats::router())
         .merge(print_jobs::router())
+        .merge(packs::router())
+        .merge(pack::router())
         .merge(feedback::router())
         .merge(collections::router())
         .merge(account::router())

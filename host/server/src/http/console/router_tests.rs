@@ -11,6 +11,7 @@ mod inputs;
 mod lists;
 mod mirror;
 mod operators;
+mod packs;
 mod printing;
 mod procedures;
 mod register;

@@ -1,5 +1,6 @@
 //! The search box in the top bar, which also takes what a scanner types: a code leads to its
-//! certificate, a lot number to its lot, a sample number to its sample, anything else to operators by name or credit code.
+//! certificate or its pack, a lot number to its lot, a sample number to its sample, anything else to operators by name
+//! or credit code.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use tianyin_domain::code::{self, CodeText};
 use tianyin_domain::test::Test;
 
 use super::error::Answer;
+use super::packs;
 use super::read::ListQuery;
 use super::session::{Signed, encode, told};
 use crate::app::App;
@@ -40,11 +42,17 @@ async fn search(
         CodeText::Valid(code) => {
             return Ok(match app.store.get_scoped::<Certificate>(&code, &scope)? {
                 Some(_) => Redirect::to(&format!("/certificates/{code}")).into_response(),
-                None => told("/certificates", false, t("search.unknown_code")),
+                None => match packs::place_of(&app, &signed, &code)? {
+                    Some(place) => Redirect::to(&place).into_response(),
+                    None => told("/certificates", false, t("search.unknown_code")),
+                },
             });
         }
         CodeText::Mistyped => return Ok(told("/certificates", false, t("search.mistyped"))),
         CodeText::NotACode => {}
+    }
+    if let Some(place) = packs::place_of(&app, &signed, text)? {
+        return Ok(Redirect::to(&place).into_response());
     }
     match app.target_of_text(text, &scope)? {
         Some(Target::Lot(lot)) => {

@@ -11,6 +11,7 @@ mod feedback;
 mod frame;
 mod inputs;
 mod keys;
+mod packs;
 mod results;
 mod scan;
 mod scan_shown;
