@@ -1,63 +1,56 @@
-//! Writes a sample label and A4 certificate to `target/samples/` and prints timings as JSON.
+//! Writes samples of every label, paper and sheet to a folder (`target/samples/` if none is named)
+//! and prints timings as JSON.
 //!
 //! ```text
-//! cargo run -p tianyin-documents --example sample
+//! cargo run -p tianyin-documents --example sample [FOLDER]
 //! ```
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use tianyin_documents::{
-    BasisOption, CertificatePaper, Dpi, FontOptions, LabelSize, Paper, Renderer, bitmap_to_png,
+    Barcode, BarcodeKind, BasisOption, BlankForm, BlankNo, CertificatePaper, CodeLabel, Detail,
+    Dpi, FontOptions, LabelDesign, LabelField, LabelSize, PaperSize, Renderer, Sheet,
+    bitmap_to_png,
 };
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/samples");
+type Done = Result<(), Box<dyn Error>>;
+
+fn main() -> Done {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/samples");
+    let folder = std::env::args().nth(1).map_or(default, PathBuf::from);
     std::fs::create_dir_all(&folder)?;
 
     let start = Instant::now();
     let renderer = Renderer::new(FontOptions::default())?;
     let new_ms = ms(start);
     let new_kb = resident_kb();
-
+    let design = LabelDesign::of_size(LabelSize::W60H40);
     let start = Instant::now();
-    let label = renderer.label_bitmap(&sample(0), LabelSize::W60H40, Dpi::D203)?;
+    renderer.label_bitmap(&sample(0), &design, Dpi::D203)?;
     let first_ms = ms(start);
-    std::fs::write(folder.join("label-203.png"), bitmap_to_png(&label)?)?;
-    let label = renderer.label_bitmap(&sample(0), LabelSize::W60H40, Dpi::D300)?;
-    std::fs::write(folder.join("label-300.png"), bitmap_to_png(&label)?)?;
-    std::fs::write(folder.join("label.svg"), renderer.label_svg(&sample(0), LabelSize::W60H40)?)?;
-    std::fs::write(folder.join("certificate.png"), renderer.png(&sample(0), Paper::A4, 110)?)?;
-    let void =
-        CertificatePaper {
-            status_note: Some("作废".to_owned()), proof_qr_text: None, ..sample(0)
-        };
-    std::fs::write(folder.join("certificate-void.png"), renderer.png(&void, Paper::A4, 80)?)?;
-    let label = renderer.label_bitmap(&void, LabelSize::W60H40, Dpi::D203)?;
-    std::fs::write(folder.join("label-void.png"), bitmap_to_png(&label)?)?;
 
-    let start = Instant::now();
-    std::fs::write(folder.join("certificate.pdf"), renderer.pdf(&sample(0))?)?;
-    let pdf_first_ms = ms(start);
+    labels(&renderer, &folder)?;
+    papers(&renderer, &folder)?;
+    let sheets = sheets(&renderer, &folder)?;
 
     let pictures_kb = resident_kb();
     let label_203_ms =
-        median(200, |n| renderer.label_bitmap(&sample(n), LabelSize::W60H40, Dpi::D203).map(drop))?;
+        median(200, |n| renderer.label_bitmap(&sample(n), &design, Dpi::D203).map(drop))?;
     let label_300_ms =
-        median(100, |n| renderer.label_bitmap(&sample(n), LabelSize::W60H40, Dpi::D300).map(drop))?;
+        median(100, |n| renderer.label_bitmap(&sample(n), &design, Dpi::D300).map(drop))?;
     let labels_kb = resident_kb();
-    let pdf_ms = median(40, |n| renderer.pdf(&sample(n)).map(drop))?;
+    let pdf_ms = median(40, |n| renderer.pdf(&sample(n), PaperSize::A4).map(drop))?;
     let pdfs_kb = resident_kb();
     let rare =
         |n| CertificatePaper { producer: "示例𰻝𰻝面合作社".to_owned(), ..sample(n) };
-    let rare_ms =
-        median(10, |n| renderer.label_bitmap(&rare(n), LabelSize::W60H40, Dpi::D203).map(drop));
+    let rare_ms = median(10, |n| renderer.label_bitmap(&rare(n), &design, Dpi::D203).map(drop));
     println!(
         "{}",
         serde_json::json!({
             "new_ms": new_ms, "label_first_ms": first_ms, "label_203_median_ms": label_203_ms,
-            "label_300_median_ms": label_300_ms, "pdf_first_ms": pdf_first_ms, "pdf_median_ms": pdf_ms,
+            "label_300_median_ms": label_300_ms, "pdf_median_ms": pdf_ms, "sheets_ms": sheets,
             "label_with_system_font_median_ms": rare_ms.ok(), "folder": folder,
             "resident_kb": { "new": new_kb, "samples": pictures_kb, "labels": labels_kb, "pdfs": pdfs_kb, "system_font": resident_kb() },
         })
@@ -65,25 +58,198 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Every size at both resolutions; then each choice of a design where it fits.
+fn labels(renderer: &Renderer, folder: &Path) -> Done {
+    let write = |name: String, paper: &CertificatePaper, design: &LabelDesign, dpi| -> Done {
+        match renderer.label_bitmap(paper, design, dpi) {
+            Ok(bitmap) => std::fs::write(folder.join(name + ".png"), bitmap_to_png(&bitmap)?)?,
+            Err(error) => println!("{name}: {error}"),
+        }
+        Ok(())
+    };
+    let void = CertificatePaper { status_note: Some("作废".to_owned()), ..sample(0) };
+    for size in LabelSize::ALL.into_iter().filter(|size| size.is_roll()) {
+        let name = size.as_str();
+        let design = LabelDesign::of_size(size);
+        write(format!("label-{name}-203"), &sample(0), &design, Dpi::D203)?;
+        write(format!("label-{name}-300"), &sample(0), &design, Dpi::D300)?;
+        write(format!("label-{name}-void"), &void, &design, Dpi::D203)?;
+        write(format!("label-{name}-2021"), &form_2021(), &design, Dpi::D203)?;
+        write(format!("label-{name}-2019"), &form_2019(), &design, Dpi::D203)?;
+        let bars = |kind, gtin: &str| Some(Barcode { kind, gtin: gtin.to_owned() });
+        let plain = LabelDesign { commitment: false, ..design.clone() };
+        let choices = [
+            ("left", LabelDesign { qr_left: true, ..design.clone() }),
+            ("heading", LabelDesign { heading: "湘潭湘莲".to_owned(), ..design.clone() }),
+            ("note", LabelDesign { note: "贮存:阴凉干燥处".to_owned(), ..design.clone() }),
+            (
+                "bars-gtin",
+                LabelDesign { barcode: bars(BarcodeKind::Gtin, "6901234567892"), ..design.clone() },
+            ),
+            (
+                "bars-gtin8",
+                LabelDesign {
+                    barcode: bars(BarcodeKind::Gtin, "96385074"),
+                    qr_left: true,
+                    ..plain.clone()
+                },
+            ),
+            ("bars-code", LabelDesign { barcode: bars(BarcodeKind::Code, ""), ..plain.clone() }),
+            ("bars-lot", LabelDesign { barcode: bars(BarcodeKind::LotNo, ""), ..design.clone() }),
+            ("plain", plain),
+            (
+                "product",
+                LabelDesign {
+                    fields: vec![LabelField::Product],
+                    heading: "花石人家".to_owned(),
+                    note: "花石镇出品".to_owned(),
+                    ..design.clone()
+                },
+            ),
+            (
+                "all",
+                LabelDesign {
+                    fields: LabelField::ALL.to_vec(),
+                    heading: "湘潭湘莲".to_owned(),
+                    note: "贮存:阴凉干燥处;保质期十二个月".to_owned(),
+                    ..design
+                },
+            ),
+        ];
+        for (choice, design) in choices {
+            write(format!("label-{name}-{choice}"), &sample(0), &design, Dpi::D203)?;
+        }
+    }
+    let design = LabelDesign::of_size(LabelSize::W60H40);
+    std::fs::write(folder.join("label.svg"), renderer.label_svg(&sample(0), &design)?)?;
+    Ok(())
+}
+
+fn papers(renderer: &Renderer, folder: &Path) -> Done {
+    let many = |n: usize| {
+        let pair =
+            |label: &str, text: &str| Detail { label: label.to_owned(), text: text.to_owned() };
+        let all = [
+            pair("开具方式", "一车一证"),
+            pair("车牌", "湘C·A1234"),
+            pair("包装件数", "120 件"),
+            pair("等级", "一级"),
+        ];
+        all[..n].to_vec()
+    };
+    let papers = [
+        ("2026-producer", sample(0)),
+        ("2026-buyer", CertificatePaper { details: many(3), ..form_buyer() }),
+        ("2021", CertificatePaper { details: many(1), ..form_2021() }),
+        ("2019", form_2019()),
+        ("many", CertificatePaper { details: many(4), ..form_2021() }),
+        (
+            "void",
+            CertificatePaper {
+                status_note: Some("作废".to_owned()),
+                proof_qr_text: None,
+                ..sample(0)
+            },
+        ),
+    ];
+    for (name, paper) in papers {
+        for (size, suffix, dpi) in [(PaperSize::A4, "a4", 100), (PaperSize::A5, "a5", 140)] {
+            std::fs::write(
+                folder.join(format!("paper-{name}-{suffix}.png")),
+                renderer.png(&paper, size, dpi)?,
+            )?;
+            std::fs::write(
+                folder.join(format!("paper-{name}-{suffix}.pdf")),
+                renderer.pdf(&paper, size)?,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn sheets(renderer: &Renderer, folder: &Path) -> Result<serde_json::Value, Box<dyn Error>> {
+    let mut timings = serde_json::Map::new();
+    let mut write = |name: String, pdf: Vec<u8>, start: Instant| -> Done {
+        timings.insert(name.clone(), ms(start).into());
+        Ok(std::fs::write(folder.join(name + ".pdf"), pdf)?)
+    };
+    let sheet = Sheet { margin_mm: 8, gap_mm: 2, skip: 1 };
+    let certificates: Vec<_> = (0..60).map(sample).collect();
+    let codes: Vec<_> = (0..200).map(code_label).collect();
+    for size in LabelSize::ALL.into_iter().filter(|size| size.is_roll()) {
+        let start = Instant::now();
+        let pdf = renderer.label_sheet_pdf(&certificates, &LabelDesign::of_size(size), &sheet)?;
+        write(format!("sheet-{}", size.as_str()), pdf, start)?;
+        let start = Instant::now();
+        let pdf = renderer.code_sheet_pdf(&codes, size, &Sheet { skip: 0, ..sheet })?;
+        write(format!("codes-{}", size.as_str()), pdf, start)?;
+    }
+    let blanks: Vec<_> = (0..3).map(blank).collect();
+    for (name, form) in [
+        ("2026", blank_form(&sample(0))),
+        ("2021", blank_form(&form_2021())),
+        ("2019", blank_form(&form_2019())),
+    ] {
+        for (size, suffix) in [(PaperSize::A4, "a4"), (PaperSize::A5, "a5")] {
+            let start = Instant::now();
+            let pdf = renderer.blank_forms_pdf(&form, &blanks, size)?;
+            write(format!("blanks-{name}-{suffix}"), pdf, start)?;
+        }
+    }
+    Ok(timings.into())
+}
+
+fn blank_form(c: &CertificatePaper) -> BlankForm {
+    let texts =
+        |options: &[BasisOption]| options.iter().map(|option| option.text.clone()).collect();
+    BlankForm {
+        title: c.title.clone(),
+        form: c.form.clone(),
+        commitment: c.commitment.clone(),
+        commitment_items: texts(&c.commitment_items),
+        basis_options: texts(&c.basis_options),
+        producer_label: c.producer_label.clone(),
+        county: c.county.clone(),
+        producer: if c.basis_options.len() == 3 { c.producer.clone() } else { String::new() },
+    }
+}
+
+fn blank(n: usize) -> BlankNo {
+    BlankNo {
+        number: format!("P0001-{:06}", 123 + n),
+        code_grouped: format!("8K2M-7Q4D-9XPR-{n:04}"),
+        qr_text: format!("HTTPS://XIANGTAN.EXAMPLE.CN/T/8K2M7Q4D9XPR{n:04}"),
+    }
+}
+
+fn code_label(n: usize) -> CodeLabel {
+    CodeLabel {
+        qr_text: format!("HTTPS://XIANGTAN.EXAMPLE.CN/T/8K2M7Q4D9XPR{n:04}"),
+        code_grouped: format!("8K2M-7Q4D-9XPR-{n:04}"),
+        serial: format!("K0007-{n:07}"),
+        pin: (n % 2 == 0).then(|| format!("{:06}", 100_003 * n % 999_983)),
+        heading: "湘潭湘莲".to_owned(),
+    }
+}
+
 /// Certificate number `n`: other texts each time, so that no cache can answer.
 fn sample(n: usize) -> CertificatePaper {
-    let basis = |text: &str, ticked| BasisOption { text: text.to_owned(), ticked };
     let code = format!("8K2M7Q4D9XPR{n:04}");
     CertificatePaper {
         title: "承诺达标合格证".to_owned(),
         form: "2026 样式一".to_owned(),
         commitment: "我承诺生产销售的食用农产品 未使用禁用农药、兽药及其他化合物;使用的常规农药、兽药残留不超标。".to_owned(),
-        basis_options: vec![
-            basis("质量安全控制符合要求", false),
-            basis("自行检测合格", true),
-            basis("委托检测合格", false),
-        ],
+        commitment_items: Vec::new(),
+        basis_options: options(&[("质量安全控制符合要求", false), ("自行检测合格", true), ("委托检测合格", false)]),
         product: "湘潭湘莲(干莲)".to_owned(),
         quantity: format!("{} 公斤", 500 + n),
         origin: "湖南省湘潭县花石镇罗汉村".to_owned(),
+        producer_label: "生产者".to_owned(),
         producer: "湘潭县花石镇示例莲业专业合作社".to_owned(),
         contact: format!("0731-5788{n:04}"),
         issued_on: "2026-11-20".to_owned(),
+        lot_no: format!("L20261120-{n:03}"),
+        details: Vec::new(),
         code_grouped: format!("8K2M-7Q4D-9XPR-{n:04}"),
         qr_text: format!("HTTPS://XIANGTAN.EXAMPLE.CN/T/{code}"),
         code,
@@ -91,6 +257,54 @@ fn sample(n: usize) -> CertificatePaper {
         county: "湘潭县".to_owned(),
         status_note: None,
     }
+}
+
+fn form_buyer() -> CertificatePaper {
+    CertificatePaper {
+        form: "2026 样式二".to_owned(),
+        commitment: "已按规定收取并保存该批次农产品承诺达标合格证或者其他质量安全合格证明;未违规使用保鲜剂、防腐剂、添加剂等。".to_owned(),
+        producer_label: "收购者".to_owned(),
+        ..sample(0)
+    }
+}
+
+fn form_2021() -> CertificatePaper {
+    CertificatePaper {
+        form: "2021 样式".to_owned(),
+        commitment: "我承诺对生产销售的食用农产品:".to_owned(),
+        commitment_items: options(&[
+            ("不使用禁用农药兽药、停用兽药和非法添加物", true),
+            ("常规农药兽药残留不超标", true),
+            ("对承诺的真实性负责", true),
+        ]),
+        basis_options: options(&[
+            ("委托检测", false),
+            ("自我检测", true),
+            ("内部质量控制", false),
+            ("自我承诺", true),
+        ]),
+        ..sample(0)
+    }
+}
+
+fn form_2019() -> CertificatePaper {
+    CertificatePaper {
+        title: "食用农产品合格证".to_owned(),
+        form: "2019 样式".to_owned(),
+        commitment: "我承诺对产品质量安全以及合格证真实性负责:".to_owned(),
+        commitment_items: options(&[
+            ("不使用禁限用农药兽药", true),
+            ("不使用非法添加物", true),
+            ("遵守农药安全间隔期、兽药休药期规定", true),
+            ("销售的食用农产品符合农药兽药残留食品安全国家强制性标准", true),
+        ]),
+        basis_options: Vec::new(),
+        ..sample(0)
+    }
+}
+
+fn options(all: &[(&str, bool)]) -> Vec<BasisOption> {
+    all.iter().map(|&(text, ticked)| BasisOption { text: text.to_owned(), ticked }).collect()
 }
 
 fn ms(start: Instant) -> f64 {

@@ -11,12 +11,12 @@ pub enum DocumentError {
         /// Name of the field in [`CertificatePaper`](crate::CertificatePaper).
         field: &'static str,
     },
-    /// A field is longer than any template could set.
-    #[error("field {field} has {length} characters, at most {limit} are allowed")]
+    /// A field is longer than any template could set, or a list has more than a job may hold.
+    #[error("field {field} has {length} characters or entries, at most {limit} are allowed")]
     TooLong {
         /// Name of the field.
         field: &'static str,
-        /// Its length in characters.
+        /// Its length in characters, or the number of its entries.
         length: usize,
         /// The most that is allowed.
         limit: usize,
@@ -42,6 +42,32 @@ pub enum DocumentError {
         field: String,
         /// File name of the template.
         template: &'static str,
+    },
+    /// Office paper was asked for as a label.
+    #[error("{size} is office paper and no label")]
+    NotALabel {
+        /// What was asked for.
+        size: &'static str,
+    },
+    /// Not a single label fits on the sheet, or fewer than are to be skipped.
+    #[error(
+        "an A4 sheet has {places} places for labels of {size} with these margins, {skip} are to be skipped"
+    )]
+    Sheet {
+        /// Size of the label.
+        size: &'static str,
+        /// Labels that fit on one sheet.
+        places: u32,
+        /// Places to be skipped.
+        skip: u32,
+    },
+    /// The text cannot be a bar code of this kind.
+    #[error("{text} cannot be a bar code {kind}")]
+    BarcodeText {
+        /// The text.
+        text: String,
+        /// Kind of the bar code.
+        kind: &'static str,
     },
     /// The text is too long for any QR code.
     #[error("text of {bytes} bytes cannot be a QR code: {reason}")]

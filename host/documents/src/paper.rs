@@ -8,8 +8,12 @@ use crate::DocumentError;
 const FIELD_CHARS_MAX: usize = 120;
 /// Longest commitment wording, in characters.
 const COMMITMENT_CHARS_MAX: usize = 400;
+/// Longest label of a row: as long as `生产经营主体`.
+const LABEL_CHARS_MAX: usize = 8;
 /// Most tick boxes of a form.
-const BASIS_OPTIONS_MAX: usize = 8;
+const BOXES_MAX: usize = 8;
+/// Most further rows.
+const DETAILS_MAX: usize = 6;
 
 /// A certificate with all texts ready for print: dates written out, units attached, contact masked
 /// as the law and the county want it. The wordings come from the form's data, byte for byte.
@@ -21,7 +25,9 @@ pub struct CertificatePaper {
     pub form: String,
     /// Wording of the commitment.
     pub commitment: String,
-    /// Tick boxes of the basis (承诺依据), in the order of the form.
+    /// Ticked lines of the commitment, as on the forms of 2019 and 2021; none on those of 2026.
+    pub commitment_items: Vec<BasisOption>,
+    /// Tick boxes of the basis (承诺依据), in the order of the form; none on the form of 2019.
     pub basis_options: Vec<BasisOption>,
     /// Name of the produce.
     pub product: String,
@@ -29,19 +35,25 @@ pub struct CertificatePaper {
     pub quantity: String,
     /// Origin, e.g. `湖南省湘潭县花石镇`.
     pub origin: String,
+    /// What who makes the commitment is called: `生产者` or `收购者`.
+    pub producer_label: String,
     /// Who makes the commitment.
     pub producer: String,
     /// How to reach them.
     pub contact: String,
     /// Date of issue, e.g. `2026-11-20`.
     pub issued_on: String,
+    /// Number of the lot; may be empty, then the row is left out.
+    pub lot_no: String,
+    /// Further rows on A4 and A5, after the others; at most 6.
+    pub details: Vec<Detail>,
     /// Code without separators.
     pub code: String,
     /// Code in groups joined by `-`, e.g. `8K2M-7Q4D-9XPR-3TWA`.
     pub code_grouped: String,
     /// Content of the QR code; upper case, so that the compact alphanumeric mode applies.
     pub qr_text: String,
-    /// Content of the second QR code on A4 (offline proof `TY1.…`), if there is one.
+    /// Content of the second QR code on A4 and A5 (offline proof `TY1.…`), if there is one.
     pub proof_qr_text: Option<String>,
     /// Name of the county, in small print above the heading.
     pub county: String,
@@ -49,7 +61,7 @@ pub struct CertificatePaper {
     pub status_note: Option<String>,
 }
 
-/// One tick box of the basis of a commitment.
+/// One tick box of the commitment or of its basis.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BasisOption {
     /// Its text.
@@ -58,27 +70,30 @@ pub struct BasisOption {
     pub ticked: bool,
 }
 
-/// A sheet that a certificate can be put on.
+/// A further row of a certificate, such as 车牌.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Detail {
+    /// What it is, at most 8 characters.
+    pub label: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// Office paper that a certificate can be put on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Paper {
-    /// Office paper, 210 x 297 mm.
+pub enum PaperSize {
+    /// 210 x 297 mm.
     A4,
-    /// A label.
-    Label(LabelSize),
+    /// 148 x 210 mm.
+    A5,
 }
 
-/// Size of a label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LabelSize {
-    /// 60 mm wide, 40 mm high.
-    W60H40,
-}
-
-impl LabelSize {
+impl PaperSize {
     /// Width and height in mm.
     pub fn size_mm(self) -> (u32, u32) {
         match self {
-            Self::W60H40 => (60, 40),
+            Self::A4 => (210, 297),
+            Self::A5 => (148, 210),
         }
     }
 }
@@ -110,6 +125,12 @@ impl Dpi {
             Self::D300 => 4,
         }
     }
+
+    /// Narrowest bar of a bar code, in dots: 0.25 mm at both, so that a design that fits at one
+    /// resolution fits at the other.
+    pub(crate) fn bar_dots_min(self) -> u32 {
+        self.dots_per_mm() / 4
+    }
 }
 
 impl CertificatePaper {
@@ -119,22 +140,28 @@ impl CertificatePaper {
     /// `Empty`, `TooLong` or `Unprintable` with the name of the first field at fault.
     pub(crate) fn check(&self) -> Result<(), DocumentError> {
         for (field, text) in self.texts() {
-            let limit = if field == "commitment" { COMMITMENT_CHARS_MAX } else { FIELD_CHARS_MAX };
-            check_text(field, text, limit)?;
+            match field {
+                "commitment" => check_text(field, text, COMMITMENT_CHARS_MAX)?,
+                "producer_label" => check_text(field, text, LABEL_CHARS_MAX)?,
+                "lot_no" => check_optional(field, text)?,
+                _ => check_text(field, text, FIELD_CHARS_MAX)?,
+            }
         }
-        if self.basis_options.len() > BASIS_OPTIONS_MAX {
-            let length = self.basis_options.len();
-            return Err(DocumentError::TooLong {
-                field: "basis_options",
-                length,
-                limit: BASIS_OPTIONS_MAX,
-            });
+        for detail in &self.details {
+            check_text("details", &detail.label, LABEL_CHARS_MAX)?;
         }
-        Ok(())
+        check_count("commitment_items", self.commitment_items.len(), BOXES_MAX)?;
+        check_count("basis_options", self.basis_options.len(), BOXES_MAX)?;
+        check_count("details", self.details.len(), DETAILS_MAX)
     }
 
     /// All texts that are set in type, with the names of their fields.
     pub(crate) fn texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let boxes = |field: &'static str, options| {
+            let texts = <[BasisOption]>::iter(options).map(|option| option.text.as_str());
+            texts.map(move |text| (field, text))
+        };
+        let details = self.details.iter().flat_map(|d| [d.label.as_str(), d.text.as_str()]);
         [
             ("title", &self.title),
             ("form", &self.form),
@@ -142,32 +169,68 @@ impl CertificatePaper {
             ("product", &self.product),
             ("quantity", &self.quantity),
             ("origin", &self.origin),
+            ("producer_label", &self.producer_label),
             ("producer", &self.producer),
             ("contact", &self.contact),
             ("issued_on", &self.issued_on),
+            ("lot_no", &self.lot_no),
             ("code", &self.code),
             ("code_grouped", &self.code_grouped),
             ("county", &self.county),
         ]
         .into_iter()
         .map(|(field, text)| (field, text.as_str()))
-        .chain(self.basis_options.iter().map(|option| ("basis_options", option.text.as_str())))
+        .chain(boxes("commitment_items", &self.commitment_items))
+        .chain(boxes("basis_options", &self.basis_options))
+        .chain(details.map(|text| ("details", text)))
         .chain(self.status_note.iter().map(|note| ("status_note", note.as_str())))
     }
 }
 
-fn check_text(field: &'static str, text: &str, limit: usize) -> Result<(), DocumentError> {
+/// Checks a text that must be there.
+pub(crate) fn check_text(
+    field: &'static str,
+    text: &str,
+    limit: usize,
+) -> Result<(), DocumentError> {
     if text.trim().is_empty() {
         return Err(DocumentError::Empty { field });
     }
-    let length = text.chars().count();
-    if length > limit {
-        return Err(DocumentError::TooLong { field, length, limit });
-    }
+    check_count(field, text.chars().count(), limit)?;
     match text.chars().find(|&char| unprintable(char)) {
         Some(char) => Err(DocumentError::Unprintable { field, char }),
         None => Ok(()),
     }
+}
+
+/// Checks a name-like text.
+pub(crate) fn check_field(field: &'static str, text: &str) -> Result<(), DocumentError> {
+    check_text(field, text, FIELD_CHARS_MAX)
+}
+
+/// Checks a wording.
+pub(crate) fn check_wording(field: &'static str, text: &str) -> Result<(), DocumentError> {
+    check_text(field, text, COMMITMENT_CHARS_MAX)
+}
+
+/// Checks the texts of tick boxes.
+pub(crate) fn check_boxes(field: &'static str, texts: &[String]) -> Result<(), DocumentError> {
+    check_count(field, texts.len(), BOXES_MAX)?;
+    texts.iter().try_for_each(|text| check_field(field, text))
+}
+
+/// Checks a text that may be empty.
+pub(crate) fn check_optional(field: &'static str, text: &str) -> Result<(), DocumentError> {
+    if text.is_empty() { Ok(()) } else { check_text(field, text, FIELD_CHARS_MAX) }
+}
+
+/// Checks a number of characters or things.
+pub(crate) fn check_count(
+    field: &'static str,
+    length: usize,
+    limit: usize,
+) -> Result<(), DocumentError> {
+    if length > limit { Err(DocumentError::TooLong { field, length, limit }) } else { Ok(()) }
 }
 
 /// Characters that would break lines, hide, or reorder text on a document that people trust.

@@ -1,4 +1,4 @@
-//! What the typesetting compiler may see: one template, the shared module, one paper's data.
+//! What the typesetting compiler may see: one template, the shared modules, one paper's data.
 
 use typst::diag::{FileError, FileResult};
 use typst::foundations::{Bytes, Datetime, Duration};
@@ -7,66 +7,76 @@ use typst::text::{Font, FontBook};
 use typst::utils::LazyHash;
 use typst::{Library, LibraryExt, World};
 
+use crate::DocumentError;
 use crate::fonts::FontSet;
-use crate::{DocumentError, LabelSize, Paper};
+
+/// What can be rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Template {
+    /// A certificate on A4 or A5.
+    Certificate,
+    /// One label, or sheets of them.
+    Labels,
+    /// Sheets of codes.
+    Codes,
+    /// Blank forms.
+    Blanks,
+}
+
+impl Template {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Certificate, include_str!("../templates/certificate.typ")),
+        (Self::Labels, include_str!("../templates/labels.typ")),
+        (Self::Codes, include_str!("../templates/codes.typ")),
+        (Self::Blanks, include_str!("../templates/blanks.typ")),
+    ];
+
+    /// Its file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate.typ",
+            Self::Labels => "labels.typ",
+            Self::Codes => "codes.typ",
+            Self::Blanks => "blanks.typ",
+        }
+    }
+}
 
 /// The parsed templates; made once.
 pub(crate) struct Templates {
     library: LazyHash<Library>,
     common: Source,
-    a4: Source,
-    label_60x40: Source,
+    mains: Vec<(Template, Source)>,
     paper_json: FileId,
-    code_svg: FileId,
-    proof_svg: FileId,
-}
-
-/// One paper's data under the names that the templates read.
-pub(crate) struct PaperFiles {
-    /// `paper.json`
-    pub paper: Bytes,
-    /// `code.svg`
-    pub code: Bytes,
-    /// `proof.svg`
-    pub proof: Option<Bytes>,
 }
 
 /// The world of one compilation. No clock, no network, no file system.
 pub(crate) struct PaperWorld<'a> {
     pub templates: &'a Templates,
     pub main: &'a Source,
-    pub files: PaperFiles,
+    /// `paper.json`
+    pub paper: Bytes,
     pub fonts: FontSet,
-}
-
-/// File name of a paper's template.
-pub(crate) fn template_name(paper: Paper) -> &'static str {
-    match paper {
-        Paper::A4 => "certificate-producer-2026.a4.typ",
-        Paper::Label(LabelSize::W60H40) => "label-60x40.typ",
-    }
 }
 
 impl Templates {
     pub fn new() -> Result<Self, DocumentError> {
-        let a4 = template_name(Paper::A4);
-        let label = template_name(Paper::Label(LabelSize::W60H40));
+        let mains = Template::ALL
+            .into_iter()
+            .map(|(template, text)| Ok((template, source(template.name(), text)?)))
+            .collect::<Result<_, DocumentError>>()?;
         Ok(Self {
             library: LazyHash::new(Library::default()),
             common: source("common.typ", include_str!("../templates/common.typ"))?,
-            a4: source(a4, include_str!("../templates/certificate-producer-2026.a4.typ"))?,
-            label_60x40: source(label, include_str!("../templates/label-60x40.typ"))?,
+            mains,
             paper_json: file_id("paper.json")?,
-            code_svg: file_id("code.svg")?,
-            proof_svg: file_id("proof.svg")?,
         })
     }
 
-    pub fn source(&self, paper: Paper) -> &Source {
-        match paper {
-            Paper::A4 => &self.a4,
-            Paper::Label(LabelSize::W60H40) => &self.label_60x40,
-        }
+    pub fn source(&self, template: Template) -> &Source {
+        let found = self.mains.iter().find(|(one, _)| *one == template);
+        // All are there; were one missing, the compiler would say that the module draws nothing.
+        found.map_or(&self.common, |(_, source)| source)
     }
 }
 
@@ -101,12 +111,7 @@ impl World for PaperWorld<'_> {
     }
 
     fn file(&self, id: FileId) -> FileResult<Bytes> {
-        match id {
-            id if id == self.templates.paper_json => Ok(self.files.paper.clone()),
-            id if id == self.templates.code_svg => Ok(self.files.code.clone()),
-            id if id == self.templates.proof_svg => self.files.proof.clone().ok_or(not_found(id)),
-            id => Err(not_found(id)),
-        }
+        if id == self.templates.paper_json { Ok(self.paper.clone()) } else { Err(not_found(id)) }
     }
 
     fn font(&self, index: usize) -> Option<Font> {
