@@ -43,7 +43,8 @@ fn main() -> Done {
     let labels_kb = resident_kb();
     let pdf_ms = median(40, |n| renderer.pdf(&sample(n), PaperSize::A4).map(drop))?;
     let pdfs_kb = resident_kb();
-    let rare = |n| CertificatePaper { producer: "示例𰻝𰻝面合作社".to_owned(), ..sample(n) };
+    let rare =
+        |n| CertificatePaper { producer: "示例𰻝𰻝面合作社".to_owned(), ..sample(n) };
     let rare_ms = median(10, |n| renderer.label_bitmap(&rare(n), &design, Dpi::D203).map(drop));
     println!(
         "{}",
@@ -81,8 +82,18 @@ fn labels(renderer: &Renderer, folder: &Path) -> Done {
             ("left", LabelDesign { qr_left: true, ..design.clone() }),
             ("heading", LabelDesign { heading: "湘潭湘莲".to_owned(), ..design.clone() }),
             ("note", LabelDesign { note: "贮存:阴凉干燥处".to_owned(), ..design.clone() }),
-            ("bars-gtin", LabelDesign { barcode: bars(BarcodeKind::Gtin, "6901234567892"), ..design.clone() }),
-            ("bars-gtin8", LabelDesign { barcode: bars(BarcodeKind::Gtin, "96385074"), qr_left: true, ..plain.clone() }),
+            (
+                "bars-gtin",
+                LabelDesign { barcode: bars(BarcodeKind::Gtin, "6901234567892"), ..design.clone() },
+            ),
+            (
+                "bars-gtin8",
+                LabelDesign {
+                    barcode: bars(BarcodeKind::Gtin, "96385074"),
+                    qr_left: true,
+                    ..plain.clone()
+                },
+            ),
             ("bars-code", LabelDesign { barcode: bars(BarcodeKind::Code, ""), ..plain.clone() }),
             ("bars-lot", LabelDesign { barcode: bars(BarcodeKind::LotNo, ""), ..design.clone() }),
             ("plain", plain),
@@ -116,7 +127,8 @@ fn labels(renderer: &Renderer, folder: &Path) -> Done {
 
 fn papers(renderer: &Renderer, folder: &Path) -> Done {
     let many = |n: usize| {
-        let pair = |label: &str, text: &str| Detail { label: label.to_owned(), text: text.to_owned() };
+        let pair =
+            |label: &str, text: &str| Detail { label: label.to_owned(), text: text.to_owned() };
         let all = [
             pair("开具方式", "一车一证"),
             pair("车牌", "湘C·A1234"),
@@ -131,12 +143,25 @@ fn papers(renderer: &Renderer, folder: &Path) -> Done {
         ("2021", CertificatePaper { details: many(1), ..form_2021() }),
         ("2019", form_2019()),
         ("many", CertificatePaper { details: many(4), ..form_2021() }),
-        ("void", CertificatePaper { status_note: Some("作废".to_owned()), proof_qr_text: None, ..sample(0) }),
+        (
+            "void",
+            CertificatePaper {
+                status_note: Some("作废".to_owned()),
+                proof_qr_text: None,
+                ..sample(0)
+            },
+        ),
     ];
     for (name, paper) in papers {
         for (size, suffix, dpi) in [(PaperSize::A4, "a4", 100), (PaperSize::A5, "a5", 140)] {
-            std::fs::write(folder.join(format!("paper-{name}-{suffix}.png")), renderer.png(&paper, size, dpi)?)?;
-            std::fs::write(folder.join(format!("paper-{name}-{suffix}.pdf")), renderer.pdf(&paper, size)?)?;
+            std::fs::write(
+                folder.join(format!("paper-{name}-{suffix}.png")),
+                renderer.png(&paper, size, dpi)?,
+            )?;
+            std::fs::write(
+                folder.join(format!("paper-{name}-{suffix}.pdf")),
+                renderer.pdf(&paper, size)?,
+            )?;
         }
     }
     Ok(())
@@ -160,7 +185,11 @@ fn sheets(renderer: &Renderer, folder: &Path) -> Result<serde_json::Value, Box<d
         write(format!("codes-{}", size.as_str()), pdf, start)?;
     }
     let blanks: Vec<_> = (0..3).map(blank).collect();
-    for (name, form) in [("2026", blank_form(&sample(0))), ("2021", blank_form(&form_2021())), ("2019", blank_form(&form_2019()))] {
+    for (name, form) in [
+        ("2026", blank_form(&sample(0))),
+        ("2021", blank_form(&form_2021())),
+        ("2019", blank_form(&form_2019())),
+    ] {
         for (size, suffix) in [(PaperSize::A4, "a4"), (PaperSize::A5, "a5")] {
             let start = Instant::now();
             let pdf = renderer.blank_forms_pdf(&form, &blanks, size)?;
@@ -171,7 +200,8 @@ fn sheets(renderer: &Renderer, folder: &Path) -> Result<serde_json::Value, Box<d
 }
 
 fn blank_form(c: &CertificatePaper) -> BlankForm {
-    let texts = |options: &[BasisOption]| options.iter().map(|option| option.text.clone()).collect();
+    let texts =
+        |options: &[BasisOption]| options.iter().map(|option| option.text.clone()).collect();
     BlankForm {
         title: c.title.clone(),
         form: c.form.clone(),
@@ -247,7 +277,12 @@ fn form_2021() -> CertificatePaper {
             ("常规农药兽药残留不超标", true),
             ("对承诺的真实性负责", true),
         ]),
-        basis_options: options(&[("委托检测", false), ("自我检测", true), ("内部质量控制", false), ("自我承诺", true)]),
+        basis_options: options(&[
+            ("委托检测", false),
+            ("自我检测", true),
+            ("内部质量控制", false),
+            ("自我承诺", true),
+        ]),
         ..sample(0)
     }
 }

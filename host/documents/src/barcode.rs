@@ -97,7 +97,8 @@ fn with_sets(text: &str) -> String {
     while let Some(first) = rest.chars().next() {
         let run = rest.bytes().take_while(u8::is_ascii_digit).count();
         let at_end = run == rest.len() || out.is_empty();
-        let paired = run >= RUN_INSIDE || (at_end && run >= RUN_AT_END) || (run == 2 && run == text.len());
+        let paired =
+            run >= RUN_INSIDE || (at_end && run >= RUN_AT_END) || (run == 2 && run == text.len());
         let (set, taken) = match (paired, run % 2) {
             // An odd run: its first digit stays in set B, but at the start of all its last one.
             (true, 1) if !out.is_empty() => (SET_B, 1),

@@ -50,7 +50,9 @@ pub enum DocumentError {
         size: &'static str,
     },
     /// Not a single label fits on the sheet, or fewer than are to be skipped.
-    #[error("an A4 sheet has {places} places for labels of {size} with these margins, {skip} are to be skipped")]
+    #[error(
+        "an A4 sheet has {places} places for labels of {size} with these margins, {skip} are to be skipped"
+    )]
     Sheet {
         /// Size of the label.
         size: &'static str,

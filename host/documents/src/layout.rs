@@ -129,15 +129,9 @@ fn plan(size: LabelSize) -> Result<Plan, DocumentError> {
                 ..small
             },
         },
-        LabelSize::W40H30 => Plan {
-            margin: 8,
-            gap: 6,
-            edge: EDGE,
-            qr: 124,
-            words: 52,
-            code_pitch: 22,
-            types: small,
-        },
+        LabelSize::W40H30 => {
+            Plan { margin: 8, gap: 6, edge: EDGE, qr: 124, words: 52, code_pitch: 22, types: small }
+        }
         LabelSize::W50H30 => Plan {
             margin: 10,
             gap: 8,
@@ -155,7 +149,7 @@ fn plan(size: LabelSize) -> Result<Plan, DocumentError> {
             words: 26,
             code_pitch: 22,
             types: Types {
-                heading: &[3.75, 3.25, 2.75, 2.25],
+                heading: &[3.25, 2.75, 2.25],
                 title: &[4.5, 4.0],
                 text: &[(2.5, 3.0), (2.5, 2.75), (2.375, 2.625), (2.25, 2.375)],
                 words: &[2.375, 2.25],
@@ -170,7 +164,7 @@ fn plan(size: LabelSize) -> Result<Plan, DocumentError> {
             words: 34,
             code_pitch: 27,
             types: Types {
-                heading: &[4.5, 4.0, 3.5, 3.0, 2.5],
+                heading: &[4.0, 3.5, 3.0, 2.5, 2.25],
                 title: &[5.25, 4.5],
                 text: &[(3.25, 4.0), (3.0, 3.5), (2.75, 3.125), (2.5, 2.75), (2.25, 2.375)],
                 foot: &[(2.875, 3.125), (2.75, 3.0), (2.5, 2.75), (2.375, 2.5), (2.25, 2.25)],
@@ -187,9 +181,16 @@ fn plan(size: LabelSize) -> Result<Plan, DocumentError> {
             words: 46,
             code_pitch: 37,
             types: Types {
-                heading: &[6.0, 5.0, 4.0, 3.0, 2.5],
+                heading: &[5.25, 4.5, 3.5, 2.5],
                 title: &[7.5, 6.5, 5.5],
-                text: &[(4.5, 5.75), (4.25, 5.0), (3.75, 4.25), (3.25, 3.625), (2.75, 3.0), (2.25, 2.375)],
+                text: &[
+                    (4.5, 5.75),
+                    (4.25, 5.0),
+                    (3.75, 4.25),
+                    (3.25, 3.625),
+                    (2.75, 3.0),
+                    (2.25, 2.375),
+                ],
                 foot: &[(4.0, 4.375), (3.75, 4.0), (3.25, 3.5), (2.75, 3.0), (2.25, 2.25)],
                 words: &[4.25, 3.75],
                 code: &[4.125, 3.75],
@@ -373,7 +374,8 @@ impl Layout {
 
     /// The QR code to the left.
     fn mirror(&mut self, label: u32) {
-        for rect in [&mut self.text, &mut self.qr, &mut self.words, &mut self.code, &mut self.across]
+        for rect in
+            [&mut self.text, &mut self.qr, &mut self.words, &mut self.code, &mut self.across]
         {
             *rect = rect.mirrored(label);
         }
@@ -405,9 +407,8 @@ fn above(design: &LabelDesign, plan: &Plan) -> Layout {
     let qr = Rect::new(right - plan.edge - plan.qr, plan.edge, plan.qr, plan.qr);
     let words = Rect::new(qr.x, qr.y + qr.height, qr.width, plan.words);
     let code = Rect::new(qr.x, words.y + words.height + 5, qr.width, 2 * plan.code_pitch);
-    let left = |y: u32, height: u32| {
-        Rect::new(plan.margin, y, qr.x - plan.gap - plan.margin, height)
-    };
+    let left =
+        |y: u32, height: u32| Rect::new(plan.margin, y, qr.x - plan.gap - plan.margin, height);
     let mut y = plan.edge + 4;
     let heading = (!design.heading.is_empty()).then(|| left(y, tallest(plan.types.heading)));
     y += heading.map_or(0, |heading| heading.height + 4);
@@ -422,7 +423,12 @@ fn above(design: &LabelDesign, plan: &Plan) -> Layout {
         labelled: true,
         words_lines: if plan.words > plan.qr / 3 { 2 } else { 1 },
         code_groups: 2,
-        foot: Rect::new(plan.margin, foot_y, right - 2 * plan.margin, bottom.saturating_sub(foot_y)),
+        foot: Rect::new(
+            plan.margin,
+            foot_y,
+            right - 2 * plan.margin,
+            bottom.saturating_sub(foot_y),
+        ),
         across: left(y, foot_y - y),
         ..Layout::empty(design, plan, qr, words, code)
     }
@@ -439,7 +445,8 @@ fn beside(design: &LabelDesign, plan: &Plan) -> Layout {
         && !design.commitment;
     let side = if plain { plan.qr } else { 124 };
     let qr = Rect::new(right - side, if plain { 6 } else { EDGE }, side, side);
-    let column = |y: u32, height: u32| Rect::new(plan.margin, y, qr.x - plan.gap - plan.margin, height);
+    let column =
+        |y: u32, height: u32| Rect::new(plan.margin, y, qr.x - plan.gap - plan.margin, height);
     let mut y = qr.y;
     let heading = (!design.heading.is_empty()).then(|| column(y, tallest(plan.types.heading)));
     y += heading.map_or(0, |heading| heading.height + 2);
@@ -454,7 +461,12 @@ fn beside(design: &LabelDesign, plan: &Plan) -> Layout {
         labelled: false,
         words_lines: if plain { 3 } else { 2 },
         code_groups: if plain { 1 } else { 2 },
-        foot: Rect::new(plan.margin, foot_y, right - 4 - plan.margin, bottom.saturating_sub(foot_y)),
+        foot: Rect::new(
+            plan.margin,
+            foot_y,
+            right - 4 - plan.margin,
+            bottom.saturating_sub(foot_y),
+        ),
         across: column(qr.y, qr.height),
         ..Layout::empty(design, plan, qr, words, code)
     }

@@ -55,11 +55,7 @@ impl Renderer {
         let compiled = typst::compile::<PagedDocument>(&world).output;
         finished(has_fallback);
         let document = compiled.map_err(|errors| overflow_or_broken(template, &errors))?;
-        if document.pages().len() == pages {
-            Ok(document)
-        } else {
-            Err(overflow("page", template))
-        }
+        if document.pages().len() == pages { Ok(document) } else { Err(overflow("page", template)) }
     }
 
     /// Lays out a template and writes it as a PDF with embedded fonts and selectable text. The same

@@ -130,9 +130,10 @@ impl Renderer {
             .iter()
             .map(|certificate| Ok((certificate, Label::new(certificate, design, Dpi::D203)?)))
             .collect::<Result<Vec<_>, DocumentError>>()?;
-        let pages = pages(made.iter().collect(), &corners, sheet.skip, |(certificate, label), at| {
-            label.data(certificate, at, true)
-        });
+        let pages =
+            pages(made.iter().collect(), &corners, sheet.skip, |(certificate, label), at| {
+                label.data(certificate, at, true)
+            });
         let (width, height) = PaperSize::A4.size_mm();
         let count = pages.len();
         let (width, height) = (f64::from(width), f64::from(height));
@@ -166,7 +167,13 @@ impl Renderer {
         let (width, height) = size.size_mm();
         let data = CodePages { width, height, corners: &corners, pages };
         let ident = format!("codes {} {}", first.serial, codes.len());
-        self.compile_pdf(Template::Codes, &data, codes.iter().flat_map(CodeLabel::texts), count, ident)
+        self.compile_pdf(
+            Template::Codes,
+            &data,
+            codes.iter().flat_map(CodeLabel::texts),
+            count,
+            ident,
+        )
     }
 }
 

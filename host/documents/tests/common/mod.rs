@@ -1,11 +1,13 @@
 //! A certificate to vary, and foreign programs as judges.
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use tianyin_documents::{BasisOption, CertificatePaper, FontOptions, Renderer, bitmap_to_png};
+use tianyin_documents::{
+    BasisOption, CertificatePaper, FontOptions, LabelDesign, LabelSize, Renderer, bitmap_to_png,
+};
 use tianyin_domain::bitmap::Bitmap;
 
 /// The wording of form 1 of 2026, as the form's data hold it.
@@ -16,29 +18,93 @@ pub const COMMITMENT: &str =
 pub static EMBEDDED_ONLY: LazyLock<Renderer> =
     LazyLock::new(|| Renderer::new(FontOptions { system_dirs: Vec::new() }).unwrap());
 
+/// The sizes that go on a roll.
+pub fn rolls() -> impl Iterator<Item = LabelSize> {
+    LabelSize::ALL.into_iter().filter(|size| size.is_roll())
+}
+
+/// The design of a label of 60 x 40 mm.
+pub fn usual() -> LabelDesign {
+    LabelDesign::of_size(LabelSize::W60H40)
+}
+
+pub fn options(all: &[(&str, bool)]) -> Vec<BasisOption> {
+    all.iter().map(|&(text, ticked)| BasisOption { text: text.to_owned(), ticked }).collect()
+}
+
 pub fn certificate() -> CertificatePaper {
-    let basis = |text: &str, ticked| BasisOption { text: text.to_owned(), ticked };
     CertificatePaper {
         title: "承诺达标合格证".to_owned(),
         form: "2026 样式一".to_owned(),
         commitment: COMMITMENT.to_owned(),
-        basis_options: vec![
-            basis("质量安全控制符合要求", false),
-            basis("自行检测合格", true),
-            basis("委托检测合格", false),
-        ],
+        commitment_items: Vec::new(),
+        basis_options: options(&[
+            ("质量安全控制符合要求", false),
+            ("自行检测合格", true),
+            ("委托检测合格", false),
+        ]),
         product: "湘潭湘莲(干莲)".to_owned(),
         quantity: "500 公斤".to_owned(),
         origin: "湖南省湘潭县花石镇罗汉村".to_owned(),
+        producer_label: "生产者".to_owned(),
         producer: "湘潭县花石镇示例莲业专业合作社".to_owned(),
         contact: "0731-57880000".to_owned(),
         issued_on: "2026-11-20".to_owned(),
+        lot_no: String::new(),
+        details: Vec::new(),
         code: "8K2M7Q4D9XPR3TWA".to_owned(),
         code_grouped: "8K2M-7Q4D-9XPR-3TWA".to_owned(),
         qr_text: "HTTPS://XIANGTAN.EXAMPLE.CN/T/8K2M7Q4D9XPR3TWA".to_owned(),
         proof_qr_text: None,
         county: "湘潭县".to_owned(),
         status_note: None,
+    }
+}
+
+/// Form 2 of 2026.
+pub fn form_of_buyers() -> CertificatePaper {
+    CertificatePaper {
+        form: "2026 样式二".to_owned(),
+        commitment: "已按规定收取并保存该批次农产品承诺达标合格证或者其他质量安全合格证明;未违规使用保鲜剂、防腐剂、添加剂等。".to_owned(),
+        producer_label: "收购者".to_owned(),
+        ..certificate()
+    }
+}
+
+/// The form of 2021: lines to tick, and four bases.
+pub fn form_of_2021() -> CertificatePaper {
+    CertificatePaper {
+        form: "2021 样式".to_owned(),
+        commitment: "我承诺对生产销售的食用农产品:".to_owned(),
+        commitment_items: options(&[
+            ("不使用禁用农药兽药、停用兽药和非法添加物", true),
+            ("常规农药兽药残留不超标", true),
+            ("对承诺的真实性负责", true),
+        ]),
+        basis_options: options(&[
+            ("委托检测", false),
+            ("自我检测", true),
+            ("内部质量控制", false),
+            ("自我承诺", true),
+        ]),
+        ..certificate()
+    }
+}
+
+/// The form of 2019: lines to tick, no basis, another title.
+pub fn form_of_2019() -> CertificatePaper {
+    CertificatePaper {
+        title: "食用农产品合格证".to_owned(),
+        form: "2019 样式".to_owned(),
+        commitment: "我承诺对产品质量安全以及合格证真实性负责:".to_owned(),
+        commitment_items: options(&[
+            ("不使用禁限用农药兽药", true),
+            ("不使用非法添加物", true),
+            ("遵守农药安全间隔期、兽药休药期规定", true),
+            ("销售的食用农产品符合农药兽药残留食品安全国家强制性标准", true),
+        ]),
+        basis_options: Vec::new(),
+        ..certificate()
     }
 }
 
@@ -54,17 +120,97 @@ pub fn worst_case() -> CertificatePaper {
     }
 }
 
-/// What zbar reads from a PNG; one line a code.
+/// What zbar reads from a PNG, sorted.
 pub fn zbar(png: &[u8]) -> Vec<String> {
-    let file = tempfile::Builder::new().suffix(".png").tempfile().unwrap();
-    std::fs::write(file.path(), png).unwrap();
-    let out = Command::new("zbarimg").args(["--quiet", "--raw"]).arg(file.path()).output();
+    let folder = tempfile::tempdir().unwrap();
+    zbar_files(&write_all(folder.path(), [png])).remove(0)
+}
+
+/// Writes pictures to a folder.
+pub fn write_all<T: AsRef<[u8]>>(folder: &Path, pngs: impl IntoIterator<Item = T>) -> Vec<PathBuf> {
+    let write = |(n, png): (usize, T)| {
+        let path = folder.join(format!("{n:04}.png"));
+        std::fs::write(&path, png).unwrap();
+        path
+    };
+    pngs.into_iter().enumerate().map(write).collect()
+}
+
+/// What zbar reads from each of many pictures, sorted.
+pub fn zbar_files(files: &[PathBuf]) -> Vec<Vec<String>> {
+    let options = [
+        "-q",
+        "--nodbus",
+        "--xml",
+        "-Sdisable",
+        "-Sqr.enable",
+        "-Scode128.enable",
+        "-Sean13.enable",
+        "-Sean8.enable",
+    ];
+    let out = Command::new("zbarimg").args(options).args(files).output();
     let out = out.expect("the decoder zbarimg is needed: install zbar-tools");
-    String::from_utf8(out.stdout).unwrap().lines().map(str::to_owned).collect()
+    let xml = String::from_utf8(out.stdout).unwrap();
+    let of = |file: &PathBuf| {
+        let source = format!("<source href='{}'>", file.display());
+        let found =
+            xml.split(source.as_str()).nth(1).and_then(|rest| rest.split("</source>").next());
+        let texts = found.unwrap_or_default().split("<![CDATA[").skip(1);
+        sorted(texts.map(|rest| rest.split("]]>").next().unwrap().to_owned()).collect())
+    };
+    files.iter().map(of).collect()
+}
+
+/// What ZXing reads from each of many pictures, sorted.
+pub fn zxing_files(files: &[PathBuf]) -> Vec<Vec<String>> {
+    let options = ["-1", "-format", "QRCode,Code128,EAN-13,EAN-8"];
+    let out = Command::new("ZXingReader").args(options).args(files).output();
+    let out = out.expect("the decoder ZXingReader is needed: install zxing-cpp-tools");
+    let lines = String::from_utf8(out.stdout).unwrap();
+    // A line is: file format "text"
+    let of = |file: &PathBuf| {
+        let own = lines.lines().filter_map(|line| line.strip_prefix(file.to_str().unwrap()));
+        let texts = own.filter_map(|line| line.split_once('"')?.1.strip_suffix('"'));
+        sorted(texts.map(str::to_owned).collect())
+    };
+    files.iter().map(of).collect()
+}
+
+/// Every picture says just what is expected of it, by the word of both decoders.
+pub fn assert_read<T: AsRef<[u8]>>(pngs: impl IntoIterator<Item = T>, expected: Vec<Vec<String>>) {
+    let folder = tempfile::tempdir().unwrap();
+    let files = write_all(folder.path(), pngs);
+    let expected: Vec<_> = expected.into_iter().map(sorted).collect();
+    assert_eq!(files.len(), expected.len());
+    assert_eq!(zbar_files(&files), expected, "zbar");
+    assert_eq!(zxing_files(&files), expected, "zxing");
+}
+
+pub fn sorted(mut texts: Vec<String>) -> Vec<String> {
+    texts.sort();
+    texts
 }
 
 pub fn zbar_bitmap(bitmap: &Bitmap) -> Vec<String> {
     zbar(&bitmap_to_png(bitmap).unwrap())
+}
+
+/// The pages of a PDF as grey pictures, by poppler.
+pub fn pdf_pages(pdf: &[u8], dpi: u32) -> Vec<Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("paper.pdf");
+    std::fs::write(&file, pdf).unwrap();
+    let mut program = Command::new("pdftoppm");
+    program
+        .args(["-r", &dpi.to_string(), "-gray", "-png"])
+        .arg(&file)
+        .arg(folder.path().join("page"));
+    let out = program.output().expect("pdftoppm is needed: install poppler-utils");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let mut pages: Vec<_> = files.filter(|path| path.extension().unwrap() == "png").collect();
+    pages.sort();
+    pages.into_iter().map(|page| std::fs::read(page).unwrap()).collect()
 }
 
 /// The text of a PDF in reading order without line ends, as poppler sees it; `None` without poppler.
