@@ -274,7 +274,9 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         | Event::RangeMarked(_)
         | Event::PackCancelled(_)
         | Event::ProofCollected(_)
-        | Event::CollectionStruck(_) => apply_code::apply(o, event, time),
+        | Event::CollectionStruck(_)
+        | Event::LabelTemplateSaved(_)
+        | Event::LabelTemplateClosed(_) => apply_code::apply(o, event, time),
         Event::PrintQueued(e) => o.create(e),
         Event::PrintBegun(_)
         | Event::PrintEnded(_)

@@ -1,4 +1,4 @@
-//! What certificates, packs, scans and collections change in the store.
+//! What certificates, packs, scans, collections and label templates change in the store.
 
 use rust_decimal::Decimal;
 
@@ -7,6 +7,7 @@ use crate::certificate::{Certificate, CertificateStatus};
 use crate::code::Code;
 use crate::collection::Collection;
 use crate::event::Event;
+use crate::label_template::LabelTemplate;
 use crate::lot::Lot;
 use crate::pack::{self, Pack, RangeMarked};
 use crate::state::{Overlay, State, StateError};
@@ -48,6 +49,15 @@ pub(crate) fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<()
             })?;
             o.touch(root("lot", &lot));
             Ok(())
+        }
+        Event::LabelTemplateSaved(e) => {
+            change(o, "label_template", &e.id)?;
+            o.put(e.as_ref())
+        }
+        Event::LabelTemplateClosed(e) => {
+            change(o, "label_template", &e.label_template)?;
+            let reason = e.reason.clone();
+            o.update::<LabelTemplate>(&e.label_template, |one| one.closed = Some(reason))
         }
         _ => Ok(()),
     }

@@ -11,11 +11,13 @@ use crate::certification::Certification;
 use crate::code::Code;
 use crate::collection::Collection;
 use crate::command::{Command, CommandKind};
+use crate::county::{COUNTY_ID, County};
 use crate::delegation;
 use crate::document::Document;
 use crate::error::DomainError;
 use crate::feedback::Feedback;
 use crate::id_card::IdCard;
+use crate::label_template::{LabelTemplate, SaveLabelTemplate};
 use crate::lot::Lot;
 use crate::message::Message;
 use crate::objection::Objection;
@@ -59,6 +61,7 @@ pub fn authorise(actor: &Actor, command: &Command, state: &dyn State) -> Result<
                     }
                     // A brand that no operator owns is the county's or the township's to keep.
                     Command::AddBrand(c) if c.owner.is_none() => scope.covers(&c.area, ""),
+                    Command::SaveLabelTemplate(c) => sight(scope, state).labels(c)?,
                     Command::ChangeCredential(c) => *role == Role::Administrator || c.user == *id,
                     Command::RemoveTotp(c) => *role == Role::Administrator || c.user == *id,
                     Command::EnrolTotp(c) => c.user == *id,
@@ -116,7 +119,9 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
         | SubmitIdCard | EnrolTotp | RemoveTotp | MakeToken | RevokeToken => {
             &[Administrator, Clerk, Officer, Producer]
         }
-        IssueCertificate | VoidCertificate => &[Administrator, Clerk, Producer],
+        IssueCertificate | VoidCertificate | SaveLabelTemplate | CloseLabelTemplate => {
+            &[Administrator, Clerk, Producer]
+        }
         DelegateOperators | EndDelegation | AddCell | ChangeCell | EndCell | HoldLot
         | ReleaseLot | StartRecall | NoteRecall | CloseRecall => &[Administrator, Clerk],
         // A producer takes and tests samples of its own, and objects to what others found.
@@ -170,7 +175,8 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
         | RetryPrint | ChangeSite | CloseSite | ChangeProduct | CloseProduct | AddCertification
         | EndCertification | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard
         | CollectProof | StrikeCollection | MarkRange => &[Supervision, Station, ServicePoint],
-        AddBrand | ChangeBrand | CloseBrand | OrderPack | CancelPack => &[Supervision, Station],
+        AddBrand | ChangeBrand | CloseBrand | OrderPack | CancelPack | SaveLabelTemplate
+        | CloseLabelTemplate => &[Supervision, Station],
         SettleSuspicion => &[Supervision, Enforcement],
         _ => &[Supervision],
     }
@@ -197,7 +203,8 @@ pub fn group_of(command: CommandKind) -> Option<TokenGroup> {
         | ReceiveRetestSample | ConcludeObjection => Some(TokenGroup::Tests),
         GrantAuthorisation | RevokeAuthorisation | IssueCertificate | VoidCertificate
         | QueuePrint | CancelPrint | RetryPrint | OrderPack | MarkRange | CancelPack
-        | CollectProof | StrikeCollection | SettleSuspicion => Some(TokenGroup::Certificates),
+        | CollectProof | StrikeCollection | SettleSuspicion | SaveLabelTemplate
+        | CloseLabelTemplate => Some(TokenGroup::Certificates),
         DisableDevice | ReplayMessage => Some(TokenGroup::Devices),
         RevealContact => Some(TokenGroup::Contacts),
         _ => None,
@@ -237,6 +244,15 @@ impl Sight<'_> {
         let agency: Option<Agency> = self.state.get(agency)?;
         let fits = |own: &str| area.starts_with(own) || (area.len() >= 9 && own.starts_with(area));
         Ok(agency.is_some_and(|agency| fits(&agency.area)))
+    }
+
+    /// Whether such people decide what labels look like; those of no product and no brand are the county's.
+    fn labels(&self, c: &SaveLabelTemplate) -> Result<bool, DomainError> {
+        if c.label_template.is_some() || c.product.is_some() || c.brand.is_some() {
+            return Ok(true);
+        }
+        let county: Option<County> = self.state.get(COUNTY_ID)?;
+        Ok(county.is_none_or(|county| self.scope.covers(&county.area, "")))
     }
 
     /// Every row that a command speaks of must be in sight; county-wide matters speak of none.
@@ -360,6 +376,12 @@ impl Sight<'_> {
             Command::EndCell(c) => self.row::<Cell>(&c.cell),
             Command::ModerateFeedback(c) => self.row::<Feedback>(&c.feedback),
             Command::CloseFeedback(c) => self.row::<Feedback>(&c.feedback),
+            Command::SaveLabelTemplate(c) => {
+                self.rows::<LabelTemplate>(c.label_template.iter())?;
+                self.rows::<Product>(c.product.iter())?;
+                self.rows::<Brand>(c.brand.iter())
+            }
+            Command::CloseLabelTemplate(c) => self.row::<LabelTemplate>(&c.label_template),
             _ => Ok(()),
         }
     }

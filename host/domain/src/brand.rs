@@ -326,7 +326,7 @@ pub(crate) fn close(ctx: &mut Context<'_>, c: CloseBrand) -> Result<CloseBrand, 
     Ok(CloseBrand { brand: brand.id, reason: c.reason.trim().into() })
 }
 
-fn not_closed(brand: &Brand) -> Result<(), DomainError> {
+pub(crate) fn not_closed(brand: &Brand) -> Result<(), DomainError> {
     match &brand.closed {
         Some(_) => Err(DomainError::refused("brand_closed", &[("name", &brand.name)])),
         None => Ok(()),

@@ -26,6 +26,7 @@ use crate::{
     hold::{HoldLot, ReleaseLot},
     id_card::{PublishIdCard, ReviewIdCard, SaveIdCard, SubmitIdCard, WithdrawIdCard},
     input::{AddInput, CloseInput, ReviseInput},
+    label_template::{CloseLabelTemplate, SaveLabelTemplate},
     login::{EnrolTotp, RemoveTotp, UseRecovery},
     lot::OpenLot,
     message::{ReceiveMessage, ReplayMessage, SettleMessage},
@@ -171,6 +172,8 @@ pub enum Command {
     RetryPrint(RetryPrint),
     RotateKey(RotateKey),
     ImportMirrorLog(ImportMirrorLog),
+    SaveLabelTemplate(SaveLabelTemplate),
+    CloseLabelTemplate(CloseLabelTemplate),
 }
 
 impl Command {

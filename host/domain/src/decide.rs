@@ -381,7 +381,9 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         Command::LeaveFeedback(_) | Command::ModerateFeedback(_) | Command::CloseFeedback(_) => {
             feedback::decide(ctx, command)
         }
-        Command::ImportMirrorLog(_) => decide_code::decide(ctx, command),
+        Command::ImportMirrorLog(_)
+        | Command::SaveLabelTemplate(_)
+        | Command::CloseLabelTemplate(_) => decide_code::decide(ctx, command),
     }
 }
 

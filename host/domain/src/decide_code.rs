@@ -1,11 +1,11 @@
-//! Decides what is told of codes: packs, scans, collected certificates.
+//! Decides what is told of codes: packs, scans, collected certificates, what labels look like.
 
 use crate::collection::{self, Goods};
 use crate::command::Command;
 use crate::decide::{Context, Decision, made};
 use crate::error::DomainError;
 use crate::event::Event;
-use crate::{certificate, mirror_log, pack, scan, scan_policy};
+use crate::{certificate, label_template, mirror_log, pack, scan, scan_policy};
 
 pub(crate) fn decide(ctx: &mut Context<'_>, command: Command) -> Result<Decision, DomainError> {
     match command {
@@ -72,6 +72,15 @@ pub(crate) fn decide(ctx: &mut Context<'_>, command: Command) -> Result<Decision
         Command::StrikeCollection(c) => {
             let c = collection::strike(ctx, c)?;
             Ok(Decision::one(c.collection.clone(), Event::CollectionStruck(c)))
+        }
+        Command::SaveLabelTemplate(c) => {
+            let template = label_template::save(ctx, c)?;
+            let id = template.id.clone();
+            Ok(Decision::one(id, Event::LabelTemplateSaved(Box::new(template))))
+        }
+        Command::CloseLabelTemplate(c) => {
+            let c = label_template::close(ctx, c)?;
+            Ok(Decision::one(c.label_template.clone(), Event::LabelTemplateClosed(c)))
         }
         other => Err(DomainError::Forbidden { action: other.name() }),
     }

@@ -24,6 +24,7 @@ use crate::{
     hold::{LotHeld, ReleaseLot},
     id_card::{IdCardPublished, IdCardSaved, IdCardSubmitted, ReviewIdCard, WithdrawIdCard},
     input::Input,
+    label_template::{CloseLabelTemplate, LabelTemplate},
     login::{EnrolTotp, RemoveTotp, UseRecovery},
     lot::Lot,
     message::{Message, ReplayMessage, SettleMessage},
@@ -279,6 +280,10 @@ pub enum Event {
     KeyRotated(KeyRotated),
     #[serde(rename = "mirror_log.imported")]
     MirrorLogImported(MirrorLogImported),
+    #[serde(rename = "label_template.saved")]
+    LabelTemplateSaved(Box<LabelTemplate>),
+    #[serde(rename = "label_template.closed")]
+    LabelTemplateClosed(CloseLabelTemplate),
 }
 
 /// Events as they stand on a journal line.

@@ -2,21 +2,28 @@
 //! edits them; what is printed is composed from the frozen certificate, so a template changes the look and
 //! never what is certified.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::brand::Brand;
+use crate::brand::{self, Brand, BrandLicence};
+use crate::certificate::Certificate;
 use crate::check::Check;
 use crate::decide::Context;
 use crate::error::DomainError;
 use crate::id::new_id;
+use crate::id_card::{self, IdCard};
 use crate::product::Product;
 use crate::state::{Entity, Entry, Index, State, StateError, Table};
+use crate::time::Date;
 
 /// Characters of the line above the fields and of the one at the foot.
 const HEADING_CHARS_MAX: usize = 24;
 const NOTE_CHARS_MAX: usize = 80;
 /// Templates of one subject that count.
 const TEMPLATES_MAX: usize = 50;
+/// Brands and licences of an operator that are looked at.
+const BRANDS_MAX: usize = 500;
 
 /// Size of a label, width by height.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -357,12 +364,16 @@ pub(crate) fn save(
     c.design.check(&mut check);
     check.done()?;
     let name = c.name.trim().to_owned();
+    let mut design = c.design;
+    for text in [&mut design.heading, &mut design.note] {
+        *text = text.trim().to_owned();
+    }
     if let Some(id) = &c.label_template {
         let old: LabelTemplate = ctx.require("label_template", id)?;
         if let Some(reason) = &old.closed {
             return Err(DomainError::refused("template_closed", &[("reason", reason)]));
         }
-        return Ok(LabelTemplate { name, design: c.design, ..old });
+        return Ok(LabelTemplate { name, design, ..old });
     }
     let (operator, area) = match (&c.product, &c.brand) {
         (Some(id), _) => {
@@ -372,6 +383,7 @@ pub(crate) fn save(
         }
         (None, Some(id)) => {
             let brand: Brand = ctx.require("brand", id)?;
+            brand::not_closed(&brand)?;
             (brand.owner.unwrap_or_default(), brand.area)
         }
         (None, None) => {
@@ -386,7 +398,7 @@ pub(crate) fn save(
         brand: c.brand,
         operator,
         area,
-        design: c.design,
+        design,
         closed: None,
     };
     let known = ctx.state.ids(BY_SUBJECT, &made.subject(), TEMPLATES_MAX)?;
@@ -410,15 +422,16 @@ pub(crate) fn close(
     }
 }
 
-/// Templates that a label of a product may be printed with: its own, those of the brand it is sold under,
-/// then the county's; the newest of each first.
+/// Templates that labels of a certificate may be printed with: its product's, those of the brands it may
+/// be sold under (the one on its ID card first), then the county's; the newest of each first.
 pub fn fitting(
     state: &dyn State,
-    product: &str,
-    brand: Option<&str>,
+    certificate: &Certificate,
+    day: Date,
 ) -> Result<Vec<LabelTemplate>, StateError> {
-    let mut subjects = vec![format!("product/{product}")];
-    subjects.extend(brand.map(|brand| format!("brand/{brand}")));
+    let mut subjects = vec![format!("product/{}", certificate.product)];
+    let brands = brands_of(state, certificate, day)?;
+    subjects.extend(brands.iter().map(|brand| format!("brand/{brand}")));
     subjects.push("county".into());
     let mut found = Vec::new();
     for subject in subjects {
@@ -427,4 +440,38 @@ pub fn fitting(
         found.extend(some);
     }
     Ok(found)
+}
+
+/// Whether a template, in use or not any more, is one for a certificate's labels.
+pub fn serves(
+    state: &dyn State,
+    template: &LabelTemplate,
+    certificate: &Certificate,
+    day: Date,
+) -> Result<bool, StateError> {
+    match (&template.product, &template.brand) {
+        (Some(product), _) => Ok(*product == certificate.product),
+        (None, Some(brand)) => Ok(brands_of(state, certificate, day)?.contains(brand)),
+        (None, None) => Ok(true),
+    }
+}
+
+/// Brands that the certified product may be sold under on a day: the one on its ID card, those licensed,
+/// those its operator owns.
+fn brands_of(
+    state: &dyn State,
+    certificate: &Certificate,
+    day: Date,
+) -> Result<Vec<String>, StateError> {
+    let (product, operator) = (&certificate.product, &certificate.operator);
+    let card: Option<IdCard> = state.find(id_card::BY_PRODUCT, product)?;
+    let mut brands: Vec<String> = card.and_then(|card| card.brand).into_iter().collect();
+    let licences: Vec<BrandLicence> =
+        state.list(brand::LICENCES_BY_OPERATOR, operator, BRANDS_MAX)?;
+    let covering = licences.into_iter().filter(|one| one.covers(product, day));
+    brands.extend(covering.map(|one| one.brand));
+    brands.extend(state.ids(brand::BY_OWNER, operator, BRANDS_MAX)?);
+    let mut known = BTreeSet::new();
+    brands.retain(|brand| known.insert(brand.clone()));
+    Ok(brands)
 }

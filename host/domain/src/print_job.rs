@@ -3,7 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::brand::{self, Brand, BrandLicence};
 use crate::certificate::{Certificate, CertificateStatus};
 use crate::check::Check;
 use crate::command::Command;
@@ -12,7 +11,7 @@ use crate::device::{Device, DeviceKind, DeviceStatus};
 use crate::error::DomainError;
 use crate::event::Event;
 use crate::id::new_id;
-use crate::label_template::LabelTemplate;
+use crate::label_template::{self, LabelTemplate};
 use crate::state::{Entity, Entry, Index, Overlay, StateError, Table};
 use crate::time::{Time, china_date, china_minute};
 
@@ -22,8 +21,6 @@ pub const REASON_CHARS_MAX: usize = 128;
 pub const JOBS_MAX: usize = 500;
 /// Times that one job is tried again by a person.
 const RETRIES_MAX: u32 = 100;
-/// Licences of an operator that are looked at.
-const LICENCES_MAX: usize = 500;
 /// Errors of jobs of which nobody knows whether they came out; the first also of the time when nobody
 /// noted that a job began.
 const UNCERTAIN: [&str; 2] = ["interrupted", "printer_timeout"];
@@ -421,11 +418,7 @@ fn template_of(
     id: &str,
 ) -> Result<LabelTemplate, DomainError> {
     let template: LabelTemplate = ctx.require("label_template", id)?;
-    let fits = match (&template.product, &template.brand) {
-        (Some(product), _) => *product == certificate.product,
-        (None, Some(brand)) => may_use(ctx, certificate, brand)?,
-        (None, None) => true,
-    };
+    let fits = label_template::serves(ctx.state, &template, certificate, china_date(ctx.time))?;
     if !fits {
         return Err(DomainError::NotFound { noun: "label_template", id: template.id });
     }
@@ -433,18 +426,4 @@ fn template_of(
         Some(reason) => Err(DomainError::refused("template_closed", &[("reason", reason)])),
         None => Ok(template),
     }
-}
-
-/// Whether the certified product is sold under a brand: its owner's, or by licence.
-fn may_use(ctx: &Context<'_>, certificate: &Certificate, brand: &str) -> Result<bool, DomainError> {
-    let operator = &certificate.operator;
-    let owned: Option<Brand> = ctx.state.get(brand)?;
-    if owned.is_some_and(|one| one.owner.as_ref() == Some(operator)) {
-        return Ok(true);
-    }
-    let licences: Vec<BrandLicence> =
-        ctx.state.list(brand::LICENCES_BY_OPERATOR, operator, LICENCES_MAX)?;
-    let today = china_date(ctx.time);
-    let covers = |one: &BrandLicence| one.brand == brand && one.covers(&certificate.product, today);
-    Ok(licences.iter().any(covers))
 }

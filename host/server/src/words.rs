@@ -96,6 +96,9 @@ words! {
     tianyin_domain::print_job::PrintStatus => "print_status",
     tianyin_domain::pack::PackKind => "pack_kind",
     tianyin_domain::span::SpanState => "span_state",
+    tianyin_domain::label_template::LabelSize => "label_size",
+    tianyin_domain::label_template::LabelField => "label_field",
+    tianyin_domain::label_template::BarcodeKind => "barcode_kind",
     tianyin_domain::feedback::FeedbackKind => "feedback_kind",
     tianyin_domain::feedback::FeedbackStatus => "feedback_status",
 }

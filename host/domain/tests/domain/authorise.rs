@@ -170,6 +170,7 @@ fn expected(command: &Command) -> &'static str {
         Command::RecordTest(_) => "y yyh yh ff y yyfyyyh",
         Command::IssueCertificate(_) | Command::MarkRange(_) => "y yyh yh ff y ffffyyh",
         Command::OrderPack(_) | Command::CancelPack(_) => "y yff yh ff y fffffff",
+        Command::SaveLabelTemplate(_) | Command::CloseLabelTemplate(_) => "y yyh yh ff y fffffff",
         Command::CollectProof(_) | Command::StrikeCollection(_) => "y yyh yh ff y yffyyyh",
         Command::SettleSuspicion(_) => "y yff yh ff y ffyffff",
         Command::HoldLot(_) | Command::StartRecall(_) | Command::NoteRecall(_) => {
@@ -393,6 +394,7 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
     samples.extend(crate::collections::samples(farm));
     samples.extend(crate::feedback::samples(farm));
     samples.extend(crate::objections::samples(farm));
+    samples.extend(crate::label_templates::samples(farm));
     samples
 }
 

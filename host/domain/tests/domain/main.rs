@@ -19,6 +19,7 @@ mod format;
 mod inputs;
 mod intervals;
 mod keys;
+mod label_templates;
 mod lots;
 mod messages;
 mod mirror_logs;

@@ -62,7 +62,7 @@ fn product(operator: &str) -> AddProduct {
     }
 }
 
-fn brand(owner: Option<&str>) -> AddBrand {
+pub fn brand(owner: Option<&str>) -> AddBrand {
     AddBrand {
         name: "湘潭湘莲".into(),
         kind: if owner.is_some() { BrandKind::Enterprise } else { BrandKind::Regional },

@@ -341,7 +341,7 @@ fn issuer_of(lot: &Lot, ancestry: &Ancestry) -> Issuer {
 }
 
 /// What cannot be set in type is told in a sentence that says what to do.
-fn document_error(error: DocumentError) -> AppError {
+pub(super) fn document_error(error: DocumentError) -> AppError {
     match &error {
         DocumentError::MissingGlyphs { chars } => {
             let chars = chars.iter().collect();

@@ -207,6 +207,11 @@ impl OnRecord {
                 self.made(&*e);
                 self.attached(e.attachments, format!("collection/{}", e.id));
             }
+            Event::LabelTemplateSaved(e) => {
+                if self.noted.insert(e.id.clone()) {
+                    self.made(&*e);
+                }
+            }
             Event::KeyRotated(e) => {
                 self.key(e.old);
                 self.key(e.new);
