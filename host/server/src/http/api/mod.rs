@@ -20,6 +20,7 @@ mod feedback;
 mod id_cards;
 mod input_import;
 mod inputs;
+mod label_templates;
 mod list;
 mod lots;
 mod messages;
@@ -102,6 +103,7 @@ fn routes() -> Vec<Route> {
         objections::routes(),
         feedback::routes(),
         collections::routes(),
+        label_templates::routes(),
     ]
     .into_iter()
     .flatten()
@@ -157,6 +159,7 @@ mod keeps_step {
     use tianyin_domain::delegation::DelegateOperators;
     use tianyin_domain::document::FileDocument;
     use tianyin_domain::input::AddInput;
+    use tianyin_domain::label_template::SaveLabelTemplate;
     use tianyin_domain::lot::LotRequest;
     use tianyin_domain::operator::RegisterOperator;
     use tianyin_domain::policy::SetPolicy;
@@ -225,6 +228,7 @@ mod keeps_step {
         fits::<CertificateRequest>(&[]);
         fits::<CollectProof>(&[]);
         fits::<QueuePrint>(&[]);
+        fits::<SaveLabelTemplate>(&[]);
     }
 
     #[test]
@@ -257,6 +261,10 @@ mod keeps_step {
         words::<tianyin_domain::print_job::PrintStatus>(s::PRINT_STATUS);
         words::<tianyin_domain::Role>(s::ROLE);
         words::<tianyin_domain::agency::AgencyKind>(s::AGENCY_KIND);
+        use super::label_templates as l;
+        words::<tianyin_domain::label_template::LabelSize>(l::SIZE);
+        words::<tianyin_domain::label_template::LabelField>(l::FIELD);
+        words::<tianyin_domain::label_template::BarcodeKind>(l::BARCODE_KIND);
         use super::{policy::PASSWORD_PRESET, tokens::TOKEN_GROUP};
         words::<tianyin_domain::policy::PasswordPreset>(PASSWORD_PRESET);
         words::<tianyin_domain::token::TokenGroup>(TOKEN_GROUP);
