@@ -7,6 +7,7 @@ mod applications;
 mod feedback;
 mod imports;
 mod inputs;
+mod labels;
 mod lists;
 mod mirror;
 mod operators;
