@@ -274,7 +274,7 @@ impl App {
             let png = self.rendered(|documents| documents.png(paper, size, PAPER_DPI))?;
             return Ok(vec![Look { dpi: PAPER_DPI, png }]);
         }
-        let look = |dpi: u32| {
+        let look = |dpi: u32| -> Result<Look, AppError> {
             // Of an error, the option at fault is asked before it becomes a sentence.
             let drawn =
                 self.rendered(|documents| Ok(documents.label_bitmap(paper, design, dpi_of(dpi))))?;

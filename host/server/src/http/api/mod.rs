@@ -20,6 +20,7 @@ mod feedback;
 mod id_cards;
 mod input_import;
 mod inputs;
+mod label_templates;
 mod list;
 mod lots;
 mod messages;
@@ -104,6 +105,7 @@ fn routes() -> Vec<Route> {
         feedback::routes(),
         collections::routes(),
         packs::routes(),
+        label_templates::routes(),
     ]
     .into_iter()
     .flatten()
@@ -159,6 +161,7 @@ mod keeps_step {
     use tianyin_domain::delegation::DelegateOperators;
     use tianyin_domain::document::FileDocument;
     use tianyin_domain::input::AddInput;
+    use tianyin_domain::label_template::SaveLabelTemplate;
     use tianyin_domain::lot::LotRequest;
     use tianyin_domain::operator::RegisterOperator;
     use tianyin_domain::pack::OrderPack;
@@ -229,6 +232,7 @@ mod keeps_step {
         fits::<CollectProof>(&[]);
         fits::<QueuePrint>(&[]);
         fits::<OrderPack>(&["key_check"]);
+        fits::<SaveLabelTemplate>(&[]);
     }
 
     #[test]
@@ -263,6 +267,10 @@ mod keeps_step {
         words::<tianyin_domain::span::SpanState>(super::packs::SPAN_STATE);
         words::<tianyin_domain::Role>(s::ROLE);
         words::<tianyin_domain::agency::AgencyKind>(s::AGENCY_KIND);
+        use super::label_templates as l;
+        words::<tianyin_domain::label_template::LabelSize>(l::SIZE);
+        words::<tianyin_domain::label_template::LabelField>(l::FIELD);
+        words::<tianyin_domain::label_template::BarcodeKind>(l::BARCODE_KIND);
         use super::{policy::PASSWORD_PRESET, tokens::TOKEN_GROUP};
         words::<tianyin_domain::policy::PasswordPreset>(PASSWORD_PRESET);
         words::<tianyin_domain::token::TokenGroup>(TOKEN_GROUP);

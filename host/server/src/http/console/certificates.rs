@@ -11,8 +11,9 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use tianyin_domain::certificate::{self, Certificate, CertificateStatus, VoidCertificate};
 use tianyin_domain::code::{self, Code};
-use tianyin_domain::command::Command;
+use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::county::County;
+use tianyin_domain::label_template::LabelTemplate;
 use tianyin_domain::print_job::{self, PrintJob, QueuePrint};
 use tianyin_domain::time::china_date;
 
@@ -34,8 +35,8 @@ use crate::texts::t;
 
 /// Resolution of the preview of the paper.
 const PREVIEW_DPI: u32 = 96;
-/// Pictures drawn at once: each is a whole page in memory.
-static DRAWING: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(2);
+/// Labels to begin with on a sheet.
+const SHEET_LABELS: &str = "10";
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -44,6 +45,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/certificates/{code}/paper.png", get(paper_png))
         .route("/certificates/{code}/paper.pdf", get(paper_pdf))
         .route("/certificates/{code}/label.png", get(label_png))
+        .route("/certificates/{code}/labels.pdf", get(labels_pdf))
         .route("/certificates/{code}/proof.txt", get(proof))
         .route("/certificates/{code}/print", post(print))
         .route("/certificates/{code}/void", post(void))
@@ -134,11 +136,14 @@ struct DetailPage {
     /// What speaks against printing another label without a reason.
     before: Option<print_jobs::Before>,
     printers: Vec<Choice>,
+    /// What labels may look like.
+    templates: Vec<Choice>,
     public_url: String,
     public_path: String,
     /// Where everybody finds its page, for what shops put on theirs.
     shown_at: String,
     print_form: Form,
+    sheet_form: Form,
     void_form: Form,
 }
 
@@ -179,13 +184,24 @@ fn shown(
         before: print_jobs::before(&jobs),
         jobs,
         printers: printer_choices(app, signed)?,
+        templates: template_choices(app, &certificate)?,
         public_url: code::qr_text(&base, code),
         public_path: format!("/t/{code}"),
         shown_at: format!("{}/t/{code}", base.trim_end_matches('/')),
         certificate,
         print_form,
+        sheet_form: Form::with("sheet", &[("count", SHEET_LABELS)]),
         void_form,
     })
+}
+
+/// The usual design, and the templates there are.
+fn template_choices(app: &App, certificate: &Certificate) -> Result<Vec<Choice>, ConsoleError> {
+    let mut choices = vec![Choice::new("", t("certificates.usual_template"))];
+    let templates = app.templates_for(certificate)?;
+    let label = |one: &LabelTemplate| format!("{} {}", one.name, one.design.size.word());
+    choices.extend(templates.iter().map(|one| Choice::new(&one.id, label(one))));
+    Ok(choices)
 }
 
 async fn print(
@@ -233,11 +249,7 @@ async fn drawn(
     certificate: Certificate,
     draw: impl FnOnce(&App, &Certificate) -> Result<Vec<u8>, crate::app::AppError> + Send + 'static,
 ) -> Result<Vec<u8>, ConsoleError> {
-    let _permit = DRAWING.acquire().await.map_err(crate::app::AppError::internal)?;
-    let bytes = tokio::task::spawn_blocking(move || draw(&app, &certificate))
-        .await
-        .map_err(crate::app::AppError::internal)??;
-    Ok(bytes)
+    Ok(app.drawn(move |app| draw(app, &certificate)).await?)
 }
 
 fn file(kind: &'static str, disposition: String, bytes: Vec<u8>) -> Response {
@@ -293,6 +305,39 @@ async fn label_png(
         tianyin_documents::bitmap_to_png(&bitmap).map_err(crate::app::AppError::internal)
     };
     Ok(file("image/png", "inline".into(), drawn(app, certificate, draw).await?))
+}
+
+/// What the address of a sheet of labels says.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Labels {
+    template: String,
+    count: String,
+    skip: String,
+}
+
+/// Labels on A4 sheets, for office printers.
+async fn labels_pdf(
+    State(app): State<Arc<App>>,
+    signed: Signed,
+    Path(code): Path<String>,
+    Query(labels): Query<Labels>,
+) -> Answer {
+    if !signed.may(CommandKind::QueuePrint) {
+        return Err(ConsoleError::forbidden());
+    }
+    let certificate: Certificate = read::one(&app, &signed, "certificate", &code)?;
+    let name = format!("attachment; filename=\"{}-labels.pdf\"", certificate.content.code);
+    // What is no number is none that a sheet has.
+    let count = labels.count.trim().parse().unwrap_or(0);
+    let skip = match labels.skip.trim() {
+        "" => 0,
+        text => text.parse().unwrap_or(u32::MAX),
+    };
+    let template = Some(labels.template).filter(|id| !id.is_empty());
+    let draw =
+        move |app: &App, c: &Certificate| app.label_sheet(c, template.as_deref(), count, skip);
+    Ok(file("application/pdf", name, drawn(app, certificate, draw).await?))
 }
 
 async fn proof(State(app): State<Arc<App>>, signed: Signed, Path(code): Path<String>) -> Answer {

@@ -49,6 +49,7 @@ mod input_import;
 mod input_pick;
 mod inputs;
 mod issue;
+mod label_templates;
 mod live;
 mod lots;
 mod map;
@@ -182,5 +183,6 @@ pub fn router() -> Router<Arc<App>> {
         .merge(live::router())
         .merge(handbook::router())
         .merge(mirror::router())
+        .merge(label_templates::router())
         .layer(from_fn(error::pages))
 }

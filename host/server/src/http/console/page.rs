@@ -262,6 +262,7 @@ fn menu(app: &App, signed: &Signed, person: &Person, section: &str) -> Vec<Group
             entry("/certificates", "nav.certificates", "seal", 0, true),
             entry("/print-jobs", "nav.print_jobs", "print", failed, false),
             entry("/packs", "nav.packs", "copy", 0, false),
+            entry("/label-templates", "nav.label_templates", "pen", 0, false),
             entry("/collections", "nav.collections", "inbox", 0, false),
             entry("/feedback", "nav.feedback", "star", said, false),
         ],

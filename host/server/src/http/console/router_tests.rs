@@ -8,6 +8,7 @@ mod certificate_stats;
 mod feedback;
 mod imports;
 mod inputs;
+mod labels;
 mod lists;
 mod mirror;
 mod operators;
