@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use askama::Template;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -22,14 +22,15 @@ use tianyin_domain::scan::CodeScratched;
 use tianyin_domain::time::china_minute;
 use tianyin_domain::{Actor, State as Records};
 
-use super::page::{self, Miss, around, filters, policy_of, set_page_headers};
+use super::lang_of;
+use super::page::{self, Miss, around_in, filters, policy_of, set_page_headers};
 use crate::app::App;
 use crate::app::codes::Found;
 use crate::code_key::PIN_DIGITS;
 use crate::edge::now;
 use crate::http::limits::{RateLimit, Tries, visitor};
 use crate::http::{ClientAddr, Problem};
-use crate::texts::{t, tf};
+use crate::texts::{Lang, t_in, tf_in};
 
 const STYLE: &str = concat!(
     include_str!("../../../templates/public/style.css"),
@@ -111,13 +112,15 @@ async fn ask(
     Extension(desk): Extension<Arc<Desk>>,
     client: ClientAddr,
     Path(text): Path<String>,
+    query: RawQuery,
 ) -> Result<Response, Problem> {
+    let lang = lang_of(&query);
     if let Err(wait) = desk.looks.take(client.0, Instant::now()) {
-        return Ok(page::too_many(&app, wait, false));
+        return Ok(page::too_many_in(&app, wait, false, lang));
     }
     match known(&app, &text)? {
-        Ok(known) => shown(&app, &known, &Told::Asked),
-        Err(miss) => Ok(page::miss(&app, miss, &text, false)),
+        Ok(known) => shown(&app, &known, &Told::Asked, lang),
+        Err(miss) => Ok(page::miss_in(&app, miss, &text, false, lang)),
     }
 }
 
@@ -133,24 +136,27 @@ async fn check(
     Extension(desk): Extension<Arc<Desk>>,
     client: ClientAddr,
     Path(text): Path<String>,
+    query: RawQuery,
     sent: Result<Form<Typed>, FormRejection>,
 ) -> Result<Response, Problem> {
+    let lang = lang_of(&query);
     if let Err(wait) = desk.looks.take(client.0, Instant::now()) {
-        return Ok(page::too_many(&app, wait, false));
+        return Ok(page::too_many_in(&app, wait, false, lang));
     }
     let known = match known(&app, &text)? {
         Ok(known) => known,
-        Err(miss) => return Ok(page::miss(&app, miss, &text, false)),
+        Err(miss) => return Ok(page::miss_in(&app, miss, &text, false, lang)),
     };
+    let shown = |told: &Told| shown(&app, &known, told, lang);
     let number = digits(&sent.map_err(unread)?.0.number);
     if number.len() != PIN_DIGITS {
-        return shown(&app, &known, &Told::NoNumber);
+        return shown(&Told::NoNumber);
     }
     if let Err(wait) = desk.take(&known.code, client.0) {
-        return shown(&app, &known, &Told::TooOften(wait));
+        return shown(&Told::TooOften(wait));
     }
     if !app.code_key.is_pin(&known.code, &number) {
-        return shown(&app, &known, &Told::Wrong);
+        return shown(&Told::Wrong);
     }
     desk.give_back(&known.code, client.0);
     let command =
@@ -160,7 +166,7 @@ async fn check(
         true => Told::First,
         false => Told::Again(first_time(&app, &known.code)?),
     };
-    shown(&app, &known, &told)
+    shown(&told)
 }
 
 /// When a number was typed first.
@@ -238,25 +244,27 @@ impl Told {
     }
 
     /// Heading and what follows it.
-    fn words(&self) -> (&'static str, String) {
+    fn words(&self, lang: Lang) -> (&'static str, String) {
+        let t = |key: &str| t_in(lang, key).to_owned();
         match self {
-            Self::First => ("public.scratch_first", t("public.scratch_first_note").to_owned()),
-            Self::Again(time) => {
-                ("public.scratch_again", tf("public.scratch_again_note", [("time", time.as_str())]))
-            }
-            _ => ("public.scratch", t("public.scratch_note").to_owned()),
+            Self::First => ("public.scratch_first", t("public.scratch_first_note")),
+            Self::Again(time) => (
+                "public.scratch_again",
+                tf_in(lang, "public.scratch_again_note", [("time", time.as_str())]),
+            ),
+            _ => ("public.scratch", t("public.scratch_note")),
         }
     }
 
     /// What is wrong with what was typed; empty when nothing is.
-    fn fault(&self) -> String {
+    fn fault(&self, lang: Lang) -> String {
         match self {
             Self::Asked | Self::First | Self::Again(_) => String::new(),
-            Self::NoNumber => t("public.scratch_no_number").to_owned(),
-            Self::Wrong => t("public.scratch_wrong").to_owned(),
+            Self::NoNumber => t_in(lang, "public.scratch_no_number").to_owned(),
+            Self::Wrong => t_in(lang, "public.scratch_wrong").to_owned(),
             Self::TooOften(wait) => {
                 let minutes = (wait.as_secs() / 60 + 1).to_string();
-                tf("public.scratch_too_often", [("minutes", minutes.as_str())])
+                tf_in(lang, "public.scratch_too_often", [("minutes", minutes.as_str())])
             }
         }
     }
@@ -266,6 +274,9 @@ impl Told {
 #[template(path = "public/scratch.html")]
 struct ScratchPage<'a> {
     style: &'static str,
+    lang: Lang,
+    /// What the addresses of this language end in.
+    query: &'static str,
     heading: String,
     foot: String,
     known: &'a Known,
@@ -278,18 +289,26 @@ struct ScratchPage<'a> {
     digits: usize,
 }
 
-fn shown(app: &App, known: &Known, told: &Told) -> Result<Response, Problem> {
-    let (heading, foot) = around(app);
-    let (title, note) = told.words();
+impl ScratchPage<'_> {
+    fn t(&self, key: &str) -> String {
+        t_in(self.lang, key).to_owned()
+    }
+}
+
+fn shown(app: &App, known: &Known, told: &Told, lang: Lang) -> Result<Response, Problem> {
+    let (heading, foot) = around_in(app, lang);
+    let (title, note) = told.words(lang);
     let page = ScratchPage {
         style: STYLE,
+        lang,
+        query: if lang == Lang::En { "?lang=en" } else { "" },
         heading,
         foot,
         known,
-        title: t(title),
+        title: t_in(lang, title),
         note,
         tone: if matches!(told, Told::Again(_)) { "held" } else { "" },
-        fault: told.fault(),
+        fault: told.fault(lang),
         asks: matches!(told, Told::Asked | Told::NoNumber | Told::Wrong),
         digits: PIN_DIGITS,
     };

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 use tianyin_domain::State;
@@ -13,12 +13,13 @@ use super::page;
 use crate::app::App;
 use crate::app::codes::{Found, UnitStanding};
 use crate::http::Problem;
-use crate::texts::{t, tf};
+use crate::texts::{Lang, t, t_in, tf_in};
 
 /// The page of such a code, or the same as JSON; `None` when it is none. A look of `visitor` is counted.
 pub(super) fn answer(
     app: &App,
     code: &str,
+    lang: Lang,
     as_json: bool,
     visitor: Option<IpAddr>,
 ) -> Result<Option<Response>, Problem> {
@@ -36,8 +37,8 @@ pub(super) fn answer(
     }
     let words = words_of(&standing);
     let note = match reason {
-        "" => t(&format!("public.{words}_note")).to_owned(),
-        reason => tf("public.unit_void_reason", [("reason", reason)]),
+        "" => t_in(lang, &format!("public.{words}_note")).to_owned(),
+        reason => tf_in(lang, "public.unit_void_reason", [("reason", reason)]),
     };
     let sign = match standing {
         // A pencil for what was not filled in yet, a cross for what must not be there, else a clock.
@@ -45,7 +46,7 @@ pub(super) fn answer(
         UnitStanding::Waste | UnitStanding::Void(_) => "M7.5 7.5l9 9m0-9l-9 9",
         UnitStanding::Unbound | UnitStanding::NotCertified => "M12 6.5V12l3.5 2.2",
     };
-    Ok(Some(page::answer(app, StatusCode::OK, words, note, sign, code::grouped(code))))
+    Ok(Some(page::told(app, lang, words, note, sign, code::grouped(code))))
 }
 
 /// Where the texts of a standing are.
