@@ -170,6 +170,30 @@ fn an_edition_of_limits_is_imported() {
     assert_eq!(checked.code, Some(0), "{checked:?}");
 }
 
+/// A table of address ranges becomes the data folder's own; a bad line leaves everything as it was.
+#[test]
+fn a_table_of_addresses_is_imported() {
+    let data = test_folder().unwrap().join("areas-data");
+    std::fs::create_dir_all(data.join("journal")).unwrap();
+    let (rows, folder) = (data.join("rows.txt"), data.to_str().unwrap());
+    let import = |text: &str| {
+        std::fs::write(&rows, text).unwrap();
+        tianyin(&["codes", "import-areas", rows.to_str().unwrap(), "--data", folder])
+    };
+    let told = || tianyin(&["codes", "areas", "--data", folder]).stdout;
+    let table = data.join("scan-areas.csv");
+    let bad = import("1.0.0.0/24,4301\n1.0.0.9,4401\n");
+    assert_eq!(bad.code, Some(1), "{bad:?}");
+    assert!(bad.stderr.contains("第 2 行与第 1 行"), "{bad:?}");
+    assert!(!table.exists() && told().contains("none imported"), "{}", told());
+    let good = import("9.0.0.0|9.0.0.255|中国|0|湖南省|某市|电信\n1.0.0.0/24,4301\n");
+    assert_eq!(good.code, Some(0), "{good:?}");
+    assert!(good.stdout.contains("湖南省某市"), "{good:?}");
+    let written = std::fs::read_to_string(&table).unwrap();
+    assert_eq!(written, "first,last,area\n1.0.0.0,1.0.0.255,4301\n");
+    assert!(told().starts_with("1 段"), "{}", told());
+}
+
 #[test]
 fn settings_that_do_not_exist_are_named() {
     let mut setting = Setting::new().unwrap();

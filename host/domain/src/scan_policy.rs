@@ -66,10 +66,10 @@ impl Entity for ScanPolicy {
 pub(crate) fn set(_: &mut Context<'_>, c: ScanPolicy) -> Result<ScanPolicy, DomainError> {
     let most = u32::try_from(AREAS_MAX).unwrap_or(u32::MAX);
     let mut check = Check::new();
-    check.ensure(c.cities != 1 && c.cities <= most, "cities", "bad_count").ensure(
+    check.ensure(c.cities != 1 && c.cities <= most, "cities", "bad_scan_limit").ensure(
         c.day_scans <= 1_000_000_000,
         "day_scans",
-        "bad_count",
+        "bad_scan_limit",
     );
     check.done()?;
     Ok(c)

@@ -22,7 +22,7 @@ const PART: usize = 4;
 /// Values of a code; those behind the two numbers are zero, or it is none of ours.
 const VALUES: usize = CODE_LENGTH - 1;
 /// A number under a scratch layer has so many digits.
-const PIN_DIGITS: usize = 6;
+pub const PIN_DIGITS: usize = 6;
 
 /// Makes codes of packs, and reads them back.
 pub struct CodeKey {
@@ -93,6 +93,14 @@ impl CodeKey {
         let head = tag.as_ref().iter().take(8).fold(0u64, |n, byte| (n << 8) | u64::from(*byte));
         format!("{:0PIN_DIGITS$}", head % 10u64.pow(PIN_DIGITS as u32))
     }
+
+    /// Whether a number is the one beside a code. It takes as long for every wrong one, so that nobody
+    /// learns its digits one by one.
+    pub fn is_pin(&self, code: &str, typed: &str) -> bool {
+        let pin = self.pin(code);
+        let differing = pin.bytes().zip(typed.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b));
+        typed.len() == pin.len() && std::hint::black_box(differing) == 0
+    }
 }
 
 fn key_gone(path: &Path) -> String {
@@ -127,7 +135,12 @@ mod tests {
                 let code = key.code(pack, serial).unwrap();
                 assert_eq!(code::parse(&code), CodeText::Valid(code.clone()));
                 assert_eq!(key.place(&code), Some((pack, serial)));
-                assert_eq!(key.pin(&code).len(), PIN_DIGITS);
+                let pin = key.pin(&code);
+                assert_eq!(pin.len(), PIN_DIGITS);
+                assert!(key.is_pin(&code, &pin) && !key.is_pin(&code, &pin[1..]));
+                assert!(!key.is_pin(&code, &format!("{pin}0")) && !key.is_pin(&code, ""));
+                let last = if pin.ends_with('0') { "1" } else { "0" };
+                assert!(!key.is_pin(&code, &format!("{}{last}", &pin[..PIN_DIGITS - 1])));
                 assert!(seen.insert(code));
             }
         }

@@ -61,6 +61,21 @@ pub fn full_name(county: &str) -> Option<String> {
     Some(format!("{province}{city}{county_name}"))
 }
 
+/// A city by its code of 4 digits, as people say it: that of its province where the level says nothing, as
+/// in municipalities and for counties without a city above them.
+pub fn city_name(city: &str) -> Option<&'static str> {
+    let known = name(city)?;
+    let says_nothing =
+        known.ends_with("市辖区") || known == "县" || known.ends_with("直辖县级行政区划");
+    if says_nothing { name(city.get(..2)?) } else { Some(known) }
+}
+
+/// Provinces, then cities, then counties.
+pub fn down_to_counties() -> impl Iterator<Item = Region> {
+    let rows = rows_from("").take_while(|r| r.2 != "township");
+    rows.map(|r| Region { code: r.0, name: r.1 })
+}
+
 /// Townships of a county.
 pub fn townships(county: &str) -> Vec<Region> {
     let first = format!("{county}000");
@@ -87,6 +102,15 @@ mod tests {
         assert_eq!(full_name("430321").as_deref(), Some("湖南省湘潭市湘潭县"));
         assert_eq!(townships("430321").len(), 17);
         assert_eq!(search_counties("湘潭县", 10)[0].code, "430321");
+    }
+
+    #[test]
+    fn a_city_is_called_as_people_call_it() {
+        assert_eq!(city_name("4301"), Some("长沙市"));
+        assert_eq!((city_name("1101"), city_name("4290")), (Some("北京市"), Some("湖北省")));
+        assert_eq!((city_name("9999"), city_name("5002")), (None, Some("重庆市")));
+        let codes: Vec<usize> = down_to_counties().map(|one| one.code.len()).collect();
+        assert!(codes.len() > 3_000 && codes.iter().all(|digits| [2, 4, 6].contains(digits)));
     }
 
     /// Looking by halves finds what reading from the start finds, and nothing else.

@@ -1,6 +1,7 @@
 //! Values of enumerations as people read them: in pages and in sheets.
 
 use serde::Serialize;
+use tianyin_domain::scan::SuspicionStatus;
 
 use crate::texts;
 
@@ -43,6 +44,23 @@ pub trait Word: Serialize {
 
 impl<T: Word> Word for &T {
     const SPACE: &'static str = T::SPACE;
+
+    fn tone(&self) -> &'static str {
+        (**self).tone()
+    }
+}
+
+impl Word for SuspicionStatus {
+    const SPACE: &'static str = "suspicion_status";
+
+    /// An open lot is as it should be, an open suspicion is not.
+    fn tone(&self) -> &'static str {
+        match self {
+            Self::Open => "wait",
+            Self::Copied => "bad",
+            Self::Cleared => "ok",
+        }
+    }
 }
 
 macro_rules! words {
@@ -101,4 +119,5 @@ words! {
     tianyin_domain::label_template::BarcodeKind => "barcode_kind",
     tianyin_domain::feedback::FeedbackKind => "feedback_kind",
     tianyin_domain::feedback::FeedbackStatus => "feedback_status",
+    tianyin_domain::scan::SuspicionCause => "suspicion_cause",
 }

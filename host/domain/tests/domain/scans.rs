@@ -76,7 +76,7 @@ fn the_county_says_when_it_is_suspicious() {
     farm.world.ok(&system(), scans(&code, 9_999, &["430100", "440100", "310000", "110000"]));
     assert!(farm.world.get::<Code>(&code).suspicion.is_none());
     let bad = ScanPolicy { cities: 1, ..policy };
-    assert_eq!(farm.world.no(&admin(), Command::SetScanPolicy(bad)), "cities:bad_count");
+    assert_eq!(farm.world.no(&admin(), Command::SetScanPolicy(bad)), "cities:bad_scan_limit");
 }
 
 #[test]

@@ -36,6 +36,19 @@ pub enum UnitStanding {
     Void(String),
 }
 
+impl UnitStanding {
+    /// The API word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unbound => "unbound",
+            Self::Blank => "blank",
+            Self::NotCertified => "not_certified",
+            Self::Waste => "waste",
+            Self::Void(_) => "void",
+        }
+    }
+}
+
 /// A code of a pack, with all that is known of it.
 #[derive(Debug, Clone)]
 pub struct PackedCode {

@@ -83,6 +83,8 @@ pub struct Stats {
     pub mqtt_refused: Counter,
     /// Time to draw one label or paper, µs.
     pub render_us: Histogram,
+    /// Codes asked for that are none of this county's.
+    pub scan_misses: Counter,
 }
 
 impl Default for Stats {
@@ -93,6 +95,7 @@ impl Default for Stats {
             mqtt_withheld: Counter::default(),
             mqtt_refused: Counter::default(),
             render_us: Histogram::of_time(),
+            scan_misses: Counter::default(),
         }
     }
 }

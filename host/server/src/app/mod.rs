@@ -4,6 +4,7 @@
 mod access;
 pub mod accounts;
 mod ahead;
+pub mod area_rows;
 pub mod attachments;
 pub mod bans;
 pub mod base_map;
@@ -61,6 +62,7 @@ pub mod result_import;
 pub mod result_rows;
 pub mod result_subject;
 pub mod result_value;
+pub mod scan_areas;
 pub mod scans;
 pub mod sheet;
 mod sight;
@@ -164,6 +166,8 @@ pub struct Parts {
     pub devices: devices::Devices,
     /// Scan counts not flushed yet.
     pub scans: scans::Scans,
+    /// In which city an address is.
+    pub areas: scan_areas::ScanAreas,
     /// The chain of all lots.
     pub kin: kin::Kin,
     /// Sheets that were checked and wait to be accepted.

@@ -23,6 +23,7 @@ use tianyin_domain::{Scope, State};
 use tianyin_gateway::DownKind;
 use tracing::field;
 
+use super::codes::{Found, UnitStanding};
 use super::testing::Target;
 use super::{App, AppError};
 use crate::edge::now;
@@ -412,29 +413,42 @@ impl App {
         Ok(Settled::as_is(MessageStatus::Accepted))
     }
 
-    /// A code read by a scanner on record is a market check (查验).
+    /// A code read by a scanner on record is a market check (查验), also one of a pack that should not be on
+    /// the market.
     fn check_code(
         &self,
         device: &Device,
         message: &Message,
         code: &str,
     ) -> Result<Option<serde_json::Value>, AppError> {
-        let everything = Scope::everything();
-        let Ok(certificate) = self.certificate(code, &everything) else { return Ok(None) };
+        let check = match self.found(code)? {
+            None => return Ok(None),
+            Some(Found::Unit(standing)) => {
+                let reason = match &standing {
+                    UnitStanding::Void(reason) => Some(reason),
+                    _ => None,
+                };
+                json!({ "status": standing.as_str(), "code": code, "reason": reason })
+            }
+            Some(Found::Certificate(record)) => {
+                let certificate = self.certificate(&record.certificate, &Scope::everything())?;
+                let c = &certificate.content;
+                json!({
+                    "status": certificate.status, "code": code, "product": c.product,
+                    "producer": c.producer, "issued_on": c.issued_on.to_string(),
+                })
+            }
+        };
         self.system(
             "decode",
             Command::CheckCode(CodeChecked {
                 code: code.to_owned(),
                 device: device.id.clone(),
                 message: message.id.clone(),
-                unit: None,
+                unit: self.unit_of(code)?,
             }),
         )?;
-        let c = &certificate.content;
-        Ok(Some(json!({ "check": {
-            "status": certificate.status, "code": c.code, "product": c.product,
-            "producer": c.producer, "issued_on": c.issued_on.to_string(),
-        } })))
+        Ok(Some(json!({ "check": check })))
     }
 
     fn answer_known(&self, id: &str, runtime: &tokio::runtime::Handle) -> Result<(), AppError> {

@@ -130,6 +130,7 @@ impl App {
             accounts: accounts::Accounts::default(),
             devices: devices::Devices::default(),
             scans: scans::Scans::default(),
+            areas: super::scan_areas::ScanAreas::open(&data),
             kin: super::kin::Kin::default(),
             imports: registers::Imports::default(),
             names: names::Names::default(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tianyin_domain::cell::Cell;
 use tianyin_domain::certificate::Certificate;
+use tianyin_domain::code::Code;
 use tianyin_domain::device::Device;
 use tianyin_domain::feedback::Feedback;
 use tianyin_domain::id_card::IdCard;
@@ -193,6 +194,8 @@ fn changed(app: &App, event: &Event) -> Option<Notice> {
         Event::ObjectionConcluded(e) => row::<Objection>(app, "objection", &e.objection),
         Event::FeedbackModerated(e) => row::<Feedback>(app, "feedback", &e.feedback),
         Event::FeedbackClosed(e) => row::<Feedback>(app, "feedback", &e.feedback),
+        Event::CodeSuspected(e) => row::<Code>(app, "code", &e.code),
+        Event::SuspicionSettled(e) => row::<Code>(app, "code", &e.code),
         _ => None,
     }
 }

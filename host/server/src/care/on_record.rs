@@ -139,6 +139,9 @@ impl OnRecord {
             Event::TracePolicySet(_) => {
                 self.counts.insert("trace_policy", 1);
             }
+            Event::ScanPolicySet(_) => {
+                self.counts.insert("scan_policy", 1);
+            }
             Event::PolicySet(_) => {
                 self.counts.insert("policy", 1);
             }

@@ -3,6 +3,7 @@
 
 mod care;
 mod check;
+mod codes;
 mod data;
 mod device;
 mod keys;
@@ -75,6 +76,9 @@ enum Verb {
     /// 静态镜像:导出公开页面,导入网站日志 / The static mirror: export the public pages, import its host's log
     #[command(subcommand)]
     Mirror(mirror::MirrorVerb),
+    /// 追溯码:扫码地点所用的地址段表 / Codes: the table of addresses that tells where they are scanned
+    #[command(subcommand)]
+    Codes(codes::CodesVerb),
     /// 版本 / Version
     Version,
 }
@@ -125,6 +129,7 @@ pub fn run() -> ExitCode {
         Verb::Keys(v) => v.run(),
         Verb::Check(v) => v.run(),
         Verb::Mirror(v) => v.run(),
+        Verb::Codes(v) => v.run(),
         Verb::Version => {
             println!("tianyin {}", env!("CARGO_PKG_VERSION"));
             Ok(())

@@ -286,7 +286,7 @@ impl Shown {
 }
 
 /// Root can open anything, but what it makes belongs to root, and then the service cannot.
-fn ours(config: &Config) -> anyhow::Result<()> {
+pub(crate) fn ours(config: &Config) -> anyhow::Result<()> {
     let Ok(owner) = Who::owner_of(&config.data.join("journal")) else { return Ok(()) };
     let me = Who::me().context("own account")?;
     anyhow::ensure!(me.uid != 0 || owner.uid == 0, not_yours(config));

@@ -1,6 +1,8 @@
-//! Rate limits per visitor: token buckets in a bounded map.
+//! Rate limits per visitor: token buckets in a bounded map. And tries that are counted, for numbers that
+//! somebody may guess.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
@@ -51,6 +53,15 @@ impl RateLimit {
         Err(Duration::from_secs_f64((1.0 - tokens) / self.per_s))
     }
 
+    /// How long until there is a token again; `None` while there is one. Takes none.
+    pub fn spent(&self, ip: IpAddr, now: Instant) -> Option<Duration> {
+        if ip.is_loopback() {
+            return None;
+        }
+        let tokens = self.refilled(self.buckets.lock().get(&visitor(ip))?, now);
+        (tokens < 1.0).then(|| Duration::from_secs_f64((1.0 - tokens) / self.per_s))
+    }
+
     fn refilled(&self, bucket: &Bucket, now: Instant) -> f64 {
         let passed = now.saturating_duration_since(bucket.at).as_secs_f64();
         (bucket.tokens + passed * self.per_s).min(self.burst)
@@ -70,8 +81,55 @@ impl RateLimit {
     }
 }
 
+/// Names whose tries one limit remembers.
+const NAMES_MAX: usize = 16_384;
+
+/// So many tries in a window that begins with the first, for each name. What turns out to be no try is given
+/// back.
+pub struct Tries<N> {
+    max: u32,
+    window: Duration,
+    taken: Mutex<HashMap<N, (u32, Instant)>>,
+}
+
+impl<N: Eq + Hash> Tries<N> {
+    /// At most `max` tries in a window.
+    pub fn new(max: u32, window: Duration) -> Self {
+        Self { max, window, taken: Mutex::default() }
+    }
+
+    /// Takes one try, or says how long to wait for one. While more names than fit are under way, new ones
+    /// wait: forgetting any would give its tries anew.
+    pub fn take(&self, name: N, now: Instant) -> Result<(), Duration> {
+        let passed = |since: Instant| now.saturating_duration_since(since);
+        let mut all = self.taken.lock();
+        if all.len() >= NAMES_MAX {
+            all.retain(|_, (_, since)| passed(*since) < self.window);
+        }
+        if all.len() >= NAMES_MAX && !all.contains_key(&name) {
+            return Err(self.window);
+        }
+        let (taken, since) = all.entry(name).or_insert((0, now));
+        if passed(*since) >= self.window {
+            (*taken, *since) = (0, now);
+        }
+        if *taken >= self.max {
+            return Err(self.window.saturating_sub(passed(*since)));
+        }
+        *taken += 1;
+        Ok(())
+    }
+
+    /// The last try was none.
+    pub fn give_back(&self, name: &N) {
+        if let Some((taken, _)) = self.taken.lock().get_mut(name) {
+            *taken = taken.saturating_sub(1);
+        }
+    }
+}
+
 /// A household has a whole /64 of IPv6.
-fn visitor(ip: IpAddr) -> IpAddr {
+pub fn visitor(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
         v4 => v4,
@@ -117,6 +175,45 @@ mod tests {
             limit.take(ip("127.0.0.1"), now).unwrap();
             limit.take(ip("::1"), now).unwrap();
         }
+    }
+
+    #[test]
+    fn whether_it_is_spent_takes_nothing() {
+        let limit = RateLimit::new(2.0, 1.0);
+        let (now, a) = (Instant::now(), ip("203.0.113.1"));
+        assert_eq!((limit.spent(a, now), limit.spent(a, now)), (None, None));
+        limit.take(a, now).unwrap();
+        assert_eq!(limit.spent(a, now), Some(Duration::from_millis(500)));
+        assert_eq!(limit.spent(ip("203.0.113.2"), now), None);
+        assert_eq!(limit.spent(a, now + Duration::from_millis(500)), None);
+        limit.take(a, now + Duration::from_millis(500)).unwrap();
+    }
+
+    #[test]
+    fn tries_are_counted_by_name_and_come_back_with_the_window() {
+        let hour = Duration::from_secs(3600);
+        let tries = Tries::new(2, hour);
+        let start = Instant::now();
+        tries.take("a", start).unwrap();
+        tries.take("a", start).unwrap();
+        tries.give_back(&"a");
+        tries.take("a", start + hour / 2).unwrap();
+        assert_eq!(tries.take("a", start + hour / 2).unwrap_err(), hour / 2);
+        tries.take("b", start).unwrap();
+        tries.take("a", start + hour).unwrap();
+    }
+
+    #[test]
+    fn tries_of_many_names_are_not_given_anew() {
+        let hour = Duration::from_secs(3600);
+        let tries = Tries::new(1, hour);
+        let now = Instant::now();
+        for name in 0..NAMES_MAX {
+            tries.take(name, now).unwrap();
+        }
+        assert!(tries.take(NAMES_MAX, now).is_err() && tries.take(0, now).is_err());
+        tries.take(NAMES_MAX, now + hour).unwrap();
+        assert_eq!(tries.taken.lock().len(), 1);
     }
 
     #[test]

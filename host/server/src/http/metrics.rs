@@ -112,6 +112,10 @@ fn after_commit(page: &mut Text, app: &App) {
     page.times("tianyin_render_seconds", "Drawing a label or paper.", &app.stats.render_us);
     let pending = app.scans_pending() as f64;
     page.gauge("tianyin_scans_pending", "Codes with scans not yet on record.", pending);
+    let misses = app.stats.scan_misses.get();
+    page.count("tianyin_scan_misses_total", "Codes asked for that there are not.", misses);
+    let ranges = app.areas.told().ranges as f64;
+    page.gauge("tianyin_scan_area_ranges", "Ranges of addresses whose city is known.", ranges);
 }
 
 fn requests(page: &mut Text, app: &App, http: &HttpStats) {

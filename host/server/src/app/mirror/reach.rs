@@ -10,6 +10,7 @@ use tianyin_domain::id_card::{self, IdCard};
 use tianyin_domain::lineage::Direction;
 use tianyin_domain::lot::{self, Lot};
 use tianyin_domain::product::Product;
+use tianyin_domain::scan_policy::ScanPolicy;
 use tianyin_domain::state::Index;
 use tianyin_domain::{Entity, Event, Overlay, Put, Scope, State, Time};
 use tianyin_journal::Line;
@@ -80,7 +81,7 @@ pub(super) fn touched(app: &App, line: &Line) -> anyhow::Result<Vec<Left>> {
     let mut touched = Vec::new();
     for put in overlay.into_puts() {
         match put {
-            Put::Record { table, .. } if table == County::TABLE => {
+            Put::Record { table, .. } if table == County::TABLE || table == ScanPolicy::TABLE => {
                 touched.extend(EVERYTHING.map(Left::new));
             }
             // A certificate tells what replaced it, wherever its lot stands.

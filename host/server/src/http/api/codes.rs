@@ -1,4 +1,5 @@
-//! Codes: what a code stands for, and how often it was looked at.
+//! Codes: what a code stands for, how often and where it was looked at, and what the county found when that
+//! is suspicious.
 
 use std::sync::Arc;
 
@@ -6,37 +7,85 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
-use axum::routing::get;
+use axum::routing::{get, post};
+use serde::Deserialize;
 use serde_json::Value;
 use tianyin_domain::code::{self, Code, CodeText};
+use tianyin_domain::command::Command;
+use tianyin_domain::scan::{SettleSuspicion, SuspicionStatus};
 
-use super::request::Caller;
-use super::route::{Good, Route, Shown, one, show};
+use super::list::{self, Filter, Listing};
+use super::request::{Body, Caller, Key, RawParameters, parameter};
+use super::route::{Good, Route, Shown, made, one, show};
+use super::schema::Kind::{Choice, Text};
+use super::schema::{Described, Schema, filled, req};
+use super::shapes::{SUSPICION_STATUS, shape};
 use super::{Answer, packs};
 use crate::app::App;
 use crate::app::codes::{Found, PackedCode};
 use crate::http::Problem;
 use crate::texts::t;
 
+const SUSPICIONS: Listing = Listing {
+    all: Some((code::BY_SUSPICION, "open")),
+    filters: &[
+        Filter {
+            parameter: parameter("status", SUSPICION_STATUS, "How they stand; `open` when absent."),
+            field: "/suspicion/status",
+            index: Some(code::BY_SUSPICION),
+        },
+        Filter {
+            parameter: parameter("operator", Text, "Only of this operator."),
+            field: "/operator",
+            index: None,
+        },
+    ],
+    switches: &[],
+    search: &["/code", "/suspicion/note"],
+    newest_first: true,
+    county_wide: false,
+};
+
 pub(super) fn routes() -> Vec<Route> {
-    vec![Route::get(
-        "/codes/{code}",
-        "Shows what a code stands for, and of a pack's code its place there. Any case, grouped or not.",
-        Good::Object(Code::SCHEMA),
-        get(shown),
-    )]
+    vec![
+        Route::get(
+            "/codes/{code}",
+            "Shows what a code stands for, and of a pack's code its place there. Any case, grouped or not.",
+            Good::Object(Code::SCHEMA),
+            get(shown),
+        ),
+        Route::post(
+            "/codes/{code}/suspicion",
+            "Says whether the label of a suspicious code was copied.",
+            Good::Made(Code::SCHEMA),
+            post(settle),
+        )
+        .body::<Settling>(),
+        Route::get(
+            "/suspicions",
+            "Lists codes whose labels may have been copied.",
+            Good::Page(Code::SCHEMA),
+            get(suspicions),
+        )
+        .query(&[&SUSPICIONS.parameters()]),
+    ]
 }
 
-async fn shown(State(app): State<Arc<App>>, caller: Caller, Path(text): Path<String>) -> Answer {
+/// The code that somebody means.
+fn meant(text: &str) -> Result<String, Problem> {
     let missing = |code| {
         let detail = t(&format!("public.{code}_note")).to_owned();
         Problem { detail, ..Problem::new(StatusCode::NOT_FOUND, code) }
     };
-    let code = match code::parse(&text) {
-        CodeText::Valid(code) => code,
-        CodeText::Mistyped => return Err(missing("mistyped")),
-        CodeText::NotACode => return Err(missing("not_a_code")),
-    };
+    match code::parse(text) {
+        CodeText::Valid(code) => Ok(code),
+        CodeText::Mistyped => Err(missing("mistyped")),
+        CodeText::NotACode => Err(missing("not_a_code")),
+    }
+}
+
+async fn shown(State(app): State<Arc<App>>, caller: Caller, Path(text): Path<String>) -> Answer {
+    let code = meant(&text)?;
     let scope = caller.scope();
     let in_sight = |found: &PackedCode| scope.covers(&found.pack.area, &found.pack.operator);
     let packed = app.packed(&code)?.filter(in_sight);
@@ -69,4 +118,44 @@ fn standing(app: &App, code: &str, found: &PackedCode) -> Result<Code, Problem> 
     }
     let record: Option<Code> = app.store.get(code)?;
     Ok(record.unwrap_or_else(|| Code::new(code, found.pack.ordered_at)))
+}
+
+/// What the county found.
+#[derive(Deserialize)]
+struct Settling {
+    status: SuspicionStatus,
+    note: String,
+}
+
+impl Described for Settling {
+    const SCHEMA: Schema = shape!(
+        "SettleSuspicion",
+        "What the county found of a suspicion.",
+        [
+            req(
+                "status",
+                Choice(&["copied", "cleared"]),
+                "`copied`: the public page warns from now on."
+            ),
+            req("note", filled(256), "What was found; never public."),
+        ]
+    );
+}
+
+async fn settle(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(text): Path<String>,
+    Key(key): Key,
+    Body(body): Body<Settling>,
+) -> Answer {
+    let Settling { status, note } = body;
+    let code = meant(&text)?;
+    let command = Command::SettleSuspicion(SettleSuspicion { code, status, note });
+    let outcome = app.submit_keyed(caller.actor(), command, key).await?;
+    made::<Code>(&app, &caller, &outcome)
+}
+
+async fn suspicions(State(app): State<Arc<App>>, caller: Caller, query: RawParameters) -> Answer {
+    list::page::<Code>(&app, &caller, &SUSPICIONS, query)
 }

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use tianyin_domain::State as Records;
 use tianyin_domain::command::Command;
 use tianyin_domain::policy::SetPolicy;
+use tianyin_domain::scan_policy::ScanPolicy;
 use tianyin_domain::trace_policy::{SetTracePolicy, TracePolicy};
 
 use super::Answer;
@@ -34,6 +35,9 @@ pub(super) fn routes() -> Vec<Route> {
     );
     let mut routes = pair::<SetPolicy>("/policy", accounts);
     routes.extend(pair::<SetTracePolicy>("/trace_policy", lots));
+    let scans =
+        (&SCAN_POLICY, "Shows the rules for scans of codes.", "Sets the rules for scans of codes.");
+    routes.extend(pair::<ScanPolicy>("/scan_policy", scans));
     routes
 }
 
@@ -62,6 +66,25 @@ const TRACE_POLICY: Schema = shape!(
             "A second person verifies quantitative results of institutions; `true` when absent."
         ),
         opt("verify_own", Boolean, "The same for operators' own; `false` when absent."),
+    ]
+);
+
+const SCAN_POLICY: Schema = shape!(
+    "ScanPolicy",
+    "Rules for what scans of a code tell.",
+    [
+        req(
+            "cities",
+            Integer,
+            "Scanned in so many cities a code is suspected to be copied: 2 to 16, or 0 for never."
+        ),
+        req(
+            "day_scans",
+            Integer,
+            "Scanned so often in a day a code is suspected to be copied; 0 for never."
+        ),
+        req("warn", Boolean, "The public page warns while a suspicion is open."),
+        req("void_reason", Boolean, "The public page tells why a certificate is void."),
     ]
 );
 
@@ -99,6 +122,21 @@ impl Sets for SetTracePolicy {
     fn standing(app: &App) -> Result<impl Serialize, AppError> {
         let state: &dyn Records = &app.store;
         Ok(TracePolicy::of(state)?)
+    }
+}
+
+impl Described for ScanPolicy {
+    const SCHEMA: Schema = Schema { name: "SetScanPolicy", ..SCAN_POLICY };
+}
+
+impl Sets for ScanPolicy {
+    const SHAPE: &'static Schema = &SCAN_POLICY;
+    fn command(self) -> Command {
+        Command::SetScanPolicy(self)
+    }
+    fn standing(app: &App) -> Result<impl Serialize, AppError> {
+        let state: &dyn Records = &app.store;
+        Ok(ScanPolicy::of(state)?)
     }
 }
 

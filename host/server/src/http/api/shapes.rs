@@ -497,8 +497,36 @@ pub const CODE: Schema = shape!(
         req("checks", Integer, "Market checks (查验)."),
         opt("last_check_at", Time, "Last market check."),
         opt("unit", Object(&UNIT), "Its place in a pack."),
+        opt("areas", List(&Object(&AREA_COUNT)), "Cities it was scanned in, as far as known."),
+        opt("suspicion", Object(&SUSPICION), "Why its label may have been copied."),
+        opt("scratched_at", Time, "When the number under its scratch layer was typed first."),
     ]
 );
+
+const AREA_COUNT: Schema = shape!(
+    "AreaCount",
+    "Scans in one city.",
+    [
+        req("area", Text, "Region code of the city, 4 digits."),
+        req("count", Integer, "How many."),
+        req("first_at", Time, "First of them, to the minute in which it was counted."),
+    ]
+);
+
+const SUSPICION: Schema = shape!(
+    "Suspicion",
+    "Scans that look as if a label had been copied.",
+    [
+        req("at", Time, "When it was noticed."),
+        req("cause", Choice(&["cities", "rate"]), "Too many cities, or too often in a day."),
+        req("status", SUSPICION_STATUS, "How it stands."),
+        opt("note", Text, "What the county found."),
+        opt("settled_at", Time, "When it found that."),
+    ]
+);
+
+/// Words of [`tianyin_domain::scan::SuspicionStatus`].
+pub const SUSPICION_STATUS: Kind = Choice(&["open", "copied", "cleared"]);
 
 pub const USER: Schema = shape!(
     "User",

@@ -15,6 +15,7 @@ use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::county::County;
 use tianyin_domain::label_template::LabelTemplate;
 use tianyin_domain::print_job::{self, PrintJob, QueuePrint};
+use tianyin_domain::scan::SuspicionStatus;
 use tianyin_domain::time::china_date;
 
 use super::devices::printer_choices;
@@ -27,6 +28,7 @@ use super::print_jobs;
 use super::read::{self, ListQuery, Rows};
 use super::reasons::{Findings, Link, link_of};
 use super::session::{Posted, Signed, done};
+use super::suspicions::{Seen, seen_in};
 use crate::app::App;
 use crate::app::certificates::{dpi_of, paper_size};
 use crate::app::scans::ScanNumbers;
@@ -131,6 +133,9 @@ struct DetailPage {
     findings: Findings,
     tests: Vec<Link>,
     scans: Option<ScanNumbers>,
+    seen: Vec<Seen>,
+    /// How it stands when its label may have been copied.
+    suspicion: Option<SuspicionStatus>,
     checks: u64,
     jobs: Vec<print_jobs::Row>,
     /// What speaks against printing another label without a reason.
@@ -180,6 +185,8 @@ fn shown(
         findings: Findings::of(&certificate.judgement),
         tests: tests.collect(),
         scans: bound.as_ref().map(|c| app.scan_numbers(c)),
+        seen: bound.as_ref().map(seen_in).unwrap_or_default(),
+        suspicion: bound.as_ref().and_then(|c| Some(c.suspicion.as_ref()?.status)),
         checks: bound.as_ref().map_or(0, |c| c.checks),
         before: print_jobs::before(&jobs),
         jobs,

@@ -84,6 +84,7 @@ mod sheet;
 mod sign_in;
 mod sites;
 mod steps;
+mod suspicions;
 mod test_columns;
 mod test_follow;
 mod test_ledger;
@@ -166,6 +167,7 @@ pub fn router() -> Router<Arc<App>> {
         .merge(pack::router())
         .merge(feedback::router())
         .merge(collections::router())
+        .merge(suspicions::router())
         .merge(account::router())
         .merge(account_totp::router())
         .merge(account_tokens::router())

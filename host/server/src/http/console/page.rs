@@ -7,7 +7,7 @@ use tianyin_domain::authorise::may;
 use tianyin_domain::command::CommandKind;
 use tianyin_domain::state::Index;
 use tianyin_domain::{
-    device, feedback, id_card, message, objection, operator, print_job, recall, test,
+    code, device, feedback, id_card, message, objection, operator, print_job, recall, test,
 };
 
 use super::error::ConsoleError;
@@ -256,6 +256,10 @@ fn menu(app: &App, signed: &Signed, person: &Person, section: &str) -> Vec<Group
         true => waiting(feedback::BY_STATUS, "waiting"),
         false => 0,
     };
+    let suspected = match signed.may(CommandKind::SettleSuspicion) {
+        true => waiting(code::BY_SUSPICION, "open"),
+        false => 0,
+    };
     groups.push(Group {
         title: "nav.certification",
         items: vec![
@@ -265,6 +269,7 @@ fn menu(app: &App, signed: &Signed, person: &Person, section: &str) -> Vec<Group
             entry("/label-templates", "nav.label_templates", "pen", 0, false),
             entry("/collections", "nav.collections", "inbox", 0, false),
             entry("/feedback", "nav.feedback", "star", said, false),
+            entry("/suspicions", "nav.suspicions", "warn", suspected, false),
         ],
     });
     let mut system = Vec::new();

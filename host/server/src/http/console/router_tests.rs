@@ -19,6 +19,7 @@ mod register;
 mod registers;
 mod sign_in;
 mod supervision;
+mod suspicions;
 mod tokens;
 
 use std::net::{IpAddr, Ipv4Addr};

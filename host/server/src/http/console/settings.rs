@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use tianyin_domain::command::Command;
 use tianyin_domain::county::{ConfigureCounty, County};
 use tianyin_domain::policy::{PasswordPreset, SetPolicy};
+use tianyin_domain::scan_policy::ScanPolicy;
 use tianyin_domain::trace_policy::{SetTracePolicy, TracePolicy};
 
 use super::error::{Answer, ConsoleError};
@@ -16,6 +17,7 @@ use super::filters::{self, Word as _};
 use super::form::{Choice, Form};
 use super::page::{Page, html, refused};
 use super::session::{Posted, Signed, done};
+use crate::app::scan_areas::TableTold;
 use crate::app::{App, AppError};
 use crate::tls::TlsStatus;
 
@@ -24,6 +26,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/settings", get(page).post(save))
         .route("/settings/accounts", post(set_policy))
         .route("/settings/trace", post(set_trace_policy))
+        .route("/settings/scans", post(set_scan_policy))
 }
 
 #[derive(Template)]
@@ -34,6 +37,8 @@ struct SettingsPage {
     address: Form,
     policy: Form,
     trace: Form,
+    scans: Form,
+    scan_areas: TableTold,
     presets: Vec<Choice>,
     started_at: tianyin_domain::Time,
     version: &'static str,
@@ -52,23 +57,26 @@ struct Forms {
     address: Form,
     policy: Form,
     trace: Form,
+    scans: Form,
 }
 
 impl Forms {
     fn of(app: &App, county: &County) -> Result<Self, ConsoleError> {
         let (policy, trace) = (policy_form(app)?, trace_form(app)?);
-        Ok(Self { address: address_form(county), policy, trace })
+        Ok(Self { address: address_form(county), policy, trace, scans: scan_form(app)? })
     }
 }
 
 fn shown(app: &App, signed: &Signed, county: County, forms: Forms) -> SettingsPage {
-    let Forms { address, policy, trace } = forms;
+    let Forms { address, policy, trace, scans } = forms;
     SettingsPage {
         page: Page::new(app, signed, "/settings", "settings.title"),
         county,
         address,
         policy,
         trace,
+        scans,
+        scan_areas: app.areas.told(),
         presets: Choice::words(&PasswordPreset::ALL),
         started_at: app.started_at,
         version: env!("CARGO_PKG_VERSION"),
@@ -176,5 +184,40 @@ async fn set_trace_policy(
     form.summarise();
     let county = county_of(&app)?;
     let forms = Forms { trace: form.called("trace"), ..Forms::of(&app, &county)? };
+    refused(&shown(&app, &signed, county, forms))
+}
+
+fn scan_form(app: &App) -> Result<Form, ConsoleError> {
+    let state: &dyn tianyin_domain::State = &app.store;
+    let policy = ScanPolicy::of(state)?;
+    let (cities, day_scans) = (policy.cities.to_string(), policy.day_scans.to_string());
+    let tick = |on: bool| if on { "1" } else { "" };
+    let values = [
+        ("cities", cities.as_str()),
+        ("day_scans", day_scans.as_str()),
+        ("warn", tick(policy.warn)),
+        ("void_reason", tick(policy.void_reason)),
+    ];
+    Ok(Form::with("scans", &values))
+}
+
+async fn set_scan_policy(
+    State(app): State<Arc<App>>,
+    Posted { signed, mut form }: Posted,
+) -> Answer {
+    signed.administrator_only()?;
+    let (cities, day_scans) = (form.whole_of("cities"), form.whole_of("day_scans"));
+    if let (Some(cities), Some(day_scans), true) = (cities, day_scans, form.is_good()) {
+        let (warn, void_reason) = (form.ticked("warn"), form.ticked("void_reason"));
+        let policy = ScanPolicy { cities, day_scans: day_scans.into(), warn, void_reason };
+        let command = Command::SetScanPolicy(policy);
+        match app.submit_keyed(signed.actor(), command, form.once()).await {
+            Ok(_) => return Ok(done("/settings", "settings.saved")),
+            Err(error) => form.refused(error)?,
+        }
+    }
+    form.summarise();
+    let county = county_of(&app)?;
+    let forms = Forms { scans: form.called("scans"), ..Forms::of(&app, &county)? };
     refused(&shown(&app, &signed, county, forms))
 }

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use tianyin_domain::certificate::{self, Certificate};
+use tianyin_domain::code;
 use tianyin_domain::command::CommandKind;
 use tianyin_domain::lot::{self, Lot};
 use tianyin_domain::operator::Operator;
@@ -162,6 +163,11 @@ fn facts(app: &App, signed: &Signed) -> Result<Vec<Fact>, ConsoleError> {
         let (href, waiting) =
             ("/operators?status=submitted", count(operator::BY_STATUS, "submitted")?);
         facts.push(fact(href, "today.review", "today.review_note", waiting, "wait"));
+    }
+    if signed.may(CommandKind::SettleSuspicion) {
+        let open = count(code::BY_SUSPICION, "open")?;
+        let (text, note) = ("today.suspicions", "today.suspicions_note");
+        facts.push(fact("/suspicions", text, note, open, "bad"));
     }
     if signed.may(CommandKind::ModerateFeedback) {
         let (complaints, ratings) =

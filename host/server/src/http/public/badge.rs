@@ -8,7 +8,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tianyin_domain::State;
 use tianyin_domain::certificate::Certificate;
-use tianyin_domain::code::{self, Code, CodeText};
+use tianyin_domain::code::{self, CodeText};
 use tianyin_domain::id_card::IdCard;
 use tianyin_domain::lot::Lot;
 
@@ -17,6 +17,7 @@ use super::page::{filters, policy_framed};
 use super::scan::Look;
 use super::view::{Standing, public_url, standing};
 use crate::app::App;
+use crate::app::codes::Found;
 use crate::http::Problem;
 use crate::http::qr::{Drawn, drawn};
 use crate::texts::{Lang, t_in};
@@ -63,7 +64,7 @@ fn told(app: &App, text: &str) -> Result<Told, Problem> {
     let county = app.county()?.map(|county| county.name).unwrap_or_default();
     if let CodeText::Valid(code) = code::parse(text) {
         let state: &dyn State = &app.store;
-        if let Some(record) = state.get::<Code>(&code)? {
+        if let Some(Found::Certificate(record)) = app.found(&code)? {
             let missing = |what: &str| Problem::internal(format!("code {code}: no {what}"));
             let certificate: Certificate =
                 state.get(&record.certificate)?.ok_or_else(|| missing("certificate"))?;

@@ -124,7 +124,7 @@ fn page(app: &App, card: &IdCard, lang: Lang, home: Home) -> Result<String, Prob
         mirror_policy: (home == Home::Mirror).then(style_policy),
         lang,
         zh: if lang == Lang::Zh { "" } else { " lang=\"zh-CN\"" },
-        links: Links { home, lang, code: &card.code, base: public_url(app)? },
+        links: Links { home, lang, code: &card.code, paper: &card.code, base: public_url(app)? },
         title,
         heading: tf_in(lang, "public.one_code", of_county),
         note: tf_in(lang, "public.id_card_note", of_county),

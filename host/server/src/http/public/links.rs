@@ -20,6 +20,8 @@ pub(super) struct Links<'a> {
     pub lang: Lang,
     /// The code.
     pub code: &'a str,
+    /// The code of what it shows: of a package's code that of its certificate, else the code itself.
+    pub paper: &'a str,
     /// Where everybody finds the pages, without a slash at its end.
     pub base: String,
 }
@@ -100,6 +102,12 @@ impl Links<'_> {
         }
     }
 
+    /// Where the number under a scratch layer is checked; a plain web host takes nothing in.
+    pub fn scratch(&self) -> Option<String> {
+        let path = || format!("/t/{}/scratch{}", self.code, query(self.lang));
+        (self.home == Home::Appliance).then(path)
+    }
+
     /// A picture by its digest.
     pub fn picture(&self, hash: &str) -> String {
         match self.home {
@@ -110,7 +118,7 @@ impl Links<'_> {
 
     /// Where consumers say what they think; a plain web host takes nothing in.
     pub fn feedback(&self) -> Option<String> {
-        (self.home == Home::Appliance).then(|| format!("/t/{}/feedback", self.code))
+        (self.home == Home::Appliance).then(|| format!("/t/{}/feedback", self.paper))
     }
 
     /// The same for a label that looks forged.

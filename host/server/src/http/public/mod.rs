@@ -13,13 +13,17 @@ mod lost;
 pub mod meter;
 mod page;
 mod scan;
+mod scratch;
 mod shelf;
 mod squeeze;
 mod story;
+mod units;
 mod verify;
 mod view;
+mod warning;
 mod whole;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,7 +32,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use tianyin_domain::code::{self, Code, CodeText};
+use tianyin_domain::code::{self, CodeText};
 
 pub use label::masked_label_svg;
 pub use links::Home;
@@ -40,6 +44,7 @@ pub use whole::{picture_bytes, pictures_of, whole_json, whole_page};
 use super::limits::RateLimit;
 use super::{ClientAddr, Problem};
 use crate::app::App;
+use crate::app::codes::Found;
 use crate::texts::Lang;
 use page::Miss;
 use shelf::Shelf;
@@ -48,12 +53,17 @@ use view::ScanView;
 /// Scans of one visitor: whole villages share one address of a phone company.
 const SCANS_PER_S: f64 = 10.0;
 const SCANS_BURST: f64 = 120.0;
+/// Codes of one visitor that there are not. Whoever has spent these is not told of any code for a while: to
+/// try many is no way to find one.
+const MISSES_PER_S: f64 = 0.5;
+const MISSES_BURST: f64 = 30.0;
 /// Labels are drawn anew each time, so they are dearer.
 const LABELS_PER_S: f64 = 0.5;
 const LABELS_BURST: f64 = 20.0;
 
 struct Public {
     scans: RateLimit,
+    misses: RateLimit,
     labels: RateLimit,
     shelf: Shelf,
 }
@@ -62,6 +72,7 @@ struct Public {
 pub fn router() -> Router<Arc<App>> {
     let public = Arc::new(Public {
         scans: RateLimit::new(SCANS_PER_S, SCANS_BURST),
+        misses: RateLimit::new(MISSES_PER_S, MISSES_BURST),
         labels: RateLimit::new(LABELS_PER_S, LABELS_BURST),
         shelf: Shelf::default(),
     });
@@ -76,6 +87,7 @@ pub fn router() -> Router<Arc<App>> {
         .merge(ca::router())
         .merge(feedback::router())
         .merge(keys::router())
+        .merge(scratch::router())
 }
 
 /// The language asked for by `?lang=en`. Without it a page is Chinese, whatever the browser prefers and
@@ -103,22 +115,32 @@ async fn scan(
         Some(text) => (text, true),
         None => (text.as_str(), false),
     };
-    if let Err(wait) = public.scans.take(client.0, Instant::now()) {
+    let now = Instant::now();
+    let spent = public.misses.spent(client.0, now);
+    if let Some(wait) = public.scans.take(client.0, now).err().or(spent) {
         return Ok(page::too_many_in(&app, wait, as_json, lang));
     }
-    let miss = |miss: Miss, text: &str| page::miss_in(&app, miss, text, as_json, lang);
+    let miss = |miss: Miss, text: &str| {
+        app.stats.scan_misses.inc();
+        let _ = public.misses.take(client.0, now);
+        page::miss_in(&app, miss, text, as_json, lang)
+    };
     let code = match code::parse(text) {
         CodeText::Valid(code) => code,
         CodeText::Mistyped => return Ok(miss(Miss::Mistyped, text)),
         CodeText::NotACode => return Ok(miss(Miss::NotACode, text)),
     };
-    let is_scan = method == Method::GET;
+    let visitor = (method == Method::GET).then_some(client.0);
     let found = match as_json {
-        true => json(&app, &code, is_scan)?,
+        true => json(&app, &code, visitor)?,
         false => {
-            let made = public.shelf.get(&app, &code, lang, is_scan)?;
+            let made = public.shelf.get(&app, &code, lang, visitor)?;
             made.map(|made| made.page(&app, &headers)).transpose()?
         }
+    };
+    let found = match found {
+        None => units::answer(&app, &code, lang, as_json, visitor)?,
+        found => found,
     };
     // A code on a package is that of an ID card; a label's is that of a certificate.
     let found = match found {
@@ -178,10 +200,10 @@ async fn embed(
     badge::frame(&app, &text, lang_of(&query), asks(&query, "size=live"))
 }
 
-fn json(app: &App, code: &str, is_scan: bool) -> Result<Option<Response>, Problem> {
-    let Some(record) = app.store.get::<Code>(code)? else { return Ok(None) };
-    if is_scan {
-        app.scanned(code);
+fn json(app: &App, code: &str, visitor: Option<IpAddr>) -> Result<Option<Response>, Problem> {
+    let Some(Found::Certificate(record)) = app.found(code)? else { return Ok(None) };
+    if let Some(address) = visitor {
+        app.scanned_from(code, address);
     }
     let body = serde_json::to_vec(&ScanView::of(app, &record)?).map_err(Problem::internal)?;
     let json = HeaderValue::from_static("application/json");

@@ -167,6 +167,19 @@ pub(super) fn wait_problem(wait: Duration) -> Problem {
     Problem { retry_after_s: Some(seconds), ..problem }
 }
 
+/// A page that tells how a code stands and shows nothing of it: its texts are `public.{words}` and
+/// `public.{words}_hint`.
+pub(super) fn told(
+    app: &App,
+    lang: Lang,
+    words: &str,
+    note: String,
+    sign: &'static str,
+    asked: String,
+) -> Response {
+    html(StatusCode::OK, &miss_page(app, lang, words, note, sign, asked))
+}
+
 fn miss_page(
     app: &App,
     lang: Lang,
@@ -226,7 +239,8 @@ pub(super) fn around(app: &App) -> (String, String) {
     around_in(app, Lang::Zh)
 }
 
-fn around_in(app: &App, lang: Lang) -> (String, String) {
+/// The same in a language.
+pub(super) fn around_in(app: &App, lang: Lang) -> (String, String) {
     match app.county().ok().flatten() {
         Some(county) => {
             let name = [("county", county.name.as_str())];

@@ -14,6 +14,7 @@ use super::view::{ScanView, Standing, TestView, Word};
 use crate::app::scans::ScanNumbers;
 use crate::http::Problem;
 use crate::http::qr::drawn;
+use crate::regions;
 use crate::texts::{Lang, english, t_in, tf_in};
 
 /// Where the line of the scans begins.
@@ -144,9 +145,20 @@ pub(super) fn parts(view: &ScanView, lang: Lang, base: String) -> Result<[Box<st
 /// How often a code was scanned, and when first.
 pub(super) fn seen(scans: ScanNumbers, lang: Lang) -> String {
     let count = scans.count.to_string();
-    let count = tf_in(lang, "public.scan_count", [("count", count.as_str())]);
-    let Some(first) = scans.first_at.map(china_minute) else { return count };
-    format!("{count} · {}", tf_in(lang, "public.first_scan", [("time", first.as_str())]))
+    let mut line = vec![tf_in(lang, "public.scan_count", [("count", count.as_str())])];
+    let city = scans.first_area.as_deref().and_then(regions::city_name);
+    line.extend(scans.first_at.map(china_minute).map(|first| match city {
+        Some(city) => {
+            let of = [("time", first.as_str()), ("city", city)];
+            tf_in(lang, "public.first_scan_in", of)
+        }
+        None => tf_in(lang, "public.first_scan", [("time", first.as_str())]),
+    }));
+    if scans.cities > 1 {
+        let cities = scans.cities.to_string();
+        line.push(tf_in(lang, "public.scan_cities", [("count", cities.as_str())]));
+    }
+    line.join(" · ")
 }
 
 /// The page in one piece; `base` is where everybody finds the pages.
@@ -158,7 +170,7 @@ pub(super) fn whole(
     seen: String,
 ) -> Result<String, Problem> {
     let qr = drawn(&code::qr_text(&base, &view.code)).map(|qr| qr.data_uri()).unwrap_or_default();
-    let links = Links { home, lang, code: &view.code, base };
+    let links = Links { home, lang, code: &view.code, paper: &view.paper, base };
     let page = told(view, &links, &seen, &qr, FULL)?;
     if page.len() <= PAGE_BYTES_MAX {
         return Ok(page);

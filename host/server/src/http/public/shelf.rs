@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,6 +19,7 @@ use super::squeeze::Squeezed;
 use super::view::{self, ScanView};
 use super::{page, scan};
 use crate::app::App;
+use crate::app::codes::Found;
 use crate::edge::now;
 use crate::http::Problem;
 use crate::texts::Lang;
@@ -57,27 +59,27 @@ pub(super) struct Made {
 }
 
 impl Shelf {
-    /// The page of a code as it is now; `None` when there is no such code. A page that is looked at
-    /// by a person counts as a scan.
+    /// The page of a code as it is now; `None` when it shows no certificate. A page that is looked at
+    /// by a person counts as a scan by `visitor`.
     pub fn get(
         &self,
         app: &App,
         code: &str,
         lang: Lang,
-        is_scan: bool,
+        visitor: Option<IpAddr>,
     ) -> Result<Option<Arc<Made>>, Problem> {
         let key = key(code, lang);
         let kept = self.0.lock().get(&key);
         if let Some(made) = kept.filter(|made| made.is_good(app)) {
-            if is_scan {
-                app.scanned(code);
+            if let Some(address) = visitor {
+                app.scanned_from(code, address);
             }
             return Ok(Some(made));
         }
         let Some(made) = Made::new(app, code, lang)?.map(Arc::new) else { return Ok(None) };
         // Only codes that exist are counted.
-        if is_scan {
-            app.scanned(code);
+        if let Some(address) = visitor {
+            app.scanned_from(code, address);
         }
         self.0.lock().put(&key, made.clone());
         Ok(Some(made))
@@ -119,7 +121,7 @@ impl Made {
         // Read before the records: what is written in between makes the page old at once.
         let (day, good_at) = (china_date(now()), AtomicU64::new(app.store.applied_seq()));
         let flushed = app.scans_flushed();
-        let Some(record) = app.store.get::<Code>(code)? else { return Ok(None) };
+        let Some(Found::Certificate(record)) = app.found(code)? else { return Ok(None) };
         let based_on = view::roots_of(app, &record)?;
         let view = ScanView::told(app, &record, lang)?;
         let parts = scan::parts(&view, lang, view::public_url(app)?)?;

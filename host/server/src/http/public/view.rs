@@ -10,6 +10,7 @@ use tianyin_domain::lot::{Lot, LotStatus};
 use tianyin_domain::measurement::{Qualifier, Value, ValueKind};
 use tianyin_domain::operator::Operator;
 use tianyin_domain::product::Product;
+use tianyin_domain::scan_policy::ScanPolicy;
 use tianyin_domain::test::{self, Test};
 use tianyin_domain::time::{china_date, china_minute};
 use tianyin_domain::{Date, Scope, State, Time};
@@ -17,9 +18,12 @@ use tianyin_store::PageQuery;
 
 use super::chain::{self, ActivityView, SourcesView, StepView};
 use super::meter::{Limit, Meter};
+use super::scratch::has_number;
 use super::story::{self, BrandView, CertificationView, FeedbackView, ShopView};
+use super::warning::WarningView;
 use crate::app::App;
 use crate::http::Problem;
+use crate::regions;
 use crate::texts::{Lang, english, t_in};
 
 /// Tests shown, the latest ones.
@@ -96,6 +100,15 @@ pub struct ScanView {
     /// Code of the product's ID card, where one is published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_card: Option<String>,
+    /// What its scans tell against it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<WarningView>,
+    /// Code of the certificate: another one where the code is of one package among many.
+    #[serde(skip)]
+    pub paper: String,
+    /// Whether there is a number under a scratch layer beside it.
+    #[serde(skip)]
+    pub has_number: bool,
 }
 
 /// The certificate's frozen content and what became of it.
@@ -125,7 +138,7 @@ pub struct CertificateView {
     pub proof: String,
     /// Day it was voided.
     pub voided_on: Option<Date>,
-    /// Why it was voided.
+    /// Why it was voided, where the county tells.
     pub void_reason: String,
     /// Code of the certificate that replaces it.
     pub replaced_by: Option<String>,
@@ -193,6 +206,11 @@ pub struct ScansView {
     pub count: u64,
     /// First scan.
     pub first_at: Option<Time>,
+    /// City of the first scan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_city: Option<&'static str>,
+    /// Cities it was scanned in, as far as they are known.
+    pub cities: usize,
 }
 
 impl ScanView {
@@ -212,6 +230,7 @@ impl ScanView {
         let product: Product = state.get(&lot.product)?.ok_or_else(|| missing("product"))?;
         let card = app.id_card_of(&product.id)?.filter(|card| card.edition.is_some());
         let numbers = app.scan_numbers(code);
+        let policy = ScanPolicy::of(state)?;
         Ok(Self {
             code: code.code.clone(),
             code_grouped: code::grouped(&code.code),
@@ -229,9 +248,17 @@ impl ScanView {
             brands: story::brands(app, &product, card.as_ref(), lang)?,
             shops: story::shops(app, &product.id)?,
             feedback: story::feedback(app, &product.id)?,
-            scans: Some(ScansView { count: numbers.count, first_at: numbers.first_at }),
-            certificate: certificate_view(certificate, lang),
+            scans: Some(ScansView {
+                count: numbers.count,
+                first_at: numbers.first_at,
+                first_city: numbers.first_area.as_deref().and_then(regions::city_name),
+                cities: numbers.cities,
+            }),
+            certificate: certificate_view(certificate, policy.void_reason, lang),
             id_card: card.map(|card| card.code),
+            warning: WarningView::of(&policy, code, lang),
+            paper: code.certificate.clone(),
+            has_number: has_number(app, code)?,
             lot: LotView { sources: chain::sources(app, &lot)?, ..lot_view(lot) },
         })
     }
@@ -281,13 +308,16 @@ pub(super) fn product_of(
 /// Roots of the records a code shows, with their versions: when none moved, the page of the same day is the
 /// same. Steps of a lot touch the lot; certifications, brands of its own and licences touch the operator;
 /// shop links, the published ID card and what consumers say touch the product; where pages are found, the
-/// county.
+/// county. What is found out about its scans touches the code, and what became of a package its pack.
 pub fn roots_of(app: &App, code: &Code) -> Result<Vec<(String, u64)>, Problem> {
     let mut roots = vec![
         format!("county/{COUNTY_ID}"),
         format!("lot/{}", code.lot),
         format!("operator/{}", code.operator),
+        format!("code/{}", code.code),
+        "scan_policy/".to_owned(),
     ];
+    roots.extend(code.unit.as_ref().map(|unit| format!("pack/{}", unit.pack)));
     if let Some(lot) = app.store.get::<Lot>(&code.lot)? {
         roots.push(format!("site/{}", lot.site));
     }
@@ -319,7 +349,7 @@ fn lot_view(lot: Lot) -> LotView {
     }
 }
 
-fn certificate_view(certificate: Certificate, lang: Lang) -> CertificateView {
+fn certificate_view(certificate: Certificate, tells_reason: bool, lang: Lang) -> CertificateView {
     let form = certificate.form();
     let c = certificate.content;
     // Of a form that the county made itself there is no English name.
@@ -342,7 +372,7 @@ fn certificate_view(certificate: Certificate, lang: Lang) -> CertificateView {
         issued_on: c.issued_on,
         proof: certificate.proof,
         voided_on: certificate.voided_at.map(china_date),
-        void_reason: certificate.void_reason,
+        void_reason: if tells_reason { certificate.void_reason } else { String::new() },
         replaced_by: certificate.replaced_by,
     }
 }

@@ -1,13 +1,13 @@
 //! Everything that a code shows, in one piece: for the static mirror, which writes it to files.
 
 use tianyin_domain::attachment::Attachment;
-use tianyin_domain::code::Code;
 
 use super::bare::bare;
 use super::links::Home;
 use super::view::{ScanView, product_of, public_url};
 use super::{id_card, scan, story};
 use crate::app::App;
+use crate::app::codes::Found;
 use crate::http::{Problem, blobs};
 use crate::texts::{Lang, tf_in};
 
@@ -22,7 +22,7 @@ pub fn whole_page(
     lang: Lang,
     home: Home,
 ) -> Result<Option<String>, Problem> {
-    let Some(record) = app.store.get::<Code>(code)? else {
+    let Some(Found::Certificate(record)) = app.found(code)? else {
         return id_card::whole(app, code, lang, home);
     };
     let view = ScanView::told(app, &record, lang)?;
@@ -38,7 +38,7 @@ pub fn whole_page(
 /// # Errors
 /// When the store cannot be read.
 pub fn whole_json(app: &App, code: &str) -> Result<Option<Vec<u8>>, Problem> {
-    let Some(record) = app.store.get::<Code>(code)? else {
+    let Some(Found::Certificate(record)) = app.found(code)? else {
         let card = id_card::json(app, code)?;
         return card.map(|card| serde_json::to_vec(&card).map_err(Problem::internal)).transpose();
     };
@@ -72,7 +72,7 @@ pub fn picture_bytes(
 
 /// Of a certificate those of the brands it tells of, of an ID card those of its edition.
 fn shown_pictures(app: &App, code: &str) -> Result<Vec<Attachment>, Problem> {
-    let Some(record) = app.store.get::<Code>(code)? else {
+    let Some(Found::Certificate(record)) = app.found(code)? else {
         return id_card::pictures(app, code);
     };
     let Some((product, card)) = product_of(app, &record)? else { return Ok(Vec::new()) };

@@ -1,6 +1,7 @@
 //! The router as a whole, on an appliance in a temporary folder.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod anti_copy;
 mod api;
 mod blobs;
 mod chain;
@@ -90,16 +91,25 @@ impl Reply {
 
 /// An appliance that nobody has set up.
 async fn bare() -> World {
+    bare_with(|_| {}).await
+}
+
+/// The same with other settings.
+async fn bare_with(change: impl FnOnce(&mut Config)) -> World {
     let dir = tempfile::tempdir().unwrap();
     let mut config = Config { data: dir.path().join("data"), ..Config::default() };
     config.disk.ballast_mib = 0;
+    change(&mut config);
     let app = App::open(config).unwrap();
     World { router: super::router(app.clone()), app, token: String::new(), _dir: dir }
 }
 
 /// An appliance of the demo county, with its administrator signed in.
 async fn world() -> World {
-    let mut world = bare().await;
+    set_up(bare().await).await
+}
+
+async fn set_up(mut world: World) -> World {
     let form = SetUp {
         token: new_setup_token(&world.app.config.data).unwrap(),
         area: "430321".into(),

@@ -55,7 +55,7 @@ async fn a_valid_code_shows_certificate_trace_and_test() {
         "16.54 %",
         "限值 50 %",
         "GB/T 5009.199-2003",
-        "第 1 次查询",
+        "已扫 1 次",
         "<svg class=\"meter\"",
         &code::grouped(&code),
     ];
@@ -175,8 +175,8 @@ async fn a_compressed_page_is_the_same_page() {
     let plain = world.visit(Method::GET, &path, &[]).await;
     assert_eq!((plain.header("content-encoding"), plain.header("vary")), ("", "accept-encoding"));
     assert_eq!(
-        text.replace("第 1 次", ""),
-        plain.text().replace("第 1 次", "").replace("第 2 次", "")
+        text.replace("已扫 1 次", ""),
+        plain.text().replace("已扫 1 次", "").replace("已扫 2 次", "")
     );
     assert!(small.body.len() < plain.body.len() / 2);
 }

@@ -257,7 +257,7 @@ async fn the_english_page_says_the_same_and_keeps_the_wording() {
         assert!(!text.contains(left), "{left} in {text}");
     }
     let chinese = world.see(&path).await.text();
-    assert!(chinese.contains("第 3 次查询") && chinese.contains("?lang=en\" hreflang=\"en\""));
+    assert!(chinese.contains("已扫 3 次") && chinese.contains("?lang=en\" hreflang=\"en\""));
     // A code that shows nothing says so in the language, too.
     let wrong = world.see("/t/HELLO?lang=en").await;
     assert_eq!(wrong.status, 404);
@@ -358,7 +358,7 @@ async fn the_mirror_has_the_same_page_with_files_beside_it() {
             assert!(page.contains(&format!("src=\"pictures/{hash}\"")), "{page}");
         }
         // Nothing that only the appliance answers, no count that is never renewed.
-        for left in ["\"/t/", "\"/keys", "feedback", "badge.svg", "次查询", "Looked up"] {
+        for left in ["\"/t/", "\"/keys", "feedback", "badge.svg", "已扫", "Looked up"] {
             assert!(!page.contains(left), "{left} in {page}");
         }
         assert!(page.contains("http-equiv=\"Content-Security-Policy\""), "{page}");
