@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tianyin_tests::Appliance;
-use tianyin_tests::appliance::{Setting, test_folder};
+use tianyin_tests::appliance::test_folder;
 use tianyin_tests::person::{DESK, PHONE};
 use tianyin_tests::place;
 use tianyin_tests::webdriver::Browser;
