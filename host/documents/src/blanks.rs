@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::paper::{check_boxes, check_count, check_field, check_optional, check_wording};
-use crate::qr::qr;
+use crate::qr::{QrModules, qr};
 use crate::renderer::Renderer;
 use crate::world::Template;
 use crate::{DocumentError, PaperSize};
@@ -64,14 +64,18 @@ impl Renderer {
             check_field("number", &blank.number)?;
             check_field("code_grouped", &blank.code_grouped)?;
         }
-        let items = blanks.iter().map(BlankData::new).collect::<Result<Vec<_>, _>>()?;
-        let per_page = if paper == PaperSize::A4 { 2 } else { 1 };
-        let data = BlankPages { form, a4: paper == PaperSize::A4, items };
+        let qrs = blanks.iter().map(|blank| qr(&blank.qr_text)).collect::<Result<Vec<_>, _>>()?;
+        let made: Vec<_> = blanks.iter().zip(&qrs).collect();
+        let a4 = paper == PaperSize::A4;
+        let pages = made.chunks(if a4 { 2 } else { 1 }).map(|page| BlankPage {
+            form,
+            a4,
+            items: page.iter().map(|(blank, qr)| BlankData::new(blank, qr)).collect(),
+        });
         let numbers = blanks.iter().flat_map(|b| [b.number.as_str(), b.code_grouped.as_str()]);
         let texts = form.texts().map(|(_, text)| text).chain(numbers);
         let ident = format!("blanks {} {}", first.number, blanks.len());
-        let pages = blanks.len().div_ceil(per_page);
-        self.compile_pdf(Template::Blanks, &data, texts, pages, ident)
+        self.compile_pages(Template::Blanks, pages, texts, ident)
     }
 }
 
@@ -106,7 +110,7 @@ impl BlankForm {
 
 /// What `paper.json` holds for `blanks.typ`.
 #[derive(Serialize)]
-struct BlankPages<'a> {
+struct BlankPage<'a> {
     form: &'a BlankForm,
     a4: bool,
     items: Vec<BlankData<'a>>,
@@ -120,11 +124,7 @@ struct BlankData<'a> {
 }
 
 impl<'a> BlankData<'a> {
-    fn new(blank: &'a BlankNo) -> Result<Self, DocumentError> {
-        Ok(Self {
-            number: &blank.number,
-            code_grouped: &blank.code_grouped,
-            qr: qr(&blank.qr_text)?.to_svg(),
-        })
+    fn new(blank: &'a BlankNo, qr: &QrModules) -> Self {
+        Self { number: &blank.number, code_grouped: &blank.code_grouped, qr: qr.to_svg() }
     }
 }

@@ -32,14 +32,14 @@ impl Renderer {
         check_design(design)?;
         let label = Label::new(certificate, design, dpi)?;
         let (width, height) = design.size.size_mm();
-        let data = LabelPages {
+        let data = LabelPage {
             width: f64::from(width),
             height: f64::from(height),
             design: design.into(),
-            pages: vec![vec![label.data(certificate, (0.0, 0.0), false)]],
+            labels: vec![label.data(certificate, (0.0, 0.0), false)],
         };
         let texts = design_texts(design).chain(certificate.texts().map(|(_, text)| text));
-        let document = self.compile(TEMPLATE, &data, texts, 1)?;
+        let document = self.compile(TEMPLATE, &data, texts)?;
 
         let dots_per_mm = dpi.dots_per_mm();
         let page = first_page(&document, TEMPLATE)?;
@@ -64,12 +64,12 @@ impl Renderer {
 
 /// What `paper.json` holds for `labels.typ`.
 #[derive(Serialize)]
-pub(crate) struct LabelPages<'a> {
+pub(crate) struct LabelPage<'a> {
     /// Of a page, in mm.
     pub width: f64,
     pub height: f64,
     pub design: DesignData<'a>,
-    pub pages: Vec<Vec<LabelData<'a>>>,
+    pub labels: Vec<LabelData<'a>>,
 }
 
 /// What the template needs of a design; all of it is always there.

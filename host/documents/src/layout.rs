@@ -18,6 +18,7 @@ use serde::Serialize;
 use tianyin_domain::label_template::{LabelDesign, LabelSize};
 
 use crate::barcode::{BarDots, Bars};
+use crate::plan::{Plan, Types, plan};
 use crate::qr::{QUIET, QrModules};
 use crate::{DocumentError, Dpi};
 
@@ -70,137 +71,6 @@ impl Rect {
     fn mirrored(self, label: u32) -> Self {
         Self { x: label - self.x - self.width, ..self }
     }
-}
-
-/// What a size asks for: the square of the QR code with its quiet zone, heights, and types in mm,
-/// the largest first.
-struct Plan {
-    /// Blank left of the text, and between it and the QR code.
-    margin: u32,
-    gap: u32,
-    /// Blank right of and above the QR code.
-    edge: u32,
-    qr: u32,
-    words: u32,
-    code_pitch: u32,
-    types: Types,
-}
-
-/// Sizes of type in mm, the largest first.
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Types {
-    heading: &'static [f64],
-    /// None: there is no room, the words at the QR code stand for it.
-    title: &'static [f64],
-    /// With the distance of lines.
-    text: &'static [(f64, f64)],
-    /// Of the basis and of the commitment.
-    foot: &'static [(f64, f64)],
-    words: &'static [f64],
-    code: &'static [f64],
-    note: &'static [f64],
-}
-
-const SMALL_TEXT: &[(f64, f64)] =
-    &[(3.0, 3.75), (2.75, 3.375), (2.5, 3.0), (2.375, 3.0), (2.375, 2.625), (2.25, 2.375)];
-const SMALL_FOOT: &[(f64, f64)] = &[(2.375, 2.5), (2.375, 2.375), (2.25, 2.5), (2.25, 2.25)];
-
-fn plan(size: LabelSize) -> Result<Plan, DocumentError> {
-    let small = Types {
-        heading: &[3.0, 2.75, 2.5, 2.25],
-        title: &[],
-        text: SMALL_TEXT,
-        foot: SMALL_FOOT,
-        words: &[2.25, 2.0],
-        code: &[2.375, 2.25],
-        note: &[2.375, 2.25],
-    };
-    Ok(match size {
-        LabelSize::W30H20 => Plan {
-            margin: 6,
-            gap: 2,
-            edge: EDGE,
-            qr: 148,
-            words: 0,
-            code_pitch: 19,
-            types: Types {
-                text: &[(2.5, 2.625), (2.25, 2.375)],
-                code: &[2.375, 2.25, 2.125],
-                ..small
-            },
-        },
-        LabelSize::W40H30 => {
-            Plan { margin: 8, gap: 6, edge: EDGE, qr: 124, words: 52, code_pitch: 22, types: small }
-        }
-        LabelSize::W50H30 => Plan {
-            margin: 10,
-            gap: 8,
-            edge: EDGE,
-            qr: 148,
-            words: 26,
-            code_pitch: 22,
-            types: Types { words: &[2.375, 2.25], ..small },
-        },
-        LabelSize::W60H40 => Plan {
-            margin: 12,
-            gap: 12,
-            edge: EDGE,
-            qr: 148,
-            words: 26,
-            code_pitch: 22,
-            types: Types {
-                heading: &[3.25, 2.75, 2.25],
-                title: &[4.5, 4.0],
-                text: &[(2.5, 3.0), (2.5, 2.75), (2.375, 2.625), (2.25, 2.375)],
-                words: &[2.375, 2.25],
-                ..small
-            },
-        },
-        LabelSize::W70H50 => Plan {
-            margin: 14,
-            gap: 14,
-            edge: 6,
-            qr: 186,
-            words: 34,
-            code_pitch: 27,
-            types: Types {
-                heading: &[4.0, 3.5, 3.0, 2.5, 2.25],
-                title: &[5.25, 4.5],
-                text: &[(3.25, 4.0), (3.0, 3.5), (2.75, 3.125), (2.5, 2.75), (2.25, 2.375)],
-                foot: &[(2.875, 3.125), (2.75, 3.0), (2.5, 2.75), (2.375, 2.5), (2.25, 2.25)],
-                words: &[3.0, 2.75],
-                code: &[3.0, 2.75],
-                note: &[2.75, 2.5, 2.25],
-            },
-        },
-        LabelSize::W100H70 => Plan {
-            margin: 20,
-            gap: 20,
-            edge: 12,
-            qr: 260,
-            words: 46,
-            code_pitch: 37,
-            types: Types {
-                heading: &[5.25, 4.5, 3.5, 2.5],
-                title: &[7.5, 6.5, 5.5],
-                text: &[
-                    (4.5, 5.75),
-                    (4.25, 5.0),
-                    (3.75, 4.25),
-                    (3.25, 3.625),
-                    (2.75, 3.0),
-                    (2.25, 2.375),
-                ],
-                foot: &[(4.0, 4.375), (3.75, 4.0), (3.25, 3.5), (2.75, 3.0), (2.25, 2.25)],
-                words: &[4.25, 3.75],
-                code: &[4.125, 3.75],
-                note: &[3.5, 3.0, 2.5, 2.25],
-            },
-        },
-        LabelSize::A5 | LabelSize::A4 => {
-            return Err(DocumentError::NotALabel { size: size.as_str() });
-        }
-    })
 }
 
 /// Refuses office paper.
@@ -450,7 +320,7 @@ fn beside(design: &LabelDesign, plan: &Plan) -> Layout {
     let mut y = qr.y;
     let heading = (!design.heading.is_empty()).then(|| column(y, tallest(plan.types.heading)));
     y += heading.map_or(0, |heading| heading.height + 2);
-    let words = column(y, if plain { 70 } else { 44 });
+    let words = column(y, if plain { 66 } else { 44 });
     let code_lines = if plain { 4 } else { 2 };
     let code = column(words.y + words.height + 3, code_lines * plan.code_pitch);
     let (text_y, foot_y) = (code.y + code.height + 2, qr.y + qr.height + 2);

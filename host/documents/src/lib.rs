@@ -17,6 +17,7 @@ mod layout;
 mod paper;
 mod papers;
 mod picture;
+mod plan;
 mod qr;
 mod renderer;
 mod sheets;

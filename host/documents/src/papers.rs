@@ -23,7 +23,7 @@ impl Renderer {
     ) -> Result<Vec<u8>, DocumentError> {
         let data = PaperData::new(certificate, paper)?;
         let ident = certificate.code.clone();
-        self.compile_pdf(TEMPLATE, &data, certificate.texts().map(|(_, text)| text), 1, ident)
+        self.compile_pdf(TEMPLATE, &data, certificate.texts().map(|(_, text)| text), ident)
     }
 
     /// The certificate as a colour picture for screens, at 36 to 600 dpi.
@@ -41,7 +41,7 @@ impl Renderer {
         }
         let data = PaperData::new(certificate, paper)?;
         let texts = certificate.texts().map(|(_, text)| text);
-        let document = self.compile(TEMPLATE, &data, texts, 1)?;
+        let document = self.compile(TEMPLATE, &data, texts)?;
         let page = first_page(&document, TEMPLATE)?;
         let (width, height, rgb) = pixels(page, f64::from(dpi) / 72.0);
         rgb_to_png(width, height, dpi, &rgb)

@@ -3,11 +3,12 @@
 use serde::Serialize;
 use typst::diag::SourceDiagnostic;
 use typst::foundations::{Bytes, Smart};
+use typst::model::DocumentInfo;
 use typst_layout::{Page, PagedDocument};
 use typst_pdf::PdfOptions;
 use typst_render::RenderOptions;
 
-use crate::fonts::Shelf;
+use crate::fonts::{FontSet, Shelf};
 use crate::world::{PaperWorld, Template, Templates};
 use crate::{DocumentError, FontOptions};
 
@@ -31,16 +32,22 @@ impl Renderer {
         Ok(Self { shelf: Shelf::new(options)?, templates: Templates::new()? })
     }
 
-    /// Lays out a template with its data on as many pages as there must be. `texts` are all that
-    /// will be set in type.
+    /// Lays out a template with its data on one page. `texts` are all that will be set in type.
     pub(crate) fn compile<'a>(
         &self,
         template: Template,
         data: &impl Serialize,
         texts: impl Iterator<Item = &'a str>,
-        pages: usize,
     ) -> Result<PagedDocument, DocumentError> {
-        let fonts = self.shelf.fonts_for(texts)?;
+        self.lay_out(template, data, self.shelf.fonts_for(texts)?)
+    }
+
+    fn lay_out(
+        &self,
+        template: Template,
+        data: &impl Serialize,
+        fonts: FontSet,
+    ) -> Result<PagedDocument, DocumentError> {
         let has_fallback = fonts.has_fallback;
         let json = serde_json::to_vec(data).map_err(|e| DocumentError::Template {
             template: template.name(),
@@ -55,29 +62,59 @@ impl Renderer {
         let compiled = typst::compile::<PagedDocument>(&world).output;
         finished(has_fallback);
         let document = compiled.map_err(|errors| overflow_or_broken(template, &errors))?;
-        if document.pages().len() == pages { Ok(document) } else { Err(overflow("page", template)) }
+        if document.pages().len() == 1 { Ok(document) } else { Err(overflow("page", template)) }
     }
 
-    /// Lays out a template and writes it as a PDF with embedded fonts and selectable text. The same
-    /// data always give the same bytes. `ident` is what tells this file from others.
+    /// Lays out a template and writes it as a PDF of one page, with embedded fonts and selectable
+    /// text. The same data always give the same bytes. `ident` is what tells this file from others.
     pub(crate) fn compile_pdf<'a>(
         &self,
         template: Template,
         data: &impl Serialize,
         texts: impl Iterator<Item = &'a str>,
-        pages: usize,
         ident: String,
     ) -> Result<Vec<u8>, DocumentError> {
-        let document = self.compile(template, data, texts, pages)?;
-        let options = PdfOptions {
-            ident: Smart::Custom(ident),
-            creator: Smart::Custom(Some("Tianyin".to_owned())),
-            ..PdfOptions::default()
-        };
-        let pdf = typst_pdf::pdf(&document, &options).map_err(|errors| broken(template, &errors));
-        finished(false);
-        pdf
+        write_pdf(template, &self.compile(template, data, texts)?, ident, true)
     }
+
+    /// The same for many pages. Each is laid out by itself, so that memory does not grow with what
+    /// the compiler remembers of all the others.
+    pub(crate) fn compile_pages<'a>(
+        &self,
+        template: Template,
+        pages: impl Iterator<Item = impl Serialize>,
+        texts: impl Iterator<Item = &'a str>,
+        ident: String,
+    ) -> Result<Vec<u8>, DocumentError> {
+        let fonts = self.shelf.fonts_for(texts)?;
+        let mut made = Vec::new();
+        let mut info = DocumentInfo::default();
+        for page in pages {
+            let mut document = self.lay_out(template, &page, fonts.clone())?;
+            info = std::mem::take(document.info_mut());
+            made.extend_from_slice(document.pages());
+        }
+        let document = PagedDocument::new(made.into_iter().collect(), info);
+        // A structure for screen readers would need the pages laid out at once.
+        write_pdf(template, &document, ident, false)
+    }
+}
+
+fn write_pdf(
+    template: Template,
+    document: &PagedDocument,
+    ident: String,
+    tagged: bool,
+) -> Result<Vec<u8>, DocumentError> {
+    let options = PdfOptions {
+        ident: Smart::Custom(ident),
+        creator: Smart::Custom(Some("Tianyin".to_owned())),
+        tagged,
+        ..PdfOptions::default()
+    };
+    let pdf = typst_pdf::pdf(document, &options).map_err(|errors| broken(template, &errors));
+    finished(false);
+    pdf
 }
 
 /// Keeps the compiler's cache small: the appliance idles for days between papers.

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use tianyin_domain::label_template::{LabelDesign, LabelSize};
 
-use crate::labels::{Label, LabelPages, check_design, design_texts};
+use crate::labels::{Label, LabelPage, check_design, design_texts};
 use crate::layout::require_label;
 use crate::paper::{check_count, check_field, check_optional};
-use crate::qr::qr;
+use crate::qr::{QrModules, qr};
 use crate::renderer::Renderer;
 use crate::world::Template;
 use crate::{CertificatePaper, DocumentError, Dpi, PaperSize};
@@ -71,25 +71,10 @@ impl Sheet {
     }
 }
 
-/// Distributes things over the places of sheets.
-fn pages<T, U>(
-    things: Vec<T>,
-    corners: &[(f64, f64)],
-    skip: u32,
-    mut put: impl FnMut(T, (f64, f64)) -> U,
-) -> Vec<Vec<U>> {
-    let mut pages = Vec::new();
-    let places = corners.len();
-    for (at, thing) in (skip as usize..).zip(things) {
-        if pages.is_empty() || at % places == 0 {
-            pages.push(Vec::new());
-        }
-        let placed = put(thing, corners[at % places]);
-        if let Some(page) = pages.last_mut() {
-            page.push(placed);
-        }
-    }
-    pages
+/// Distributes things over the places of sheets, the first of which begins after `skip` of them.
+fn pages<T>(things: &[T], places: usize, skip: usize) -> impl Iterator<Item = (usize, &[T])> {
+    let (first, rest) = things.split_at(things.len().min(places - skip));
+    std::iter::once((skip, first)).chain(rest.chunks(places).map(|page| (0, page)))
 }
 
 /// One code for a printing house.
@@ -130,18 +115,22 @@ impl Renderer {
             .iter()
             .map(|certificate| Ok((certificate, Label::new(certificate, design, Dpi::D203)?)))
             .collect::<Result<Vec<_>, DocumentError>>()?;
-        let pages =
-            pages(made.iter().collect(), &corners, sheet.skip, |(certificate, label), at| {
-                label.data(certificate, at, true)
-            });
         let (width, height) = PaperSize::A4.size_mm();
-        let count = pages.len();
-        let (width, height) = (f64::from(width), f64::from(height));
-        let data = LabelPages { width, height, design: design.into(), pages };
+        let pages = pages(&made, corners.len(), sheet.skip as usize).map(|(from, page)| {
+            let placed = page.iter().zip(&corners[from..]);
+            let labels =
+                placed.map(|((certificate, label), at)| label.data(certificate, *at, true));
+            LabelPage {
+                width: f64::from(width),
+                height: f64::from(height),
+                design: design.into(),
+                labels: labels.collect(),
+            }
+        });
         let texts = labels.iter().flat_map(|label| label.texts().map(|(_, text)| text));
         let texts = design_texts(design).chain(texts);
         let ident = format!("labels {} {}", first.code, labels.len());
-        self.compile_pdf(Template::Labels, &data, texts, count, ident)
+        self.compile_pages(Template::Labels, pages, texts, ident)
     }
 
     /// Codes of a pack on A4 sheets, for a printing house: a PDF in vectors, with marks to cut by
@@ -161,23 +150,29 @@ impl Renderer {
             return Err(DocumentError::Empty { field: "codes" });
         };
         check_count("codes", codes.len(), CODE_LABELS_MAX)?;
-        let made = codes.iter().map(CodeData::new).collect::<Result<Vec<_>, _>>()?;
-        let pages = pages(made, &corners, sheet.skip, |code, (x, y)| CodeData { x, y, ..code });
-        let count = pages.len();
+        codes.iter().try_for_each(CodeLabel::check)?;
+        let qrs = codes.iter().map(|code| qr(&code.qr_text)).collect::<Result<Vec<_>, _>>()?;
+        let made: Vec<_> = codes.iter().zip(&qrs).collect();
         let (width, height) = size.size_mm();
-        let data = CodePages { width, height, corners: &corners, pages };
+        let pages = pages(&made, corners.len(), sheet.skip as usize).map(|(from, page)| {
+            let placed = page.iter().zip(&corners[from..]);
+            let codes = placed.map(|((code, qr), at)| CodeData::new(code, qr, *at)).collect();
+            CodePage { width, height, corners: &corners, codes }
+        });
         let ident = format!("codes {} {}", first.serial, codes.len());
-        self.compile_pdf(
-            Template::Codes,
-            &data,
-            codes.iter().flat_map(CodeLabel::texts),
-            count,
-            ident,
-        )
+        let texts = codes.iter().flat_map(CodeLabel::texts);
+        self.compile_pages(Template::Codes, pages, texts, ident)
     }
 }
 
 impl CodeLabel {
+    fn check(&self) -> Result<(), DocumentError> {
+        check_field("code_grouped", &self.code_grouped)?;
+        check_field("serial", &self.serial)?;
+        check_optional("heading", &self.heading)?;
+        self.pin.iter().try_for_each(|pin| check_field("pin", pin))
+    }
+
     fn texts(&self) -> impl Iterator<Item = &str> {
         [self.code_grouped.as_str(), &self.serial, &self.heading]
             .into_iter()
@@ -187,12 +182,13 @@ impl CodeLabel {
 
 /// What `paper.json` holds for `codes.typ`.
 #[derive(Serialize)]
-struct CodePages<'a> {
+struct CodePage<'a> {
     /// Of a code, in mm.
     width: u32,
     height: u32,
+    /// Upper left corners of all places.
     corners: &'a [(f64, f64)],
-    pages: Vec<Vec<CodeData<'a>>>,
+    codes: Vec<CodeData<'a>>,
 }
 
 #[derive(Serialize)]
@@ -207,21 +203,15 @@ struct CodeData<'a> {
 }
 
 impl<'a> CodeData<'a> {
-    fn new(code: &'a CodeLabel) -> Result<Self, DocumentError> {
-        check_field("code_grouped", &code.code_grouped)?;
-        check_field("serial", &code.serial)?;
-        check_optional("heading", &code.heading)?;
-        if let Some(pin) = &code.pin {
-            check_field("pin", pin)?;
-        }
-        Ok(Self {
-            x: 0.0,
-            y: 0.0,
+    fn new(code: &'a CodeLabel, qr: &QrModules, (x, y): (f64, f64)) -> Self {
+        Self {
+            x,
+            y,
             code_grouped: &code.code_grouped,
             serial: &code.serial,
             pin: code.pin.as_deref(),
             heading: &code.heading,
-            qr: qr(&code.qr_text)?.to_svg(),
-        })
+            qr: qr.to_svg(),
+        }
     }
 }

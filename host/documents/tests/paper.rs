@@ -69,7 +69,7 @@ fn proof() -> String {
 #[test]
 fn both_codes_of_a_paper_scan() {
     let paper = CertificatePaper { proof_qr_text: Some(proof()), ..worst_case() };
-    let pngs = [(A4, 150), (PaperSize::A5, 220)]
+    let pngs = [(A4, 200), (PaperSize::A5, 280)]
         .map(|(size, dpi)| EMBEDDED_ONLY.png(&paper, size, dpi).unwrap());
     assert_read(pngs, vec![vec![paper.qr_text, proof()]; 2]);
 }
@@ -98,12 +98,14 @@ fn every_form_is_printed_whole_on_both_papers() {
                 assert!(info.contains(points), "{info}");
             }
             let Some(text) = pdf_text(&pdf) else { continue };
+            // Between a Chinese and another letter the typesetter leaves a gap.
+            let text = text.replace(' ', "");
             let boxes = paper.commitment_items.iter().chain(&paper.basis_options);
             let words = boxes.map(|option| option.text.as_str());
             let words = words.chain(more.iter().flat_map(|(label, text)| [*label, *text]));
             let own = [&paper.title, &paper.form, &paper.commitment, &paper.lot_no];
             for word in own.into_iter().map(String::as_str).chain(words) {
-                assert!(text.contains(word), "{word} in {text}");
+                assert!(text.contains(&word.replace(' ', "")), "{word} in {text}");
             }
             let signature = format!("{}(签名或盖章)", paper.producer_label);
             assert!(text.contains(&signature), "{text}");
@@ -145,7 +147,7 @@ fn what_is_too_long_for_a_paper_is_refused_by_name() {
         (
             "basis_options",
             CertificatePaper {
-                basis_options: options(&vec![(long(30).as_str(), true); 8]),
+                basis_options: options(&[(long(30).as_str(), true); 8]),
                 ..certificate()
             },
         ),
@@ -205,8 +207,10 @@ fn what_does_not_fit_on_a4_is_refused() {
         producer: long.clone(),
         ..certificate()
     };
-    let paper = CertificatePaper { contact: long.clone(), quantity: long, ..paper };
-    let error = EMBEDDED_ONLY.pdf(&paper, A4).unwrap_err();
+    let paper = CertificatePaper { contact: long.clone(), quantity: long.clone(), ..paper };
+    EMBEDDED_ONLY.pdf(&paper, A4).unwrap();
+    let details = vec![Detail { label: "去向".to_owned(), text: long }; 6];
+    let error = EMBEDDED_ONLY.pdf(&CertificatePaper { details, ..paper }, A4).unwrap_err();
     assert!(
         matches!(error, DocumentError::Overflow { template: "certificate.typ", .. }),
         "{error}"

@@ -5,7 +5,8 @@
 mod common;
 
 use common::{
-    EMBEDDED_ONLY, assert_read, certificate, form_of_2019, form_of_2021, pdf_pages, pdf_text, rolls,
+    EMBEDDED_ONLY, assert_read, certificate, crop, dots, form_of_2019, form_of_2021, pdf_pages,
+    pdf_text, rolls,
 };
 use tianyin_documents::{
     BLANKS_MAX, Barcode, BarcodeKind, BlankForm, BlankNo, CODE_LABELS_MAX, CertificatePaper,
@@ -57,19 +58,37 @@ fn blank_form(paper: &CertificatePaper) -> BlankForm {
     }
 }
 
-/// Splits the texts of codes by pages.
-fn by_page(texts: impl IntoIterator<Item = String>, first: usize, each: usize) -> Vec<Vec<String>> {
-    let mut pages = vec![Vec::new()];
-    let mut room = first;
-    for text in texts {
-        if room == 0 {
-            pages.push(Vec::new());
-            room = each;
+/// Every place of every page as a picture of its own, with a little of what is around.
+fn cells(pdf: &[u8], size: LabelSize, sheet: &Sheet) -> Vec<Vec<u8>> {
+    let (width, height) = size.size_mm();
+    let fit = |page: u32, label: u32| {
+        (page - 2 * sheet.margin_mm + sheet.gap_mm) / (label + sheet.gap_mm)
+    };
+    let (columns, rows) = (fit(210, width), fit(297, height));
+    let corner = |page: u32, label: u32, count: u32, at: u32| {
+        (page - count * label - (count - 1) * sheet.gap_mm) * 5 + at * (label + sheet.gap_mm) * 10
+    };
+    let mut cells = Vec::new();
+    for page in pdf_pages(pdf, 10.0 * 25.4) {
+        let page = dots(&page);
+        for at in 0..columns * rows {
+            let (x, y) = (
+                corner(210, width, columns, at % columns),
+                corner(297, height, rows, at / columns),
+            );
+            cells.push(crop(&page, [x, y, width * 10, height * 10]));
         }
-        pages.last_mut().unwrap().push(text);
-        room -= 1;
     }
-    pages
+    cells
+}
+
+/// What the places hold: nothing in those that are skipped, then a text each.
+fn placed(texts: Vec<Vec<String>>, skip: usize, places: usize) -> Vec<Vec<String>> {
+    let mut all = vec![Vec::new(); skip];
+    all.extend(texts);
+    let pages = all.len().div_ceil(places);
+    all.resize(pages * places, Vec::new());
+    all
 }
 
 #[test]
@@ -91,8 +110,8 @@ fn every_code_of_a_sheet_of_labels_is_read() {
         let papers = certificates(places + 1);
         let pdf =
             EMBEDDED_ONLY.label_sheet_pdf(&papers, &LabelDesign::of_size(size), &sheet).unwrap();
-        let texts = papers.iter().map(|paper| paper.qr_text.clone());
-        assert_read(pdf_pages(&pdf, 300), by_page(texts, places - 2, places));
+        let texts = papers.iter().map(|paper| vec![paper.qr_text.clone()]).collect();
+        assert_read(cells(&pdf, size, &sheet), placed(texts, 2, places));
     }
 }
 
@@ -103,8 +122,9 @@ fn bars_on_a_sheet_are_read() {
     let design = LabelDesign { barcode, commitment: false, ..LabelDesign::of_size(size) };
     let papers = certificates(4);
     let pdf = EMBEDDED_ONLY.label_sheet_pdf(&papers, &design, &SHEET).unwrap();
-    let texts = papers.iter().flat_map(|paper| [paper.qr_text.clone(), paper.code.clone()]);
-    assert_read(pdf_pages(&pdf, 300), vec![texts.collect()]);
+    let texts = papers.iter().map(|paper| vec![paper.qr_text.clone(), paper.code.clone()]);
+    let places = SHEET.places(size) as usize;
+    assert_read(cells(&pdf, size, &SHEET), placed(texts.collect(), 0, places));
 }
 
 #[test]
@@ -113,8 +133,8 @@ fn used_places_of_the_first_sheet_stay_free() {
     let papers = certificates(2);
     let design = LabelDesign::of_size(LabelSize::W60H40);
     let pdf = EMBEDDED_ONLY.label_sheet_pdf(&papers, &design, &sheet).unwrap();
-    let texts = papers.iter().map(|paper| paper.qr_text.clone());
-    assert_read(pdf_pages(&pdf, 200), by_page(texts, 1, 18));
+    let texts = papers.iter().map(|paper| vec![paper.qr_text.clone()]).collect();
+    assert_read(cells(&pdf, design.size, &sheet), placed(texts, 17, 18));
     let full = EMBEDDED_ONLY.label_sheet_pdf(&papers, &design, &Sheet { skip: 18, ..SHEET });
     assert!(matches!(full, Err(DocumentError::Sheet { places: 18, skip: 18, .. })));
 }
@@ -125,8 +145,8 @@ fn every_code_of_a_pack_is_read_and_its_texts_are_there() {
         let places = SHEET.places(size) as usize;
         let codes = codes(places + 1);
         let pdf = EMBEDDED_ONLY.code_sheet_pdf(&codes, size, &SHEET).unwrap();
-        let texts = codes.iter().map(|code| code.qr_text.clone());
-        assert_read(pdf_pages(&pdf, 300), by_page(texts, places, places));
+        let texts = codes.iter().map(|code| vec![code.qr_text.clone()]).collect();
+        assert_read(cells(&pdf, size, &SHEET), placed(texts, 0, places));
         let Some(text) = pdf_text(&pdf) else { continue };
         for code in &codes {
             let pin = code.pin.iter().map(String::as_str);
@@ -142,11 +162,11 @@ fn every_code_of_a_pack_is_read_and_its_texts_are_there() {
 fn blank_forms_have_their_number_their_code_and_room_to_write() {
     for form in [certificate(), form_of_2021(), form_of_2019()].iter().map(blank_form) {
         let blanks = blanks(3);
-        let texts = || blanks.iter().map(|blank| blank.qr_text.clone());
+        let texts: Vec<_> = blanks.iter().map(|blank| blank.qr_text.clone()).collect();
         let pdf = EMBEDDED_ONLY.blank_forms_pdf(&form, &blanks, PaperSize::A4).unwrap();
-        assert_read(pdf_pages(&pdf, 150), by_page(texts(), 2, 2));
+        assert_read(pdf_pages(&pdf, 150.0), texts.chunks(2).map(<[String]>::to_vec).collect());
         let pdf = EMBEDDED_ONLY.blank_forms_pdf(&form, &blanks, PaperSize::A5).unwrap();
-        assert_read(pdf_pages(&pdf, 150), by_page(texts(), 1, 1));
+        assert_read(pdf_pages(&pdf, 150.0), texts.chunks(1).map(<[String]>::to_vec).collect());
         let Some(text) = pdf_text(&pdf) else { continue };
         let own =
             ["产品名称", "数量(重量)", "产地", "生产者", "联系方式", "开具日期", "签名或盖章"];

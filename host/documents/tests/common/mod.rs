@@ -163,9 +163,11 @@ pub fn zbar_files(files: &[PathBuf]) -> Vec<Vec<String>> {
 
 /// What ZXing reads from each of many pictures, sorted.
 pub fn zxing_files(files: &[PathBuf]) -> Vec<Vec<String>> {
-    let options = ["-1", "-format", "QRCode,Code128,EAN-13,EAN-8"];
+    // Without -noscale version 1.4 stops at an assertion of its own when it finds a bar code twice.
+    let options = ["-1", "-noscale", "-format", "QRCode,Code128,EAN-13,EAN-8"];
     let out = Command::new("ZXingReader").args(options).args(files).output();
     let out = out.expect("the decoder ZXingReader is needed: install zxing-cpp-tools");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let lines = String::from_utf8(out.stdout).unwrap();
     // A line is: file format "text"
     let of = |file: &PathBuf| {
@@ -196,7 +198,7 @@ pub fn zbar_bitmap(bitmap: &Bitmap) -> Vec<String> {
 }
 
 /// The pages of a PDF as grey pictures, by poppler.
-pub fn pdf_pages(pdf: &[u8], dpi: u32) -> Vec<Vec<u8>> {
+pub fn pdf_pages(pdf: &[u8], dpi: f64) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("paper.pdf");
     std::fs::write(&file, pdf).unwrap();
@@ -211,6 +213,35 @@ pub fn pdf_pages(pdf: &[u8], dpi: u32) -> Vec<Vec<u8>> {
     let mut pages: Vec<_> = files.filter(|path| path.extension().unwrap() == "png").collect();
     pages.sort();
     pages.into_iter().map(|page| std::fs::read(page).unwrap()).collect()
+}
+
+/// A picture's dots, darker than mid grey or not.
+pub fn dots(png: &[u8]) -> Bitmap {
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().unwrap();
+    let mut luma = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut luma).unwrap();
+    // Grey, or the same three times.
+    let pixel = info.color_type.samples();
+    let mut bitmap = Bitmap::white(info.width, info.height);
+    for (y, line) in (0..).zip(luma.chunks_exact(info.line_size)) {
+        for (x, _) in (0..).zip(line.iter().step_by(pixel)).filter(|(_, luma)| **luma < 128) {
+            bitmap.blacken(x, y);
+        }
+    }
+    bitmap
+}
+
+/// A part of a picture: left, top, width and height in dots.
+pub fn crop(bitmap: &Bitmap, [left, top, width, height]: [u32; 4]) -> Vec<u8> {
+    let mut part = Bitmap::white(width, height);
+    for y in 0..height {
+        for x in (0..width).filter(|x| bitmap.is_black(left + x, top + y)) {
+            part.blacken(x, y);
+        }
+    }
+    bitmap_to_png(&part).unwrap()
 }
 
 /// The text of a PDF in reading order without line ends, as poppler sees it; `None` without poppler.
