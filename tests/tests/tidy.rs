@@ -10,7 +10,7 @@ use tianyin_tests::place;
 const LINES_MAX: usize = 600;
 
 /// Libraries that one crate hides from all others.
-const HIDDEN: [(&str, &str); 17] = [
+const HIDDEN: [(&str, &str); 19] = [
     ("sled", "host/store"),
     ("wasmtime", "host/plugins"),
     ("rhai", "host/rules"),
@@ -21,6 +21,8 @@ const HIDDEN: [(&str, &str); 17] = [
     ("typst-render", "host/documents"),
     ("resvg", "host/documents"),
     ("qrcode", "host/documents"),
+    ("barcoders", "host/documents"),
+    ("fpe", "host/server"),
     ("calamine", "host/sheets"),
     ("csv", "host/sheets"),
     ("rust_xlsxwriter", "host/sheets"),

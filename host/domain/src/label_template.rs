@@ -456,8 +456,8 @@ pub fn serves(
     }
 }
 
-/// Brands that the certified product may be sold under on a day: the one on its ID card, those licensed,
-/// those its operator owns.
+/// Brands that the certified product may be sold under on a day: the one on its published ID card, which the
+/// county has reviewed, those licensed, those its operator owns; not those that do not count any more.
 fn brands_of(
     state: &dyn State,
     certificate: &Certificate,
@@ -465,13 +465,19 @@ fn brands_of(
 ) -> Result<Vec<String>, StateError> {
     let (product, operator) = (&certificate.product, &certificate.operator);
     let card: Option<IdCard> = state.find(id_card::BY_PRODUCT, product)?;
-    let mut brands: Vec<String> = card.and_then(|card| card.brand).into_iter().collect();
+    let published = card.filter(|card| card.edition.is_some());
+    let mut named: Vec<String> = published.and_then(|card| card.brand).into_iter().collect();
     let licences: Vec<BrandLicence> =
         state.list(brand::LICENCES_BY_OPERATOR, operator, BRANDS_MAX)?;
     let covering = licences.into_iter().filter(|one| one.covers(product, day));
-    brands.extend(covering.map(|one| one.brand));
-    brands.extend(state.ids(brand::BY_OWNER, operator, BRANDS_MAX)?);
-    let mut known = BTreeSet::new();
-    brands.retain(|brand| known.insert(brand.clone()));
+    named.extend(covering.map(|one| one.brand));
+    named.extend(state.ids(brand::BY_OWNER, operator, BRANDS_MAX)?);
+    let (mut brands, mut known) = (Vec::new(), BTreeSet::new());
+    for id in named {
+        let counts = |brand: Brand| brand.closed.is_none();
+        if known.insert(id.clone()) && state.get::<Brand>(&id)?.is_some_and(counts) {
+            brands.push(id);
+        }
+    }
     Ok(brands)
 }

@@ -26,6 +26,8 @@ pub(crate) const TEST: &[Package] = &[
     ("chromium-driver", "chromedriver"),
     ("fonts-noto-cjk", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),
     ("poppler-utils", "pdftotext"),
+    // The second decoder of labels, of another make than zbar.
+    ("zxing-cpp-tools", "ZXingReader"),
     // Wrong clocks.
     ("faketime", "faketime"),
     // A host of the static mirror.

@@ -263,6 +263,17 @@ impl App {
         })
     }
 
+    /// The paper as everybody may see it: a natural person's name and phone are masked.
+    ///
+    /// # Errors
+    /// As [`App::paper`].
+    pub fn masked_paper(&self, certificate: &Certificate) -> Result<CertificatePaper, AppError> {
+        let mut paper = self.paper(certificate)?;
+        paper.producer.clone_from(&certificate.content.producer);
+        paper.contact.clone_from(&certificate.content.contact);
+        Ok(paper)
+    }
+
     /// A certificate by code, in the actor's sight.
     pub fn certificate(
         &self,

@@ -326,8 +326,10 @@ impl App {
     ) -> Result<Counted, AppError> {
         let state: &dyn State = &self.store;
         let (mut counted, mut known) = (Counted::default(), Vec::new());
-        for one in std::mem::take(&mut import.counts) {
-            if state.get::<Code>(&one.code)?.is_some() {
+        for mut one in std::mem::take(&mut import.counts) {
+            let own = state.get::<Code>(&one.code)?.is_some();
+            one.unit = if own { None } else { self.unit_of(&one.code)? };
+            if own || one.unit.is_some() {
                 counted.scans = counted.scans.saturating_add(one.count);
                 known.push(one);
             } else {

@@ -14,9 +14,7 @@ use crate::http::Problem;
 /// When the store cannot be read, or the label cannot be drawn.
 pub fn masked_label_svg(app: &App, code: &str) -> Result<Option<String>, Problem> {
     let Some(certificate) = view::certificate_of(app, code)? else { return Ok(None) };
-    let mut paper = app.paper(&certificate)?;
-    paper.producer.clone_from(&certificate.content.producer);
-    paper.contact.clone_from(&certificate.content.contact);
+    let paper = app.masked_paper(&certificate)?;
     let size = LabelSize::W60H40;
     let design = LabelDesign::of_size(size);
     let bitmap = app.rendered(|documents| documents.label_bitmap(&paper, &design, Dpi::D300))?;
