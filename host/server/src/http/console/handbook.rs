@@ -92,7 +92,23 @@ fn shown(app: &App, signed: &Signed, name: &str) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+
+    #[test]
+    fn every_chapter_has_a_number_of_its_own_and_its_links_lead_to_chapters() {
+        let names: Vec<String> = chapters("").into_iter().map(|c| c.name).collect();
+        let numbers: HashSet<&str> =
+            names.iter().filter_map(|name| name.split('-').next()).collect();
+        assert!(numbers.len() > 20 && numbers.len() == names.len(), "{names:?}");
+        for name in &names {
+            let text = text_of(name).unwrap_or_default();
+            for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+                assert!(names.iter().any(|one| one == link), "{name}: {link}");
+            }
+        }
+    }
 
     #[test]
     fn raw_html_is_shown_and_not_run() {
