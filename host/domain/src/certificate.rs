@@ -369,6 +369,14 @@ pub(crate) fn issue(ctx: &mut Context<'_>, c: IssueCertificate) -> Result<Issued
     if c.judgement.verdict != Verdict::Pass {
         return Err(DomainError::RuleRefused(Box::new(c.judgement)));
     }
+    let marked = match (&c.request.paper, &c.unit) {
+        (Some(_), Some(unit)) => Some(pack::enter_paper(ctx, unit, &lot, &c.content.code)?),
+        (None, None) => None,
+        (Some(paper), None) => {
+            return Err(DomainError::refused("not_a_paper_code", &[("code", &paper.code)]));
+        }
+        (None, Some(_)) => return Err(DomainError::field("code", "bad_choice")),
+    };
     let content = compose(ctx.state, &c.request, &c.content.code, ctx.time, &c.form)?;
     if content != c.content || ctx.state.get::<Code>(&content.code)?.is_some_and(|k| k.is_taken()) {
         let actual = ctx.state.version(&format!("lot/{}", lot.id))?;
@@ -378,14 +386,6 @@ pub(crate) fn issue(ctx: &mut Context<'_>, c: IssueCertificate) -> Result<Issued
         // The signature on the paper is the producer's act; its photo stands for it.
         Some(_) => None,
         None => may_issue(ctx, &operator, &product, content.issued_on)?,
-    };
-    let marked = match (&c.request.paper, &c.unit) {
-        (Some(_), Some(unit)) => Some(pack::enter_paper(ctx, unit, &lot, &content.code)?),
-        (None, None) => None,
-        (Some(paper), None) => {
-            return Err(DomainError::refused("not_a_paper_code", &[("code", &paper.code)]));
-        }
-        (None, Some(_)) => return Err(DomainError::field("code", "bad_choice")),
     };
     let certificate = Certificate {
         content,

@@ -78,7 +78,7 @@ fn a_form_filled_in_by_hand_is_entered_later_with_its_day() {
     assert_eq!(farm.world.get::<Code>(CODE).lot, farm.lot);
 
     let again = entered(&farm, &pack, "2026-11-19", |_| {});
-    assert_eq!(farm.world.no(&clerk(), again), "version_conflict", "its code is taken");
+    assert_eq!(farm.world.no(&clerk(), again), "codes_bound", "its code is taken");
 }
 
 #[test]

@@ -72,6 +72,12 @@ pub(super) fn publish(app: &App, folder: &Folder, code: &str) -> Result<Publishe
     if code::parse(code) != CodeText::Valid(code.to_owned()) {
         return Ok(out);
     }
+    // A package's code may come to stand for something else by a range of its pack, which leads to no page
+    // here: what is not kept in step is better not there.
+    let known = app.store.get::<Code>(code).map_err(Problem::from)?;
+    if known.is_some_and(|known| known.unit.is_some() && !known.is_taken()) {
+        return Ok(out);
+    }
     let Some(page) = whole_page(app, code, Lang::Zh, Home::Mirror)? else { return Ok(out) };
     out.is_page = true;
     for hash in pictures_of(app, code)? {

@@ -128,6 +128,12 @@ pub struct CertificateView {
     pub quantity: String,
     /// Unit.
     pub unit: String,
+    /// Packages of one content that it speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packages: Option<u32>,
+    /// Number plate of the vehicle that it goes with, masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vehicle: Option<String>,
     /// Origin.
     pub origin: String,
     /// Contact, masked for natural persons.
@@ -367,6 +373,8 @@ fn certificate_view(certificate: Certificate, tells_reason: bool, lang: Lang) ->
         product: c.product,
         quantity: c.quantity.normalize().to_string(),
         unit: c.unit,
+        packages: c.packages,
+        vehicle: c.vehicle,
         origin: c.origin,
         contact: c.contact,
         issued_on: c.issued_on,
