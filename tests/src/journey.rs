@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::device::{Printer, Sample};
@@ -109,6 +109,13 @@ impl Steps<'_> {
 /// The latest test of a lot, once there is one.
 pub fn test_of(api: &Api, lot: &str) -> Result<Option<Value>> {
     Ok(api.list("/tests")?.into_iter().find(|test| test["lot"] == lot))
+}
+
+/// Issues a certificate for part of a lot of the demo county, on the strength of its records.
+pub fn issued(appliance: &Appliance, product: &str, quantity: &str) -> Result<Value> {
+    let lot = &appliance.demo.lot(product)?.id;
+    let request = json!({ "lot": lot, "quantity": quantity, "basis": ["quality_control"] });
+    appliance.api("clerk")?.done("/certificates", &request)
 }
 
 /// The code in a label's address, which must be the upper-case address of the lot's certificate.

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::Appliance;
 use crate::webdriver::Browser;
 
 /// Window of a desk, width and height.
@@ -18,7 +19,27 @@ pub struct Person<'a> {
     pub address: String,
 }
 
-impl Person<'_> {
+impl<'a> Person<'a> {
+    /// Somebody who looks at a running appliance.
+    pub fn at(browser: &'a Browser, appliance: &Appliance) -> Self {
+        Self { browser, address: format!("http://{}", appliance.setting.http) }
+    }
+
+    /// Signs in, and waits for what the page then says.
+    pub fn sign_in(&self, username: &str, password: &str, then: &str) {
+        self.go("/sign-in");
+        let form = "form[action='/sign-in']";
+        self.fill(form, &[("username", username), ("password", password)]);
+        self.press(form, "登录", then);
+    }
+
+    /// Path of the page, once its address contains a text.
+    pub fn path(&self, part: &str) -> String {
+        let url = self.browser.wait_for_url(part).unwrap();
+        let path = url.strip_prefix(&self.address).unwrap_or(&url);
+        path.split(['?', '#']).next().unwrap_or_default().to_owned()
+    }
+
     /// Opens a page by its path.
     pub fn go(&self, path: &str) {
         self.browser.open(&format!("{}{path}", self.address)).unwrap();

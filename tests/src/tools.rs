@@ -1,6 +1,6 @@
-//! Programs of other people that check our work: a QR decoder, OpenSSL, an MQTT client.
+//! Programs of other people that check our work: a QR decoder, a reader of PDF, OpenSSL, an MQTT client.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -27,6 +27,34 @@ pub fn read_codes(picture: &Path) -> Result<Vec<String>> {
     );
     let texts = texts.with_context(|| format!("no code in {}", picture.display()))?;
     Ok(texts.lines().map(str::to_owned).collect())
+}
+
+/// The texts of the QR codes that `zbarimg` finds on a page. Between lines of text it may see bars as well,
+/// which are none.
+pub fn read_qr_codes(page: &Path) -> Result<Vec<String>> {
+    let prepare = |c: &mut std::process::Command| {
+        c.args(["--quiet", "--raw", "-Sdisable", "-Sqr.enable"]).arg(page);
+    };
+    let texts = child::run(Path::new("zbarimg"), prepare, TIMEOUT);
+    let texts = texts.with_context(|| format!("no code in {}", page.display()))?;
+    Ok(texts.lines().map(str::to_owned).collect())
+}
+
+/// The pages of a PDF as grey pictures in a new folder beside it, in order, by poppler.
+pub fn pdf_pages(pdf: &Path, dpi: u32) -> Result<Vec<PathBuf>> {
+    let folder = pdf.with_extension("pages");
+    std::fs::create_dir(&folder).with_context(|| format!("create {}", folder.display()))?;
+    let prepare = |c: &mut std::process::Command| {
+        c.args(["-r", &dpi.to_string(), "-gray", "-png"]).arg(pdf).arg(folder.join("page"));
+    };
+    child::run(Path::new("pdftoppm"), prepare, TIMEOUT)?;
+    let mut pages = Vec::new();
+    for entry in std::fs::read_dir(&folder)? {
+        pages.push(entry?.path());
+    }
+    // The numbers in their names have as many digits as the last one.
+    pages.sort();
+    Ok(pages)
 }
 
 /// Verifies an offline proof `TY1.fields.signature` with OpenSSL alone; gives its fields.
