@@ -16,7 +16,7 @@ const CERTIFICATES_MAX: usize = 200;
 #[derive(Debug, Clone)]
 pub enum Found {
     /// It is a certificate's own, or of a unit of a certified lot: the record tells which.
-    Certificate(Code),
+    Certificate(Box<Code>),
     /// It is of a pack, and there is nothing to show but how it stands.
     Unit(UnitStanding),
 }
@@ -105,7 +105,7 @@ impl App {
         let state: &dyn State = &self.store;
         let known: Option<Code> = state.get(code)?;
         if let Some(own) = known.clone().filter(Code::is_taken) {
-            return Ok(Some(Found::Certificate(own)));
+            return Ok(Some(Found::Certificate(Box::new(own))));
         }
         let Some(packed) = self.packed(code)? else { return Ok(None) };
         let span = packed.span().cloned();
@@ -141,7 +141,7 @@ impl App {
             return Ok(Found::Unit(UnitStanding::NotCertified));
         };
         let record = known.unwrap_or_else(|| Code::new(code, span.at));
-        Ok(Found::Certificate(Code {
+        Ok(Found::Certificate(Box::new(Code {
             certificate: certificate.content.code.clone(),
             lot: lot.id,
             operator: lot.operator,
@@ -149,6 +149,6 @@ impl App {
             bound_at: span.at,
             unit: Some(packed.unit.clone()),
             ..record
-        }))
+        })))
     }
 }

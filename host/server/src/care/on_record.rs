@@ -191,10 +191,8 @@ impl OnRecord {
             Event::PositiveSettled(e) => {
                 self.attached(e.settled.attachments, format!("test/{}", e.settled.test));
             }
-            Event::MirrorLogImported(e) => {
-                if self.noted.insert(format!("mirror_log/{}", e.name)) {
-                    *self.counts.entry(MirrorLog::TABLE.0).or_default() += 1;
-                }
+            Event::MirrorLogImported(e) if self.noted.insert(format!("mirror_log/{}", e.name)) => {
+                *self.counts.entry(MirrorLog::TABLE.0).or_default() += 1;
             }
             Event::AuthorisationGranted(e) => self.made(&e),
             Event::PrintQueued(e) => self.made(&e),
@@ -210,11 +208,7 @@ impl OnRecord {
                 self.made(&*e);
                 self.attached(e.attachments, format!("collection/{}", e.id));
             }
-            Event::LabelTemplateSaved(e) => {
-                if self.noted.insert(e.id.clone()) {
-                    self.made(&*e);
-                }
-            }
+            Event::LabelTemplateSaved(e) if self.noted.insert(e.id.clone()) => self.made(&*e),
             Event::KeyRotated(e) => {
                 self.key(e.old);
                 self.key(e.new);

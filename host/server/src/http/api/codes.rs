@@ -114,7 +114,7 @@ async fn shown(State(app): State<Arc<App>>, caller: Caller, Path(text): Path<Str
 /// A code of a pack as its lot's certificate has it, else with nothing but its scans.
 fn standing(app: &App, code: &str, found: &PackedCode) -> Result<Code, Problem> {
     if let Some(Found::Certificate(record)) = app.found(code)? {
-        return Ok(record);
+        return Ok(*record);
     }
     let record: Option<Code> = app.store.get(code)?;
     Ok(record.unwrap_or_else(|| Code::new(code, found.pack.ordered_at)))

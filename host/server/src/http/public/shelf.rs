@@ -125,7 +125,7 @@ impl Made {
         let based_on = view::roots_of(app, &record)?;
         let view = ScanView::told(app, &record, lang)?;
         let parts = scan::parts(&view, lang, view::public_url(app)?)?;
-        let (code, squeezed) = (Mutex::new((flushed, record)), std::sync::OnceLock::new());
+        let (code, squeezed) = (Mutex::new((flushed, *record)), std::sync::OnceLock::new());
         Ok(Some(Self { code, lang, day, good_at, based_on, parts, squeezed }))
     }
 
