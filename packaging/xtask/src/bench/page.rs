@@ -1,4 +1,4 @@
-//! The scan page against nginx serving a file of the same size: 64 keep-alive connections each,
+//! The scan page with everything on it against nginx serving a file of the same size: 64 keep-alive connections each,
 //! in turns.
 
 use std::net::SocketAddr;
@@ -35,10 +35,15 @@ pub(super) fn measure(appliance: &Appliance) -> Result<Vec<Line>> {
     }
     // Killed, it would leave its workers behind.
     nginx.stop(TIMEOUT)?;
-    let must = Some(Must::AtLeast(0.4));
+    let must = Some(Must::AtLeast(0.6));
     let (us, them) = (median(us)?, median(them)?);
     Ok(vec![
-        Line { what: "scan page against nginx, ratio", value: median(ratios)?, unit: "x", must },
+        Line {
+            what: "scan page with everything on it against nginx",
+            value: median(ratios)?,
+            unit: "x",
+            must,
+        },
         Line { what: "scan page, requests a second", value: us, unit: "/s", must: None },
         Line { what: "nginx, same size, requests a second", value: them, unit: "/s", must: None },
         Line { what: "scan page, size", value: page.len() as f64 / 1000.0, unit: "kB", must: None },
@@ -83,12 +88,57 @@ pub(super) fn measure_many(appliance: &Appliance, codes: &[String]) -> Result<Ve
     ])
 }
 
-/// Address of the scan page of a new certificate.
+/// Address of the scan page of a certificate with everything on it: a day-by-day record, a test, a certification, the
+/// story of a brand, shops.
 fn scan_page(appliance: &Appliance) -> Result<String> {
-    let lot = &appliance.demo.lot("小白菜")?.id;
-    let request = json!({ "lot": lot, "quantity": "1", "basis": ["quality_control"] });
-    let made = appliance.api("clerk")?.done("/certificates", &request)?;
-    Ok(format!("/t/{}", made["content"]["code"].as_str().context("code")?))
+    let api = appliance.api("clerk")?;
+    let id = &appliance.demo.lots.iter().rfind(|lot| lot.auto_issue).context("no lot")?.id;
+    let lot = api.get(&format!("/lots/{id}"))?;
+    for shop in ["商城", "直播间"] {
+        let url = format!("https://shop.example.com/{}", shop.len());
+        let link = json!({ "product": lot["product"], "platform": shop, "url": url });
+        api.done("/shop_links", &link)?;
+    }
+    tell_of_brand(appliance)?;
+    for deep_cm in 0..10 {
+        let record = json!({
+            "product": lot["product"], "site": lot["site"], "date": lot["harvested_on"],
+            "kind": "irrigation", "note": format!("水深 {deep_cm} 厘米"),
+        });
+        api.done("/activities", &record)?;
+    }
+    // The producer's standing authorisation issues the certificate for it.
+    let test = json!({
+        "lot": id, "method": "enzyme_inhibition", "tested_at": lot["opened_at"],
+        "item": { "code": "pesticide_op_carb", "name": "有机磷和氨基甲酸酯类农药" },
+        "value": { "kind": "inhibition_rate", "num": "12.5", "unit": "%" },
+    });
+    api.done("/tests", &test)?;
+    let code = until("the certificate", TIMEOUT, || {
+        let all = api.list("/certificates")?;
+        let ours = all.iter().find(|one| one["lot"] == id.as_str());
+        Ok(ours.and_then(|one| one["content"]["code"].as_str()).map(str::to_owned))
+    })?;
+    let path = format!("/t/{code}");
+    let page = appliance.get(&path)?.expect(200)?.text();
+    for part in ["灌溉", "抑制率", "绿色食品", "莲子莲子", "直播间"] {
+        ensure!(page.contains(part), "the page does not tell {part}");
+    }
+    Ok(path)
+}
+
+/// A long story for every brand.
+fn tell_of_brand(appliance: &Appliance) -> Result<()> {
+    let api = appliance.api("admin")?;
+    for brand in api.list("/brands")? {
+        let id = brand["id"].as_str().context("id")?;
+        let mut data = json!({ "about": "莲子".repeat(200) });
+        for field in ["name", "kind", "area", "goods", "owner_name", "since"] {
+            data[field] = brand[field].clone();
+        }
+        api.done(&format!("/brands/{id}/change"), &data)?;
+    }
+    Ok(())
 }
 
 fn start_nginx(folder: &Path, port: u16, page: &[u8]) -> Result<Running> {
