@@ -164,9 +164,15 @@ impl DetailPage {
 }
 
 /// Results of a sample, the first first.
-fn told(app: &App, signed: &Signed, sampling: &Sampling) -> Result<Vec<Told>, ConsoleError> {
+fn results(app: &App, signed: &Signed, sampling: &Sampling) -> Result<Vec<Test>, ConsoleError> {
     let part = (test::BY_SAMPLING, sampling.id.as_str());
-    let tests: Vec<Test> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
+    let mut tests: Vec<Test> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
+    tests.reverse();
+    Ok(tests)
+}
+
+/// Results with their values in words.
+fn told(app: &App, tests: Vec<Test>) -> Vec<Told> {
     let one = |test: Test| Told {
         value: value_text(&test.measurement),
         verified_by: test
@@ -176,7 +182,7 @@ fn told(app: &App, signed: &Signed, sampling: &Sampling) -> Result<Vec<Told>, Co
             .unwrap_or_default(),
         test,
     };
-    Ok(tests.into_iter().rev().map(one).collect())
+    tests.into_iter().map(one).collect()
 }
 
 /// Items of a sample that no result names yet.
@@ -185,13 +191,16 @@ pub fn open_items(
     signed: &Signed,
     sampling: &Sampling,
 ) -> Result<Vec<String>, ConsoleError> {
-    let part = (test::BY_SAMPLING, sampling.id.as_str());
-    let tests: Vec<Test> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
+    Ok(items_without(sampling, &results(app, signed, sampling)?))
+}
+
+/// Items of a sample that none of its results names.
+fn items_without(sampling: &Sampling, tests: &[Test]) -> Vec<String> {
     let done = |item: &String| {
-        let standing = tests.iter().filter(|test| test.struck.is_none());
-        standing.into_iter().any(|test| test.measurement.item.name == *item)
+        let mut standing = tests.iter().filter(|test| test.struck.is_none());
+        standing.any(|test| test.measurement.item.name == *item)
     };
-    Ok(sampling.items.iter().filter(|item| !done(item)).cloned().collect())
+    sampling.items.iter().filter(|item| !done(item)).cloned().collect()
 }
 
 async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
@@ -202,12 +211,13 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
     let is_taken = sampling.status == SamplingStatus::Taken;
     let is_open = is_taken || sampling.status == SamplingStatus::Received;
     let own = signed.is_staff() || sampling.purpose == Purpose::Own;
+    let tests = results(&app, &signed, &sampling)?;
     html(&DetailPage {
         page,
         operator: read::one(&app, &signed, "operator", &sampling.operator)?,
         site: site.map(|site| site.name).unwrap_or_default(),
-        tests: told(&app, &signed, &sampling)?,
-        open_items: open_items(&app, &signed, &sampling)?,
+        open_items: items_without(&sampling, &tests),
+        tests: told(&app, tests),
         qr: qr::drawn(&sampling.no),
         may_receive: is_taken && signed.may(CommandKind::ReceiveSample),
         may_cancel: is_open && own && signed.may(CommandKind::CancelSample),
@@ -247,7 +257,7 @@ async fn report(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
     html(&ReportPage {
         page: Page::new(&app, &signed, "/samplings", "samplings.report"),
         operator: read::operator_name(&app, &sampling.operator)?,
-        tests: told(&app, &signed, &sampling)?,
+        tests: told(&app, results(&app, &signed, &sampling)?),
         today: china_date(now()).to_string(),
         sampling,
     })
