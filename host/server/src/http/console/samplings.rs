@@ -19,7 +19,7 @@ use tianyin_domain::time::china_date;
 
 use super::blobs::{self, Waiting};
 use super::error::{Answer, ConsoleError};
-use super::filters::{self, Word as _};
+use super::filters;
 use super::form::{Choice, Form};
 use super::lots::{product_choices, site_choices};
 use super::meter::value_text;
@@ -31,7 +31,6 @@ use super::session::{Posted, Signed, done, done_or_not};
 use crate::app::App;
 use crate::edge::now;
 use crate::http::qr::{self, Drawn};
-use crate::texts::t;
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -43,6 +42,15 @@ pub fn router() -> Router<Arc<App>> {
         .route("/samplings/{id}/receive", post(receive))
         .route("/samplings/{id}/cancel", post(cancel))
 }
+
+const STATUSES: [SamplingStatus; 4] = [
+    SamplingStatus::Taken,
+    SamplingStatus::Received,
+    SamplingStatus::Reported,
+    SamplingStatus::Cancelled,
+];
+/// Address of the samples of a status.
+const OF_STATUS: &str = "/samplings?status=";
 
 #[derive(Template)]
 #[template(path = "samplings/list.html")]
@@ -73,46 +81,25 @@ async fn list(
     signed: Signed,
     Query(query): Query<ListQuery>,
 ) -> Answer {
-    let status = query.status.as_str();
-    let known = Choice::words(&STATUSES).iter().any(|one| one.value == status);
-    let (part, address) = match (signed.operator(), known) {
+    let status = STATUSES.into_iter().find(|one| one.as_str() == query.status);
+    let (part, address) = match (signed.operator(), status) {
         (Some(own), _) => ((sampling::BY_OPERATOR, own), "/samplings".to_owned()),
-        (None, true) => ((sampling::BY_STATUS, status), format!("/samplings?status={status}")),
-        (None, false) => ((sampling::BY_STATUS, ""), "/samplings".to_owned()),
+        (None, Some(status)) => {
+            ((sampling::BY_STATUS, status.as_str()), format!("{OF_STATUS}{}", status.as_str()))
+        }
+        (None, None) => ((sampling::BY_STATUS, ""), "/samplings".to_owned()),
     };
     let order = Order::of(order::BY_TIME, &query.sort, address);
     let found =
         read::rows::<Sampling>(&app, &signed.scope(), part, &order, query.after.as_deref())?;
-    let mut chips = if signed.is_staff() { chips(&app, &signed, status)? } else { Vec::new() };
+    let mut chips = match signed.is_staff() {
+        true => read::chips(&app, &signed, OF_STATUS, sampling::BY_STATUS, &STATUSES, status)?,
+        false => Vec::new(),
+    };
     order.keep(&mut chips);
     let page = Page::new(&app, &signed, "/samplings", "samplings.title");
     let rows = rows_of(&app, found.items)?;
     html(&ListPage { page, rows, pager: found.pager, chips, order })
-}
-
-const STATUSES: [SamplingStatus; 4] = [
-    SamplingStatus::Taken,
-    SamplingStatus::Received,
-    SamplingStatus::Reported,
-    SamplingStatus::Cancelled,
-];
-
-fn chips(app: &App, signed: &Signed, chosen: &str) -> Result<Vec<Chip>, ConsoleError> {
-    let mut chips = vec![Chip {
-        href: "/samplings".into(),
-        text: t("lists.all").to_owned(),
-        count: read::count(app, signed, sampling::BY_STATUS, "")?,
-        on: !STATUSES.iter().any(|status| status.as_str() == chosen),
-    }];
-    for status in STATUSES {
-        chips.push(Chip {
-            href: format!("/samplings?status={}", status.as_str()),
-            text: status.word(),
-            count: read::count(app, signed, sampling::BY_STATUS, status.as_str())?,
-            on: chosen == status.as_str(),
-        });
-    }
-    Ok(chips)
 }
 
 /// What the laboratory is to work on: a sheet to print, with room for what is measured.
