@@ -15,6 +15,11 @@ use tianyin_documents::{
     bitmap_to_png,
 };
 
+use certificates::{certificate, form_of_2019, form_of_2021, form_of_buyers};
+
+#[path = "../tests/common/certificates.rs"]
+mod certificates;
+
 type Done = Result<(), Box<dyn Error>>;
 
 fn main() -> Done {
@@ -74,8 +79,8 @@ fn labels(renderer: &Renderer, folder: &Path) -> Done {
         write(format!("label-{name}-203"), &sample(0), &design, Dpi::D203)?;
         write(format!("label-{name}-300"), &sample(0), &design, Dpi::D300)?;
         write(format!("label-{name}-void"), &void, &design, Dpi::D203)?;
-        write(format!("label-{name}-2021"), &form_2021(), &design, Dpi::D203)?;
-        write(format!("label-{name}-2019"), &form_2019(), &design, Dpi::D203)?;
+        write(format!("label-{name}-2021"), &numbered(0, form_of_2021()), &design, Dpi::D203)?;
+        write(format!("label-{name}-2019"), &numbered(0, form_of_2019()), &design, Dpi::D203)?;
         let bars = |kind, gtin: &str| Some(Barcode { kind, gtin: gtin.to_owned() });
         let plain = LabelDesign { commitment: false, ..design.clone() };
         let choices = [
@@ -139,10 +144,10 @@ fn papers(renderer: &Renderer, folder: &Path) -> Done {
     };
     let papers = [
         ("2026-producer", sample(0)),
-        ("2026-buyer", CertificatePaper { details: many(3), ..form_buyer() }),
-        ("2021", CertificatePaper { details: many(1), ..form_2021() }),
-        ("2019", form_2019()),
-        ("many", CertificatePaper { details: many(4), ..form_2021() }),
+        ("2026-buyer", CertificatePaper { details: many(3), ..numbered(0, form_of_buyers()) }),
+        ("2021", CertificatePaper { details: many(1), ..numbered(0, form_of_2021()) }),
+        ("2019", numbered(0, form_of_2019())),
+        ("many", CertificatePaper { details: many(4), ..numbered(0, form_of_2021()) }),
         (
             "void",
             CertificatePaper {
@@ -187,8 +192,8 @@ fn sheets(renderer: &Renderer, folder: &Path) -> Result<serde_json::Value, Box<d
     let blanks: Vec<_> = (0..3).map(blank).collect();
     for (name, form) in [
         ("2026", blank_form(&sample(0))),
-        ("2021", blank_form(&form_2021())),
-        ("2019", blank_form(&form_2019())),
+        ("2021", blank_form(&numbered(0, form_of_2021()))),
+        ("2019", blank_form(&numbered(0, form_of_2019()))),
     ] {
         for (size, suffix) in [(PaperSize::A4, "a4"), (PaperSize::A5, "a5")] {
             let start = Instant::now();
@@ -234,77 +239,26 @@ fn code_label(n: usize) -> CodeLabel {
 
 /// Certificate number `n`: other texts each time, so that no cache can answer.
 fn sample(n: usize) -> CertificatePaper {
+    numbered(n, certificate())
+}
+
+/// A certificate with the texts of number `n`.
+fn numbered(n: usize, form: CertificatePaper) -> CertificatePaper {
     let code = format!("8K2M7Q4D9XPR{n:04}");
     CertificatePaper {
-        title: "承诺达标合格证".to_owned(),
-        form: "2026 样式一".to_owned(),
-        commitment: "我承诺生产销售的食用农产品 未使用禁用农药、兽药及其他化合物;使用的常规农药、兽药残留不超标。".to_owned(),
-        commitment_items: Vec::new(),
-        basis_options: options(&[("质量安全控制符合要求", false), ("自行检测合格", true), ("委托检测合格", false)]),
-        product: "湘潭湘莲(干莲)".to_owned(),
         quantity: format!("{} 公斤", 500 + n),
-        origin: "湖南省湘潭县花石镇罗汉村".to_owned(),
-        producer_label: "生产者".to_owned(),
-        producer: "湘潭县花石镇示例莲业专业合作社".to_owned(),
         contact: format!("0731-5788{n:04}"),
-        issued_on: "2026-11-20".to_owned(),
         lot_no: format!("L20261120-{n:03}"),
-        details: Vec::new(),
         code_grouped: format!("8K2M-7Q4D-9XPR-{n:04}"),
         qr_text: format!("HTTPS://XIANGTAN.EXAMPLE.CN/T/{code}"),
         code,
-        proof_qr_text: Some(format!("TY1.{}.{}", "eyJhIjoi5rmY5r2t5rmY6I6yIn0".repeat(18), "c2lnbmF0dXJl".repeat(8))),
-        county: "湘潭县".to_owned(),
-        status_note: None,
+        proof_qr_text: Some(format!(
+            "TY1.{}.{}",
+            "eyJhIjoi5rmY5r2t5rmY6I6yIn0".repeat(18),
+            "c2lnbmF0dXJl".repeat(8)
+        )),
+        ..form
     }
-}
-
-fn form_buyer() -> CertificatePaper {
-    CertificatePaper {
-        form: "2026 样式二".to_owned(),
-        commitment: "已按规定收取并保存该批次农产品承诺达标合格证或者其他质量安全合格证明;未违规使用保鲜剂、防腐剂、添加剂等。".to_owned(),
-        producer_label: "收购者".to_owned(),
-        ..sample(0)
-    }
-}
-
-fn form_2021() -> CertificatePaper {
-    CertificatePaper {
-        form: "2021 样式".to_owned(),
-        commitment: "我承诺对生产销售的食用农产品:".to_owned(),
-        commitment_items: options(&[
-            ("不使用禁用农药兽药、停用兽药和非法添加物", true),
-            ("常规农药兽药残留不超标", true),
-            ("对承诺的真实性负责", true),
-        ]),
-        basis_options: options(&[
-            ("委托检测", false),
-            ("自我检测", true),
-            ("内部质量控制", false),
-            ("自我承诺", true),
-        ]),
-        ..sample(0)
-    }
-}
-
-fn form_2019() -> CertificatePaper {
-    CertificatePaper {
-        title: "食用农产品合格证".to_owned(),
-        form: "2019 样式".to_owned(),
-        commitment: "我承诺对产品质量安全以及合格证真实性负责:".to_owned(),
-        commitment_items: options(&[
-            ("不使用禁限用农药兽药", true),
-            ("不使用非法添加物", true),
-            ("遵守农药安全间隔期、兽药休药期规定", true),
-            ("销售的食用农产品符合农药兽药残留食品安全国家强制性标准", true),
-        ]),
-        basis_options: Vec::new(),
-        ..sample(0)
-    }
-}
-
-fn options(all: &[(&str, bool)]) -> Vec<BasisOption> {
-    all.iter().map(|&(text, ticked)| BasisOption { text: text.to_owned(), ticked }).collect()
 }
 
 fn ms(start: Instant) -> f64 {

@@ -1,7 +1,7 @@
 //! Working days (工作日): weekends, public holidays and make-up days, and the clocks that count in them
 //! (law art 51). The days themselves are data: the State Council names them year by year.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,18 +58,6 @@ impl Calendar {
             }
         }
         Deadline { day: last, guessed }
-    }
-
-    /// Days off and worked weekends by year, as lists tell them.
-    pub fn by_year(&self) -> BTreeMap<i16, (Vec<Date>, Vec<Date>)> {
-        let mut years = BTreeMap::new();
-        for year in &self.years {
-            let of = |days: &BTreeSet<Date>| {
-                days.iter().copied().filter(|day| day.year() == *year).collect()
-            };
-            years.insert(*year, (of(&self.off), of(&self.on)));
-        }
-        years
     }
 }
 

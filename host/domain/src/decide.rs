@@ -9,14 +9,12 @@ use crate::error::DomainError;
 use crate::event::{Answered, Event};
 use crate::id::Random;
 use crate::state::{Entity, Entry, State, Table};
-use crate::test::TestVerdict;
-use crate::test_take::{self, Recorded};
 use crate::time::Time;
 use crate::{
-    access, activity, agency, application, authorisation, base_map, brand, card, cell, certificate,
-    certification, county, decide_code, delegation, device, document, feedback, hold, id_card,
-    input, login, lot, message, objection, operator, policy, positive, print_job, product, recall,
-    sampling, shop_link, signing_key, site, step_take, test, token, trace_policy, user,
+    access, activity, agency, application, authorisation, base_map, card, cell, certificate,
+    certification, county, decide_brand, decide_code, decide_result, delegation, device, document,
+    feedback, hold, input, login, lot, message, operator, policy, print_job, product, recall,
+    shop_link, signing_key, site, step_take, token, trace_policy, user,
 };
 
 /// What the noun files get to decide with.
@@ -277,39 +275,19 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
             let c = message::replay(ctx, c)?;
             Ok(Decision::one(c.message.clone(), Event::MessageReplayed(c)))
         }
-        Command::RecordTest(c) => decide_test(ctx, *c),
-        Command::AssignTest(c) => {
-            let assigned = test_take::assign(ctx, c)?;
-            let verdict = assigned.judgement.verdict.into();
-            let hold = match assigned.lot.as_str() {
-                "" => None,
-                lot => hold_of(lot, &assigned.test, verdict, ctx)?,
-            };
-            let id = assigned.test.clone();
-            let mut decision = Decision::one(id, Event::TestAssigned(assigned));
-            decision.events.extend(hold);
-            Ok(decision)
-        }
-        Command::TakeSample(c) => {
-            let sampling = sampling::take(ctx, c)?;
-            Ok(Decision::one(sampling.id.clone(), Event::SampleTaken(Box::new(sampling))))
-        }
-        Command::ReceiveSample(c) => {
-            let c = sampling::receive(ctx, c)?;
-            Ok(Decision::one(c.sampling.clone(), Event::SampleReceived(c)))
-        }
-        Command::CancelSample(c) => {
-            let c = sampling::cancel(ctx, c)?;
-            Ok(Decision::one(c.sampling.clone(), Event::SampleCancelled(c)))
-        }
-        Command::VerifyTest(_)
+        Command::RecordTest(_)
+        | Command::AssignTest(_)
+        | Command::TakeSample(_)
+        | Command::ReceiveSample(_)
+        | Command::CancelSample(_)
+        | Command::VerifyTest(_)
         | Command::StrikeTest(_)
         | Command::DeliverResult(_)
         | Command::SettlePositive(_)
         | Command::FileObjection(_)
         | Command::OrderRetest(_)
         | Command::ReceiveRetestSample(_)
-        | Command::ConcludeObjection(_) => decide_result(ctx, command),
+        | Command::ConcludeObjection(_) => decide_result::decide(ctx, command),
         Command::DelegateOperators(c) => {
             let begun = delegation::begin(ctx, &c)?;
             if begun.is_empty() {
@@ -372,135 +350,18 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         | Command::ChangeBrand(_)
         | Command::CloseBrand(_)
         | Command::LicenseBrand(_)
-        | Command::EndBrandLicence(_) => decide_brand(ctx, command),
-        Command::SaveIdCard(_)
+        | Command::EndBrandLicence(_)
+        | Command::SaveIdCard(_)
         | Command::SubmitIdCard(_)
         | Command::ReviewIdCard(_)
         | Command::PublishIdCard(_)
-        | Command::WithdrawIdCard(_) => decide_id_card(ctx, command),
+        | Command::WithdrawIdCard(_) => decide_brand::decide(ctx, command),
         Command::LeaveFeedback(_) | Command::ModerateFeedback(_) | Command::CloseFeedback(_) => {
             feedback::decide(ctx, command)
         }
         Command::ImportMirrorLog(_)
         | Command::SaveLabelTemplate(_)
         | Command::CloseLabelTemplate(_) => decide_code::decide(ctx, command),
-    }
-}
-
-/// What follows on a result.
-fn decide_result(ctx: &mut Context<'_>, command: Command) -> Result<Decision, DomainError> {
-    match command {
-        Command::VerifyTest(c) => {
-            let e = positive::verify(ctx, c)?;
-            Ok(Decision::one(e.test.clone(), Event::TestVerified(e)))
-        }
-        Command::StrikeTest(c) => {
-            let e = positive::strike(ctx, c)?;
-            Ok(Decision::one(e.test.clone(), Event::TestStruck(e)))
-        }
-        Command::DeliverResult(c) => {
-            let e = positive::deliver(ctx, c)?;
-            Ok(Decision::one(e.test.clone(), Event::ResultDelivered(e)))
-        }
-        Command::SettlePositive(c) => {
-            let e = positive::settle(ctx, c)?;
-            Ok(Decision::one(e.settled.test.clone(), Event::PositiveSettled(e)))
-        }
-        Command::FileObjection(c) => made(objection::file(ctx, c)?, Event::ObjectionFiled),
-        Command::OrderRetest(c) => {
-            let e = objection::order(ctx, c)?;
-            Ok(Decision::one(e.objection.clone(), Event::RetestOrdered(e)))
-        }
-        Command::ReceiveRetestSample(c) => {
-            let e = objection::receive(ctx, c)?;
-            Ok(Decision::one(e.objection.clone(), Event::RetestSampleReceived(e)))
-        }
-        Command::ConcludeObjection(c) => decide_conclusion(ctx, c),
-        other => Err(DomainError::Forbidden { action: other.name() }),
-    }
-}
-
-/// A retest that does not agree sets the lot free at once and settles the first result.
-fn decide_conclusion(
-    ctx: &mut Context<'_>,
-    c: objection::ConcludeObjection,
-) -> Result<Decision, DomainError> {
-    let (objection, ended) = objection::conclude(ctx, c)?;
-    let mut decision =
-        Decision::one(objection.id.clone(), Event::ObjectionConcluded(ended.clone()));
-    if ended.status != objection::ObjectionStatus::Overturned {
-        return Ok(decision);
-    }
-    let kind = hold::HoldKind::PositiveTest;
-    if let Some(id) = &objection.lot {
-        let lot: lot::Lot = ctx.require("lot", id)?;
-        if lot.is_held_for(kind, &objection.test) {
-            decision.events.push(Event::LotReleased(hold::ReleaseLot {
-                lot: lot.id,
-                kind,
-                reference: objection.test.clone(),
-                reason: ended.note.clone(),
-                test: ended.by_test.clone(),
-            }));
-        }
-    }
-    let first: test::Test = ctx.require("test", &objection.test)?;
-    if first.settled.is_none() {
-        let settled = positive::SettlePositive {
-            test: first.id,
-            outcome: positive::Outcome::Released,
-            note: ended.note,
-            attachments: Vec::new(),
-        };
-        let by = ctx.actor.name();
-        decision.events.push(Event::PositiveSettled(positive::PositiveSettled { settled, by }));
-    }
-    Ok(decision)
-}
-
-fn decide_brand(ctx: &mut Context<'_>, command: Command) -> Result<Decision, DomainError> {
-    match command {
-        Command::AddBrand(c) => made(brand::add(ctx, c)?, Event::BrandAdded),
-        Command::ChangeBrand(c) => {
-            let c = brand::change(ctx, c)?;
-            Ok(Decision::one(c.brand.clone(), Event::BrandChanged(c)))
-        }
-        Command::CloseBrand(c) => {
-            let c = brand::close(ctx, c)?;
-            Ok(Decision::one(c.brand.clone(), Event::BrandClosed(c)))
-        }
-        Command::LicenseBrand(c) => made(brand::license(ctx, c)?, Event::BrandLicensed),
-        Command::EndBrandLicence(c) => {
-            let c = brand::end_licence(ctx, c)?;
-            Ok(Decision::one(c.licence.clone(), Event::BrandLicenceEnded(c)))
-        }
-        other => Err(DomainError::Forbidden { action: other.name() }),
-    }
-}
-
-fn decide_id_card(ctx: &mut Context<'_>, command: Command) -> Result<Decision, DomainError> {
-    match command {
-        Command::SaveIdCard(c) => {
-            let e = id_card::save(ctx, c)?;
-            Ok(Decision::one(e.id_card.clone(), Event::IdCardSaved(e)))
-        }
-        Command::SubmitIdCard(c) => {
-            let e = id_card::submit(ctx, c)?;
-            Ok(Decision::one(e.id_card.clone(), Event::IdCardSubmitted(e)))
-        }
-        Command::ReviewIdCard(c) => {
-            let e = id_card::review(ctx, c)?;
-            Ok(Decision::one(e.id_card.clone(), Event::IdCardReviewed(e)))
-        }
-        Command::PublishIdCard(c) => {
-            let e = id_card::publish(ctx, c)?;
-            Ok(Decision::one(e.id_card.clone(), Event::IdCardPublished(Box::new(e))))
-        }
-        Command::WithdrawIdCard(c) => {
-            let e = id_card::withdraw(ctx, c)?;
-            Ok(Decision::one(e.id_card.clone(), Event::IdCardWithdrawn(e)))
-        }
-        other => Err(DomainError::Forbidden { action: other.name() }),
     }
 }
 
@@ -558,35 +419,4 @@ fn decide_receipt(
             Event::MessageReplayed(message::ReplayMessage { message: id }),
         ),
     })
-}
-
-fn decide_test(ctx: &mut Context<'_>, c: test::RecordTest) -> Result<Decision, DomainError> {
-    Ok(match test_take::record(ctx, c)? {
-        Recorded::New(test) => {
-            let hold = match &test.lot {
-                Some(lot) => hold_of(lot, &test.id, test.verdict, ctx)?,
-                None => None,
-            };
-            let mut decision = Decision::one(test.id.clone(), Event::TestRecorded(test));
-            decision.events.extend(hold);
-            decision
-        }
-        Recorded::Duplicate(id) => Decision::nothing(id, "duplicate"),
-        Recorded::Conflict(id) => Decision::nothing(id, "conflict"),
-    })
-}
-
-/// A failed test holds its lot at once (law art 36: not to be sold).
-fn hold_of(
-    lot: &str,
-    test: &str,
-    verdict: TestVerdict,
-    ctx: &Context<'_>,
-) -> Result<Option<Event>, DomainError> {
-    let lot: lot::Lot = ctx.require("lot", lot)?;
-    let reason = hold::HoldKind::PositiveTest;
-    let known = lot.is_held_for(reason, test);
-    let hold = verdict == TestVerdict::Fail && lot.status != lot::LotStatus::Void && !known;
-    let (reference, note) = (test.to_owned(), String::new());
-    Ok(hold.then_some(Event::LotHeld(hold::LotHeld { lot: lot.id, reason, reference, note })))
 }

@@ -79,17 +79,6 @@ fn a_day_ends_at_midnight_in_china() {
     assert_eq!(china_date(next), day("2026-11-28"));
 }
 
-#[test]
-fn lists_are_told_by_year() {
-    let mut calendar = autumn();
-    calendar.years.insert(2027);
-    calendar.off.insert(day("2027-01-01"));
-    let told = calendar.by_year();
-    assert_eq!(told.keys().copied().collect::<Vec<_>>(), [2026, 2027]);
-    assert_eq!((told[&2026].0.len(), told[&2026].1.len()), (7, 2));
-    assert_eq!(told[&2027], (vec![day("2027-01-01")], vec![]));
-}
-
 fn days(of: usize) -> impl Strategy<Value = BTreeSet<Date>> {
     let one = (0i64..400).prop_map(|n| day("2026-01-01") + jiff::Span::new().days(n));
     proptest::collection::btree_set(one, 0..of)

@@ -24,6 +24,7 @@ mod lots;
 mod messages;
 mod mirror_logs;
 mod objections;
+mod one_of_each;
 mod operators;
 mod packs;
 mod papers;

@@ -10,7 +10,6 @@ use tianyin_domain::{Date, Decimal};
 use tianyin_sheets::{Row, Sheet};
 use toml::Value;
 
-use super::error::AppError;
 use super::sheet::{Columns, Layout};
 use crate::words::Word as _;
 
@@ -158,14 +157,6 @@ fn write(table: &str, limits: &[Limit], edition: &Edition) -> anyhow::Result<Str
     Ok(out)
 }
 
-/// Reads a file as a sheet, with the reason in words when it is none.
-///
-/// # Errors
-/// As [`super::sheet::read`].
-pub fn sheet_of(bytes: &[u8]) -> Result<Sheet, AppError> {
-    super::sheet::read(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -173,6 +164,7 @@ mod tests {
     use tianyin_rules::RuleSet;
 
     use super::*;
+    use crate::app::sheet;
 
     fn edition(id: &str, from: &str, to: Option<&str>) -> Edition {
         let day = |text: &str| text.parse().unwrap();
@@ -187,7 +179,7 @@ mod tests {
             let text = format!(
                 "农药,食品,类别,限量,单位\n毒死蜱,辣椒,,{num},mg/kg\n毒死蜱,,蔬菜,0.02,mg/kg\n"
             );
-            sheet_of(text.as_bytes()).unwrap()
+            sheet::read(text.as_bytes()).unwrap()
         };
         let shipped = RuleSet::shipped().unwrap();
         let old = edition("GB 2763-2021", "2021-09-03", Some("2026-02-28"));
@@ -213,7 +205,7 @@ mod tests {
     fn a_sheet_with_one_bad_line_is_not_taken() {
         let shipped = RuleSet::shipped().unwrap();
         let text = "农药,食品,类别,限量,单位\n毒死蜱,辣椒,,约 1,mg/kg\n,辣椒,花,1,\n毒死蜱,茄子,,1,mg/kg\n毒死蜱,茄子,,2,mg/kg\n";
-        let sheet = sheet_of(text.as_bytes()).unwrap();
+        let sheet = sheet::read(text.as_bytes()).unwrap();
         let told =
             merged(&shipped.files()[TABLE], &sheet, &edition("GB 2763-2026", "2026-03-01", None));
         let told = told.unwrap_err().to_string();

@@ -1,6 +1,8 @@
 //! Samples with their photos, and the statutory clocks of positive results (law art 51), which need the
 //! calendar of working days.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use tianyin_domain::actor::Actor;
 use tianyin_domain::calendar::{Calendar, Deadline, end_of};
@@ -16,6 +18,10 @@ use tianyin_domain::time::china_date;
 use tianyin_domain::{Date, State, Time};
 
 use super::{App, AppError};
+
+/// Without a county's table only weekends are known.
+static WEEKENDS_ONLY: Calendar =
+    Calendar { years: BTreeSet::new(), off: BTreeSet::new(), on: BTreeSet::new() };
 
 /// The last moment of an objection, and whether it was reckoned without the year's holidays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +80,7 @@ impl App {
         let found: Test = state.require("test", test)?;
         let delivered_at = not_before(delivered_at, found.received_at);
         let Until { until, guessed } =
-            objection_until(&self.calendar(), found.measurement.method, delivered_at);
+            objection_until(self.calendar(), found.measurement.method, delivered_at);
         let command = DeliverResult { test: found.id, delivered_at, to, until, guessed };
         self.submit_keyed(actor, Command::DeliverResult(command), idempotency_key).await
     }
@@ -136,8 +142,8 @@ impl App {
     }
 
     /// Working days, as the county's table has them; weekends only without one.
-    pub fn calendar(&self) -> Calendar {
-        self.rules.holidays().map(|table| table.calendar().clone()).unwrap_or_default()
+    pub fn calendar(&self) -> &Calendar {
+        self.rules.holidays().map_or(&WEEKENDS_ONLY, |table| table.calendar())
     }
 }
 

@@ -4,7 +4,6 @@ use jiff::SignedDuration;
 use tianyin_domain::agency::AgencyKind;
 use tianyin_domain::user::{self, User};
 use tianyin_domain::{Role, Time};
-use tianyin_store::{PAGE_ITEMS_MAX, PageQuery};
 
 use super::{App, AppError};
 
@@ -82,20 +81,14 @@ impl App {
         may_see: impl Fn(&User) -> bool,
         mut each: impl FnMut(User),
     ) -> Result<(), AppError> {
-        let (mut after, mut seen) = (None::<String>, 0);
-        loop {
-            let mut query = PageQuery::new(user::ALL, "");
-            query.after = after.as_deref();
-            query.limit = PAGE_ITEMS_MAX;
-            let scope = tianyin_domain::Scope::everything();
-            let page = self.store.page::<User>(&query, &scope).map_err(AppError::internal)?;
-            seen += page.items.len();
-            page.items.into_iter().filter(|user| user.active && may_see(user)).for_each(&mut each);
-            after = page.next;
-            if after.is_none() || seen >= USERS_MAX {
-                return Ok(());
+        let mut seen = 0;
+        let given = self.store.each((user::ALL, ""), |user: User| {
+            seen += 1;
+            if seen <= USERS_MAX && user.active && may_see(&user) {
+                each(user);
             }
-        }
+        });
+        given.map_err(AppError::internal)
     }
 }
 

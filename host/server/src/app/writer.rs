@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tianyin_domain::apply::apply;
 use tianyin_domain::command::{Envelope, Outcome};
 use tianyin_domain::decide::{Decision, decide};
+use tianyin_domain::id::{Random, Rising};
 use tianyin_domain::state::Stacked;
 use tianyin_domain::{Command, DomainError, Overlay, StateError, event};
 use tianyin_store::Store;
@@ -144,6 +145,7 @@ impl Writer {
             store,
             space,
             clock,
+            random: Rising::default(),
             space_checked: None,
             gate: gate.clone(),
             stats: stats.clone(),
@@ -233,6 +235,8 @@ struct Thread {
     store: Store,
     space: Arc<Space>,
     clock: Arc<Clock>,
+    /// Of every id that is given.
+    random: Rising<OsRandom>,
     space_checked: Option<Instant>,
     gate: Arc<Gate>,
     stats: Arc<WriterStats>,
@@ -342,14 +346,14 @@ impl Thread {
     }
 
     /// Decides the commands one after the other, each on what those before it will write.
-    fn decide(&self, group: Vec<Job>, below: &Overlay<'_>) -> (Vec<Decided>, Stacked) {
+    fn decide(&mut self, group: Vec<Job>, below: &Overlay<'_>) -> (Vec<Decided>, Stacked) {
         let mut overlay = Overlay::new(below);
         let mut decided = Vec::with_capacity(group.len());
         let mut jobs = group.into_iter();
         let mut next_seq = self.next_seq;
         while let Some(mut job) = jobs.next() {
             job.envelope.time = self.clock.stamp(job.envelope.time);
-            match stack(&mut overlay, &job.envelope, next_seq) {
+            match stack(&mut overlay, &job.envelope, next_seq, &mut self.random) {
                 Ok((decision, line)) => {
                     let seq = if line.is_some() { next_seq } else { next_seq - 1 };
                     next_seq += u64::from(line.is_some());
@@ -426,8 +430,9 @@ fn stack(
     overlay: &mut Overlay<'_>,
     envelope: &Envelope,
     seq: u64,
+    random: &mut dyn Random,
 ) -> Result<(Decision, Option<LineParts>), Stack> {
-    let decision = decide(overlay, envelope, &mut OsRandom).map_err(Stack::Refused)?;
+    let decision = decide(overlay, envelope, random).map_err(Stack::Refused)?;
     if decision.events.is_empty() {
         return Ok((decision, None));
     }

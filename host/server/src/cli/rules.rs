@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use tianyin_rules::{Diagnostic, RuleSet, Severity};
 
 use crate::app::limit_sheet::{self, Edition, TABLE};
+use crate::app::sheet;
 
 #[derive(Subcommand)]
 pub(crate) enum Rules {
@@ -112,7 +113,7 @@ fn export(dir: &Path) -> anyhow::Result<()> {
 /// Writes the county's table anew, once the whole pack was seen to be good with it.
 fn import_limits(sheet: &Path, data: &Path, edition: &Edition) -> anyhow::Result<()> {
     let bytes = std::fs::read(sheet).with_context(|| sheet.display().to_string())?;
-    let sheet = limit_sheet::sheet_of(&bytes).map_err(|error| anyhow::anyhow!(error.detail()))?;
+    let sheet = sheet::read(&bytes).map_err(|error| anyhow::anyhow!(error.detail()))?;
     let rules = load(Pack { dir: None, data: Some(data.to_owned()) })?;
     let mut files = rules.files().clone();
     let table = files.get(TABLE).context(TABLE)?;

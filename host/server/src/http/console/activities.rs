@@ -13,7 +13,7 @@ use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::interval::{Warmth, earliest_harvest};
 use tianyin_domain::lot::{self, Lot};
 use tianyin_domain::operator::Operator;
-use tianyin_domain::product::{self, Product};
+use tianyin_domain::product::Product;
 use tianyin_domain::site::Site;
 use tianyin_domain::time::china_date;
 use tianyin_domain::{Date, Decimal};
@@ -24,7 +24,7 @@ use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::form::{Choice, Field, Form};
 use super::input_pick;
-use super::lots::{product_choices, site_choices};
+use super::lots::{choices_among, products_of, site_choices};
 use super::order::{self, Order};
 use super::page::{Page, Pager, html, refused};
 use super::pick;
@@ -298,13 +298,13 @@ fn new_page(
     let form = form.of("activity");
     let input = input_pick::field(app, signed, &operator.id, &form)?;
     let told = activity_told::of(app, signed, &mut form.clone())?;
-    let kinds = kinds_of(app, signed, &operator.id, form.get("kind"))?;
-    let products = product_choices(app, signed, &operator.id)?;
+    let own = products_of(app, signed, &operator.id)?;
+    let kinds = kinds_of(&own, form.get("kind"));
     let mut offered = form.clone();
     offered.set("operator", &operator.id);
-    if let ("", Some(first)) = (offered.get("product"), products.first()) {
+    if let ("", Some(first)) = (offered.get("product"), own.first()) {
         // The first of the list is what the form shows.
-        let first = first.value.clone();
+        let first = first.id.clone();
         offered.set("product", first);
     }
     Ok(NewPage {
@@ -313,7 +313,7 @@ fn new_page(
         has_water: kinds.contains(&ActivityKind::WaterQuality),
         kinds: Choice::words(&kinds),
         sites: site_choices(app, signed, &operator.id)?,
-        products,
+        products: choices_among(&own),
         waiting: blobs::waiting(&form),
         input_search: format!("/inputs/choices?operator={}", operator.id),
         form,
@@ -327,20 +327,13 @@ fn new_page(
 }
 
 /// Kinds of work offered: those of the industries that the operator's products are of.
-fn kinds_of(
-    app: &App,
-    signed: &Signed,
-    operator: &str,
-    chosen: &str,
-) -> Result<Vec<ActivityKind>, ConsoleError> {
-    let part = (product::BY_OPERATOR, operator);
-    let products: Vec<Product> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
+fn kinds_of(products: &[Product], chosen: &str) -> Vec<ActivityKind> {
     let fits = |kind: &ActivityKind| {
         kind.as_str() == chosen
             || products.is_empty()
             || products.iter().any(|one| kind.is_of(one.class.industry()))
     };
-    Ok(ActivityKind::ALL.into_iter().filter(fits).collect())
+    ActivityKind::ALL.into_iter().filter(fits).collect()
 }
 
 /// What the form says; `None` when it cannot be understood.

@@ -7,7 +7,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
-use tianyin_domain::access::AccessKind;
+use tianyin_domain::Scope;
 use tianyin_domain::code::grouped;
 use tianyin_domain::command::CommandKind;
 use tianyin_domain::operator::Operator;
@@ -17,7 +17,7 @@ use super::filters::{self, Word as _};
 use super::page::{Page, html};
 use super::read::ListQuery;
 use super::session::Signed;
-use super::sheet::{CSV, file};
+use super::sheet::{Format, Outgoing, hand_out};
 use crate::app::grid::{Grid, InGrid, Township};
 use crate::app::{App, AppError};
 use crate::http::ClientAddr;
@@ -114,15 +114,36 @@ async fn read(app: &Arc<App>, signed: &Signed) -> Result<Grid, ConsoleError> {
     Ok(grid.await.map_err(AppError::internal)??)
 }
 
-/// Every operator on the register with its cell and who answers for it, as far as the person sees it. It
-/// goes on record first.
+/// Every operator on the register with its cell and who answers for it, as far as the person sees it.
 async fn export(
     State(app): State<Arc<App>>,
     signed: Signed,
     ClientAddr(address): ClientAddr,
 ) -> Answer {
     allowed(&signed)?;
-    let grid = read(&app, &signed).await?;
+    let keys = [
+        "cells.township",
+        "cells.one",
+        "cells.agency",
+        "cells.person",
+        "cells.phone",
+        "cells.operator",
+        "operators.code",
+        "th.kind",
+    ];
+    let list = Outgoing {
+        stem: "grid-list",
+        asked: String::new(),
+        title: t("cells.title"),
+        headings: keys.map(|key| t(key).to_owned()).into(),
+    };
+    let (reading, scope) = (app.clone(), signed.scope());
+    let rows = move || export_rows(&reading, &scope);
+    hand_out(&app, &signed, address, Format::Csv, list, rows).await
+}
+
+fn export_rows(app: &App, scope: &Scope) -> Result<Vec<Vec<String>>, ConsoleError> {
+    let grid = app.grid(scope)?;
     let cell_of: HashMap<&String, usize> =
         grid.covered.iter().map(|(id, place)| (id, *place)).collect();
     let mut ids: Vec<&String> = cell_of.keys().copied().chain(&grid.uncovered).collect();
@@ -133,20 +154,7 @@ async fn export(
         rows.push(row(&operator, cell_of.get(id).map(|place| &grid.cells[*place])));
     }
     rows.sort();
-    let name = "grid-list.csv";
-    let (user, what) = (&signed.session.user, name.to_owned());
-    app.note_access(user, AccessKind::Export, what, rows.len(), address).await?;
-    let header = [
-        t("cells.township"),
-        t("cells.one"),
-        t("cells.agency"),
-        t("cells.person"),
-        t("cells.phone"),
-        t("cells.operator"),
-        t("operators.code"),
-        t("th.kind"),
-    ];
-    Ok(file(tianyin_sheets::csv(&header, &rows, false), CSV, name))
+    Ok(rows)
 }
 
 fn row(operator: &Operator, cell: Option<&InGrid>) -> Vec<String> {

@@ -9,7 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
 use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::id_card::{
-    self, IdCard, IdCardStatus, ReviewIdCard, SaveIdCard, WithdrawIdCard,
+    BY_INDUSTRY, BY_STATUS, IdCard, IdCardStatus, ReviewIdCard, SaveIdCard, WithdrawIdCard,
 };
 use tianyin_domain::product::{Industry, Product};
 use tianyin_domain::time::china_date;
@@ -17,7 +17,7 @@ use tianyin_domain::time::china_date;
 use super::blobs::{self, Waiting};
 use super::clash::seen;
 use super::error::{Answer, ConsoleError};
-use super::filters::{self, Word as _};
+use super::filters;
 use super::form::{Choice, Field, Form};
 use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html, refused};
@@ -30,6 +30,10 @@ use crate::texts::t;
 
 /// Above this a field takes several lines.
 const ONE_LINE_CHARS_MAX: u32 = 100;
+/// Address of the cards of a status.
+const OF_STATUS: &str = "/id-cards?status=";
+/// Address of the cards of an industry.
+const OF_INDUSTRY: &str = "/id-cards?role=";
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -66,13 +70,12 @@ async fn list(
     let industry = Industry::ALL.into_iter().find(|one| one.as_str() == query.role);
     let (part, address) = match (status, industry) {
         (Some(status), _) => {
-            ((id_card::BY_STATUS, status.as_str()), format!("/id-cards?status={}", status.as_str()))
+            ((BY_STATUS, status.as_str()), format!("{OF_STATUS}{}", status.as_str()))
         }
-        (None, Some(industry)) => (
-            (id_card::BY_INDUSTRY, industry.as_str()),
-            format!("/id-cards?role={}", industry.as_str()),
-        ),
-        (None, None) => ((id_card::BY_STATUS, ""), "/id-cards".to_owned()),
+        (None, Some(industry)) => {
+            ((BY_INDUSTRY, industry.as_str()), format!("{OF_INDUSTRY}{}", industry.as_str()))
+        }
+        (None, None) => ((BY_STATUS, ""), "/id-cards".to_owned()),
     };
     let after = query.after.as_deref();
     let order = Order::of(order::BY_TIME, &query.sort, address);
@@ -96,28 +99,15 @@ fn chips(
     status: Option<IdCardStatus>,
     industry: Option<Industry>,
 ) -> Result<Vec<Chip>, ConsoleError> {
-    let mut chips = vec![Chip {
-        href: "/id-cards".into(),
-        text: t("lists.all").into(),
-        count: read::count(app, signed, id_card::BY_STATUS, "")?,
-        on: status.is_none() && industry.is_none(),
-    }];
-    for one in IdCardStatus::ALL {
-        chips.push(Chip {
-            href: format!("/id-cards?status={}", one.as_str()),
-            text: one.word(),
-            count: read::count(app, signed, id_card::BY_STATUS, one.as_str())?,
-            on: status == Some(one),
-        });
-    }
+    let count = read::count(app, signed, BY_STATUS, "")?;
+    let nothing_chosen = status.is_none() && industry.is_none();
+    let mut chips = vec![Chip::every("/id-cards", count, nothing_chosen)];
+    let all = &IdCardStatus::ALL;
+    chips.extend(read::switches(app, signed, OF_STATUS, BY_STATUS, all, status)?);
     // Each department works on its own industry.
-    for one in Industry::ALL.into_iter().filter(|_| signed.is_staff()) {
-        chips.push(Chip {
-            href: format!("/id-cards?role={}", one.as_str()),
-            text: one.word(),
-            count: read::count(app, signed, id_card::BY_INDUSTRY, one.as_str())?,
-            on: industry == Some(one),
-        });
+    if signed.is_staff() {
+        let all = &Industry::ALL;
+        chips.extend(read::switches(app, signed, OF_INDUSTRY, BY_INDUSTRY, all, industry)?);
     }
     Ok(chips)
 }

@@ -1,16 +1,13 @@
 //! The catalogue of inputs from a sheet: check first, then accept; and to a sheet.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Multipart, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
 use axum::response::{IntoResponse as _, Redirect};
 use axum::routing::get;
-use serde::Deserialize;
 use tianyin_domain::Scope;
-use tianyin_domain::access::AccessKind;
 use tianyin_domain::command::CommandKind;
 use tianyin_domain::input::{self, Input, RegisteredUse};
 use tianyin_sheets::FILE_BYTES_MAX;
@@ -20,7 +17,7 @@ use super::filters::{self, Word as _};
 use super::form::Form;
 use super::page::{Page, html, refused};
 use super::session::{Posted, Signed, done};
-use super::sheet::{Format, listed, uploaded};
+use super::sheet::{Format, Outgoing, hand_out, listed, uploaded};
 use crate::app::catalogue_import::{
     BadRow, ImportedInputs, LAYOUT, Revision, StagedInputs, StagedProduct,
 };
@@ -41,8 +38,8 @@ pub fn router() -> Router<Arc<App>> {
         .route("/inputs/import/blank.xlsx", get(blank))
         .route("/inputs/import/{id}", get(staged).post(accept))
         .route("/inputs/import/{id}/bad.csv", get(bad))
-        .route("/inputs/export.csv", get(export_csv))
-        .route("/inputs/export.xlsx", get(export_xlsx))
+        .route("/inputs/export.csv", get(export))
+        .route("/inputs/export.xlsx", get(export))
 }
 
 #[derive(Template)]
@@ -169,62 +166,34 @@ async fn blank(signed: Signed) -> Answer {
     listed(Format::Xlsx, "input-list", t("inputs.title"), &LAYOUT.headings(), &[])
 }
 
-/// How the list is to go out.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Outgoing {
-    /// `gb18030`, else UTF-8.
-    encoding: String,
-}
-
-async fn export_csv(
+/// The whole catalogue, a row for each registered use.
+async fn export(
     State(app): State<Arc<App>>,
     signed: Signed,
     ClientAddr(address): ClientAddr,
-    Query(query): Query<Outgoing>,
+    format: Format,
 ) -> Answer {
-    export(app, signed, address, Format::csv(&query.encoding)).await
-}
-
-async fn export_xlsx(
-    State(app): State<Arc<App>>,
-    signed: Signed,
-    ClientAddr(address): ClientAddr,
-) -> Answer {
-    export(app, signed, address, Format::Xlsx).await
-}
-
-async fn export(app: Arc<App>, signed: Signed, address: IpAddr, format: Format) -> Answer {
-    let rows = exported(&app, &signed, &format.name("input-list"), address).await?;
-    let written = tokio::task::spawn_blocking(move || {
-        listed(format, "input-list", t("inputs.title"), &headings(), &rows)
-    });
-    written.await.map_err(AppError::internal)?
+    let list = Outgoing {
+        stem: "input-list",
+        asked: String::new(),
+        title: t("inputs.title"),
+        headings: headings(),
+    };
+    let reading = app.clone();
+    let rows = move || {
+        let part = (input::ALL, "");
+        let mut found =
+            reading.store.newest::<Input>(part, &Scope::everything(), EXPORT_INPUTS_MAX)?;
+        found.reverse();
+        Ok::<Vec<_>, ConsoleError>(found.iter().flat_map(rows_of).collect())
+    };
+    hand_out(&app, &signed, address, format, list, rows).await
 }
 
 /// The columns of an import, so that a sheet that went out can come back, and two more.
-fn headings() -> Vec<&'static str> {
-    LAYOUT.headings().into_iter().chain([t("inputs.version"), t("th.status")]).collect()
-}
-
-/// The whole catalogue, a row for each registered use. It goes on record first.
-async fn exported(
-    app: &Arc<App>,
-    signed: &Signed,
-    name: &str,
-    address: IpAddr,
-) -> Result<Vec<Vec<String>>, ConsoleError> {
-    let reading = app.clone();
-    let found = tokio::task::spawn_blocking(move || {
-        let part = (input::ALL, "");
-        reading.store.newest::<Input>(part, &Scope::everything(), EXPORT_INPUTS_MAX)
-    });
-    let mut found = found.await.map_err(AppError::internal)?.map_err(AppError::internal)?;
-    found.reverse();
-    let rows: Vec<Vec<String>> = found.iter().flat_map(rows_of).collect();
-    let user = &signed.session.user;
-    app.note_access(user, AccessKind::Export, name.to_owned(), rows.len(), address).await?;
-    Ok(rows)
+fn headings() -> Vec<String> {
+    let two = [t("inputs.version"), t("th.status")];
+    LAYOUT.headings().into_iter().chain(two).map(String::from).collect()
 }
 
 fn rows_of(input: &Input) -> Vec<Vec<String>> {

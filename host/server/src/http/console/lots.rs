@@ -188,10 +188,22 @@ pub fn product_choices(
     signed: &Signed,
     operator: &str,
 ) -> Result<Vec<Choice>, ConsoleError> {
-    let part = (product::BY_OPERATOR, operator);
-    let all: Vec<Product> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
+    Ok(choices_among(&products_of(app, signed, operator)?))
+}
+
+/// Products of an operator, the newest first.
+pub fn products_of(
+    app: &App,
+    signed: &Signed,
+    operator: &str,
+) -> Result<Vec<Product>, ConsoleError> {
+    read::newest(app, signed, (product::BY_OPERATOR, operator), read::ROWS_WITHIN)
+}
+
+/// Products to choose from.
+pub fn choices_among(products: &[Product]) -> Vec<Choice> {
     let label = |p: &Product| format!("{} ({})", p.name, p.unit);
-    Ok(all.iter().map(|p| Choice::new(&p.id, label(p))).collect())
+    products.iter().map(|p| Choice::new(&p.id, label(p))).collect()
 }
 
 /// Sites of an operator.

@@ -17,7 +17,6 @@ use super::read::{self, ListQuery};
 use super::session::{Posted, Signed, done_or_not};
 use super::tests::reason_text;
 use crate::app::App;
-use crate::texts::t;
 
 /// Bytes of a payload shown on a page.
 const SHOWN_BYTES_MAX: usize = 4096;
@@ -70,7 +69,7 @@ async fn list(
         "" => "/messages".to_owned(),
         status => format!("/messages?status={status}"),
     };
-    let mut chips = Vec::new();
+    let mut chips = vec![Chip::every(&address(""), None, chosen.is_empty())];
     for status in [Dead, Quarantined, Conflict, Received, Accepted, Duplicate] {
         let word = status.as_str();
         chips.push(Chip {
@@ -80,8 +79,6 @@ async fn list(
             on: chosen == word,
         });
     }
-    let every = t("lists.all").to_owned();
-    chips.insert(0, Chip { href: address(""), text: every, count: None, on: chosen.is_empty() });
     let here = chips.iter().find(|c| c.on).map_or_else(|| address(""), |c| c.href.clone());
     let part = match chosen {
         "" => (message::ALL, ""),

@@ -16,7 +16,7 @@ use tianyin_domain::time::china_date;
 
 use super::blobs::{self, Waiting};
 use super::error::{Answer, ConsoleError};
-use super::filters::{self, Word as _};
+use super::filters;
 use super::form::{Choice, Form};
 use super::meter::value_text;
 use super::order::{self, Order};
@@ -25,7 +25,6 @@ use super::read::{self, ListQuery};
 use super::session::{Posted, Signed, done, done_or_not};
 use crate::app::App;
 use crate::edge::now;
-use crate::texts::t;
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -44,6 +43,8 @@ const STATUSES: [ObjectionStatus; 5] = [
     ObjectionStatus::Overturned,
     ObjectionStatus::Withdrawn,
 ];
+/// Address of the objections of a status.
+const OF_STATUS: &str = "/objections?status=";
 
 #[derive(Template)]
 #[template(path = "objections/list.html")]
@@ -76,10 +77,9 @@ async fn list(
     let status = STATUSES.into_iter().find(|one| one.as_str() == query.status);
     let (part, address) = match (signed.operator(), status) {
         (Some(own), _) => ((objection::BY_OPERATOR, own), "/objections".to_owned()),
-        (None, Some(status)) => (
-            (objection::BY_STATUS, status.as_str()),
-            format!("/objections?status={}", status.as_str()),
-        ),
+        (None, Some(status)) => {
+            ((objection::BY_STATUS, status.as_str()), format!("{OF_STATUS}{}", status.as_str()))
+        }
         (None, None) => ((objection::BY_STATUS, ""), "/objections".to_owned()),
     };
     let order = Order::of(order::BY_TIME, &query.sort, address);
@@ -90,32 +90,13 @@ async fn list(
         let operator = read::operator_name(&app, &objection.operator)?;
         rows.push(Row { overdue: is_overdue(&objection), operator, objection });
     }
-    let mut chips = if signed.is_staff() { chips(&app, &signed, status)? } else { Vec::new() };
+    let mut chips = match signed.is_staff() {
+        true => read::chips(&app, &signed, OF_STATUS, objection::BY_STATUS, &STATUSES, status)?,
+        false => Vec::new(),
+    };
     order.keep(&mut chips);
     let page = Page::new(&app, &signed, "/objections", "objections.title");
     html(&ListPage { page, rows, pager: found.pager, chips, order })
-}
-
-fn chips(
-    app: &App,
-    signed: &Signed,
-    chosen: Option<ObjectionStatus>,
-) -> Result<Vec<Chip>, ConsoleError> {
-    let mut chips = vec![Chip {
-        href: "/objections".into(),
-        text: t("lists.all").to_owned(),
-        count: read::count(app, signed, objection::BY_STATUS, "")?,
-        on: chosen.is_none(),
-    }];
-    for status in STATUSES {
-        chips.push(Chip {
-            href: format!("/objections?status={}", status.as_str()),
-            text: status.word(),
-            count: read::count(app, signed, objection::BY_STATUS, status.as_str())?,
-            on: chosen == Some(status),
-        });
-    }
-    Ok(chips)
 }
 
 #[derive(Template)]

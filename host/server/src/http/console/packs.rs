@@ -15,7 +15,7 @@ use tianyin_domain::operator::Operator;
 use tianyin_domain::pack::{self, OrderPack, Pack, PackCounts, PackKind};
 
 use super::error::{Answer, ConsoleError};
-use super::filters::{self, Word as _};
+use super::filters;
 use super::form::{Choice, Form};
 use super::lots::product_choices;
 use super::order::{self, Order};
@@ -30,6 +30,8 @@ use crate::texts::t;
 const OF_LOT_MAX: usize = 50;
 /// Sizes that are offered by a button.
 const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
+/// Address of the packs of a kind.
+const OF_KIND: &str = "/packs?kind=";
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -120,7 +122,7 @@ async fn list(
     let (part, address) = match (signed.operator(), kind) {
         (Some(own), _) => ((pack::BY_OPERATOR, own), "/packs".to_owned()),
         (None, Some(kind)) => {
-            ((pack::BY_KIND, kind.as_str()), format!("/packs?kind={}", kind.as_str()))
+            ((pack::BY_KIND, kind.as_str()), format!("{OF_KIND}{}", kind.as_str()))
         }
         (None, None) => ((pack::BY_KIND, ""), "/packs".to_owned()),
     };
@@ -131,28 +133,13 @@ async fn list(
         let operator = read::operator_name(&app, &pack.operator)?;
         rows.push(Row { operator, bar: Bar::of(&pack), pack });
     }
-    let mut chips = if signed.is_staff() { chips(&app, &signed, kind)? } else { Vec::new() };
+    let mut chips = match signed.is_staff() {
+        true => read::chips(&app, &signed, OF_KIND, pack::BY_KIND, &PackKind::ALL, kind)?,
+        false => Vec::new(),
+    };
     order.keep(&mut chips);
     let page = Page::new(&app, &signed, "/packs", "packs.title");
     html(&ListPage { page, rows, pager: found.pager, chips, order })
-}
-
-fn chips(app: &App, signed: &Signed, chosen: Option<PackKind>) -> Result<Vec<Chip>, ConsoleError> {
-    let mut chips = vec![Chip {
-        href: "/packs".into(),
-        text: t("lists.all").to_owned(),
-        count: read::count(app, signed, pack::BY_KIND, "")?,
-        on: chosen.is_none(),
-    }];
-    for kind in PackKind::ALL {
-        chips.push(Chip {
-            href: format!("/packs?kind={}", kind.as_str()),
-            text: kind.word(),
-            count: read::count(app, signed, pack::BY_KIND, kind.as_str())?,
-            on: chosen == Some(kind),
-        });
-    }
-    Ok(chips)
 }
 
 /// What the address of the form may ask for.

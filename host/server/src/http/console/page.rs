@@ -319,6 +319,13 @@ pub struct Chip {
     pub on: bool,
 }
 
+impl Chip {
+    /// The switch to a whole list.
+    pub fn every(href: &str, count: Option<u64>, on: bool) -> Self {
+        Self { href: href.to_owned(), text: t("lists.all").to_owned(), count, on }
+    }
+}
+
 /// The foot of a list.
 #[derive(Debug, Clone, Default, Template)]
 #[template(path = "_pager.html")]

@@ -20,7 +20,7 @@ use super::page::{Chip, Page, Pager, html, refused};
 use super::read::{self, ListQuery};
 use super::session::{Posted, Signed, done, done_or_not, not_done};
 use crate::app::{App, AppError};
-use crate::texts::{has, t, tf};
+use crate::texts::{has, tf};
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -144,9 +144,7 @@ async fn list(
     let order = Order::of(order::BY_TIME, &query.sort, address);
     let found =
         read::rows::<PrintJob>(&app, &signed.scope(), part, &order, query.after.as_deref())?;
-    let every = t("lists.all").to_owned();
-    let mut chips =
-        vec![Chip { href: "/print-jobs".into(), text: every, count: None, on: chosen.is_empty() }];
+    let mut chips = vec![Chip::every("/print-jobs", None, chosen.is_empty())];
     for status in PrintStatus::ALL {
         let word = status.api_word();
         let count = match signed.is_staff() {

@@ -10,7 +10,7 @@ use tianyin_domain::id_card::IdCard;
 use tianyin_domain::product::{self, Product, ProductClass};
 
 use super::error::{Answer, ConsoleError};
-use super::filters::{self, Word as _};
+use super::filters;
 use super::order::{self, Order};
 use super::page::{Chip, Page, Pager, html};
 use super::read::{self, ListQuery};
@@ -18,7 +18,9 @@ use super::register_export::Tools;
 use super::session::Signed;
 use crate::app::App;
 use crate::app::registers::Register;
-use crate::texts::t;
+
+/// Address of the products of a class.
+const OF_CLASS: &str = "/products?status=";
 
 pub fn router() -> Router<Arc<App>> {
     Router::new().route("/products", get(list))
@@ -50,7 +52,7 @@ async fn list(
     let (part, address) = match (signed.operator(), class) {
         (Some(own), _) => ((product::BY_OPERATOR, own), "/products".to_owned()),
         (None, Some(class)) => {
-            ((product::BY_CLASS, class.as_str()), format!("/products?status={}", class.as_str()))
+            ((product::BY_CLASS, class.as_str()), format!("{OF_CLASS}{}", class.as_str()))
         }
         (None, None) => ((product::BY_OPERATOR, ""), "/products".to_owned()),
     };
@@ -75,19 +77,9 @@ fn chips(app: &App, signed: &Signed, on: Option<ProductClass>) -> Result<Vec<Chi
     if !signed.is_staff() {
         return Ok(Vec::new());
     }
-    let mut chips = vec![Chip {
-        href: "/products".into(),
-        text: t("lists.all").into(),
-        count: read::count(app, signed, product::BY_OPERATOR, "")?,
-        on: on.is_none(),
-    }];
-    for class in ProductClass::ALL {
-        chips.push(Chip {
-            href: format!("/products?status={}", class.as_str()),
-            text: class.word(),
-            count: read::count(app, signed, product::BY_CLASS, class.as_str())?,
-            on: on == Some(class),
-        });
-    }
+    let count = read::count(app, signed, product::BY_OPERATOR, "")?;
+    let mut chips = vec![Chip::every("/products", count, on.is_none())];
+    let all = &ProductClass::ALL;
+    chips.extend(read::switches(app, signed, OF_CLASS, product::BY_CLASS, all, on)?);
     Ok(chips)
 }

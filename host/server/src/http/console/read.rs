@@ -9,8 +9,9 @@ use tianyin_domain::user::User;
 use tianyin_store::PageQuery;
 
 use super::error::ConsoleError;
+use super::filters::Word;
 use super::order::Order;
-use super::page::Pager;
+use super::page::{Chip, Pager};
 use super::session::Signed;
 use crate::app::App;
 use crate::app::names::Walk;
@@ -142,6 +143,43 @@ pub fn count(
     part: &str,
 ) -> Result<Option<u64>, ConsoleError> {
     Ok(app.store.count_in(index, part, &signed.scope())?)
+}
+
+/// Switches of a list to each of `values`, which are parts of an index; `address` is that of such a
+/// part, without the value.
+pub fn switches<T: Word + Copy + PartialEq>(
+    app: &App,
+    signed: &Signed,
+    address: &str,
+    index: Index,
+    values: &[T],
+    chosen: Option<T>,
+) -> Result<Vec<Chip>, ConsoleError> {
+    let one = |value: &T| -> Result<Chip, ConsoleError> {
+        let word = value.api_word();
+        Ok(Chip {
+            href: format!("{address}{word}"),
+            text: value.word(),
+            count: count(app, signed, index, &word)?,
+            on: chosen == Some(*value),
+        })
+    };
+    values.iter().map(one).collect()
+}
+
+/// Switches of a list to the whole index, then to each of `values`, as [`switches`].
+pub fn chips<T: Word + Copy + PartialEq>(
+    app: &App,
+    signed: &Signed,
+    address: &str,
+    index: Index,
+    values: &[T],
+    chosen: Option<T>,
+) -> Result<Vec<Chip>, ConsoleError> {
+    let whole = address.split('?').next().unwrap_or_default();
+    let mut chips = vec![Chip::every(whole, count(app, signed, index, "")?, chosen.is_none())];
+    chips.extend(switches(app, signed, address, index, values, chosen)?);
+    Ok(chips)
 }
 
 /// The name of an operator; empty when it is not on record.

@@ -1,7 +1,6 @@
 //! A register to a sheet: the list as it is filtered, as far as the person sees it. It goes on record
 //! before it goes out.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use askama::Template;
@@ -9,7 +8,6 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
 use serde::Deserialize;
-use tianyin_domain::access::AccessKind;
 use tianyin_domain::agency::Agency;
 use tianyin_domain::code::grouped;
 use tianyin_domain::operator::{self, Operator};
@@ -21,11 +19,11 @@ use tianyin_domain::{Entity, Scope};
 use super::error::{Answer, ConsoleError};
 use super::filters;
 use super::session::{Signed, encode};
-use super::sheet::{Format, listed};
+use super::sheet::{Format, Outgoing, hand_out};
 use super::{agencies, read, users};
+use crate::app::App;
 use crate::app::registers::users::Belongs;
 use crate::app::registers::{self, Register};
-use crate::app::{App, AppError};
 use crate::http::ClientAddr;
 
 /// Rows of one export.
@@ -37,16 +35,12 @@ pub fn router() -> Router<Arc<App>> {
 
 fn of(register: Register) -> Router<Arc<App>> {
     let at = register.address();
-    let csv = move |app, signed, address, Query(query): Query<Filter>| {
-        let format = Format::csv(&query.encoding);
-        export(register, format, app, signed, address, query)
-    };
-    let xlsx = move |app, signed, address, Query(query): Query<Filter>| {
-        export(register, Format::Xlsx, app, signed, address, query)
+    let out = move |app, signed, address, format, query| {
+        export(register, app, signed, address, format, query)
     };
     Router::new()
-        .route(&format!("{at}/export.csv"), get(csv))
-        .route(&format!("{at}/export.xlsx"), get(xlsx))
+        .route(&format!("{at}/export.csv"), get(out))
+        .route(&format!("{at}/export.xlsx"), get(out))
 }
 
 /// The line of a list with the ways in and out of it.
@@ -78,20 +72,19 @@ impl Tools {
 
 impl Register {
     /// The name of its file, without what it ends in.
-    pub fn file_stem(self) -> String {
-        let stem = match self {
-            Self::Agencies => "agency",
-            Self::Operators => "operator",
-            Self::Products => "product",
-            Self::Sites => "site",
-            Self::Users => "user",
-        };
-        format!("{stem}-list")
+    pub fn file_stem(self) -> &'static str {
+        match self {
+            Self::Agencies => "agency-list",
+            Self::Operators => "operator-list",
+            Self::Products => "product-list",
+            Self::Sites => "site-list",
+            Self::Users => "user-list",
+        }
     }
 }
 
-/// What of the list is to go out, and how.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// What of the list is to go out.
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Filter {
     /// A status, of products a class.
@@ -100,45 +93,36 @@ struct Filter {
     area: String,
     /// An agency.
     agency: String,
-    /// `gb18030`, else UTF-8.
-    encoding: String,
+}
+
+impl Filter {
+    /// As an address has it; empty for the whole list.
+    fn asked(&self) -> String {
+        let all = [("status", &self.status), ("area", &self.area), ("agency", &self.agency)];
+        let asked = all.into_iter().filter(|(_, value)| !value.is_empty());
+        let asked: Vec<String> = asked.map(|(name, value)| format!("{name}={value}")).collect();
+        if asked.is_empty() { String::new() } else { format!("?{}", asked.join("&")) }
+    }
 }
 
 async fn export(
     register: Register,
-    format: Format,
     State(app): State<Arc<App>>,
     signed: Signed,
     ClientAddr(address): ClientAddr,
-    query: Filter,
+    format: Format,
+    Query(query): Query<Filter>,
 ) -> Answer {
     signed.staff_only()?;
-    let (reading, by, wanted) = (app.clone(), signed.clone(), query.clone());
-    let rows = tokio::task::spawn_blocking(move || rows(register, &reading, &by, &wanted));
-    let rows = rows.await.map_err(AppError::internal)??;
-    note(&app, &signed, address, &format.name(&register.file_stem()), &query, rows.len()).await?;
-    let written = tokio::task::spawn_blocking(move || {
-        listed(format, &register.file_stem(), register.title(), &register.headings(), &rows)
-    });
-    written.await.map_err(AppError::internal)?
-}
-
-async fn note(
-    app: &App,
-    signed: &Signed,
-    address: IpAddr,
-    name: &str,
-    query: &Filter,
-    rows: usize,
-) -> Result<(), ConsoleError> {
-    let asked = [("status", &query.status), ("area", &query.area), ("agency", &query.agency)];
-    let asked = asked.into_iter().filter(|(_, value)| !value.is_empty());
-    let asked: Vec<String> = asked.map(|(name, value)| format!("{name}={value}")).collect();
-    let what = match asked.is_empty() {
-        true => name.to_owned(),
-        false => format!("{name}?{}", asked.join("&")),
+    let list = Outgoing {
+        stem: register.file_stem(),
+        asked: query.asked(),
+        title: register.title(),
+        headings: register.headings().into_iter().map(String::from).collect(),
     };
-    Ok(app.note_access(&signed.session.user, AccessKind::Export, what, rows, address).await?)
+    let (reading, by) = (app.clone(), signed.clone());
+    let rows = move || rows(register, &reading, &by, &query);
+    hand_out(&app, &signed, address, format, list, rows).await
 }
 
 fn rows(

@@ -235,5 +235,5 @@ async fn bad(
 async fn blank(register: Register, signed: Signed) -> Answer {
     allowed(register, &signed)?;
     let headings = register.layout().headings();
-    listed(Format::Xlsx, &register.file_stem(), register.title(), &headings, &[])
+    listed(Format::Xlsx, register.file_stem(), register.title(), &headings, &[])
 }

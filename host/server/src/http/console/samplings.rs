@@ -19,7 +19,7 @@ use tianyin_domain::time::china_date;
 
 use super::blobs::{self, Waiting};
 use super::error::{Answer, ConsoleError};
-use super::filters::{self, Word as _};
+use super::filters;
 use super::form::{Choice, Form};
 use super::lots::{product_choices, site_choices};
 use super::meter::value_text;
@@ -31,7 +31,6 @@ use super::session::{Posted, Signed, done, done_or_not};
 use crate::app::App;
 use crate::edge::now;
 use crate::http::qr::{self, Drawn};
-use crate::texts::t;
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -43,6 +42,15 @@ pub fn router() -> Router<Arc<App>> {
         .route("/samplings/{id}/receive", post(receive))
         .route("/samplings/{id}/cancel", post(cancel))
 }
+
+const STATUSES: [SamplingStatus; 4] = [
+    SamplingStatus::Taken,
+    SamplingStatus::Received,
+    SamplingStatus::Reported,
+    SamplingStatus::Cancelled,
+];
+/// Address of the samples of a status.
+const OF_STATUS: &str = "/samplings?status=";
 
 #[derive(Template)]
 #[template(path = "samplings/list.html")]
@@ -73,46 +81,25 @@ async fn list(
     signed: Signed,
     Query(query): Query<ListQuery>,
 ) -> Answer {
-    let status = query.status.as_str();
-    let known = Choice::words(&STATUSES).iter().any(|one| one.value == status);
-    let (part, address) = match (signed.operator(), known) {
+    let status = STATUSES.into_iter().find(|one| one.as_str() == query.status);
+    let (part, address) = match (signed.operator(), status) {
         (Some(own), _) => ((sampling::BY_OPERATOR, own), "/samplings".to_owned()),
-        (None, true) => ((sampling::BY_STATUS, status), format!("/samplings?status={status}")),
-        (None, false) => ((sampling::BY_STATUS, ""), "/samplings".to_owned()),
+        (None, Some(status)) => {
+            ((sampling::BY_STATUS, status.as_str()), format!("{OF_STATUS}{}", status.as_str()))
+        }
+        (None, None) => ((sampling::BY_STATUS, ""), "/samplings".to_owned()),
     };
     let order = Order::of(order::BY_TIME, &query.sort, address);
     let found =
         read::rows::<Sampling>(&app, &signed.scope(), part, &order, query.after.as_deref())?;
-    let mut chips = if signed.is_staff() { chips(&app, &signed, status)? } else { Vec::new() };
+    let mut chips = match signed.is_staff() {
+        true => read::chips(&app, &signed, OF_STATUS, sampling::BY_STATUS, &STATUSES, status)?,
+        false => Vec::new(),
+    };
     order.keep(&mut chips);
     let page = Page::new(&app, &signed, "/samplings", "samplings.title");
     let rows = rows_of(&app, found.items)?;
     html(&ListPage { page, rows, pager: found.pager, chips, order })
-}
-
-const STATUSES: [SamplingStatus; 4] = [
-    SamplingStatus::Taken,
-    SamplingStatus::Received,
-    SamplingStatus::Reported,
-    SamplingStatus::Cancelled,
-];
-
-fn chips(app: &App, signed: &Signed, chosen: &str) -> Result<Vec<Chip>, ConsoleError> {
-    let mut chips = vec![Chip {
-        href: "/samplings".into(),
-        text: t("lists.all").to_owned(),
-        count: read::count(app, signed, sampling::BY_STATUS, "")?,
-        on: !STATUSES.iter().any(|status| status.as_str() == chosen),
-    }];
-    for status in STATUSES {
-        chips.push(Chip {
-            href: format!("/samplings?status={}", status.as_str()),
-            text: status.word(),
-            count: read::count(app, signed, sampling::BY_STATUS, status.as_str())?,
-            on: chosen == status.as_str(),
-        });
-    }
-    Ok(chips)
 }
 
 /// What the laboratory is to work on: a sheet to print, with room for what is measured.
@@ -164,9 +151,15 @@ impl DetailPage {
 }
 
 /// Results of a sample, the first first.
-fn told(app: &App, signed: &Signed, sampling: &Sampling) -> Result<Vec<Told>, ConsoleError> {
+fn results(app: &App, signed: &Signed, sampling: &Sampling) -> Result<Vec<Test>, ConsoleError> {
     let part = (test::BY_SAMPLING, sampling.id.as_str());
-    let tests: Vec<Test> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
+    let mut tests: Vec<Test> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
+    tests.reverse();
+    Ok(tests)
+}
+
+/// Results with their values in words.
+fn told(app: &App, tests: Vec<Test>) -> Vec<Told> {
     let one = |test: Test| Told {
         value: value_text(&test.measurement),
         verified_by: test
@@ -176,7 +169,7 @@ fn told(app: &App, signed: &Signed, sampling: &Sampling) -> Result<Vec<Told>, Co
             .unwrap_or_default(),
         test,
     };
-    Ok(tests.into_iter().rev().map(one).collect())
+    tests.into_iter().map(one).collect()
 }
 
 /// Items of a sample that no result names yet.
@@ -185,13 +178,16 @@ pub fn open_items(
     signed: &Signed,
     sampling: &Sampling,
 ) -> Result<Vec<String>, ConsoleError> {
-    let part = (test::BY_SAMPLING, sampling.id.as_str());
-    let tests: Vec<Test> = read::newest(app, signed, part, read::ROWS_WITHIN)?;
+    Ok(items_without(sampling, &results(app, signed, sampling)?))
+}
+
+/// Items of a sample that none of its results names.
+fn items_without(sampling: &Sampling, tests: &[Test]) -> Vec<String> {
     let done = |item: &String| {
-        let standing = tests.iter().filter(|test| test.struck.is_none());
-        standing.into_iter().any(|test| test.measurement.item.name == *item)
+        let mut standing = tests.iter().filter(|test| test.struck.is_none());
+        standing.any(|test| test.measurement.item.name == *item)
     };
-    Ok(sampling.items.iter().filter(|item| !done(item)).cloned().collect())
+    sampling.items.iter().filter(|item| !done(item)).cloned().collect()
 }
 
 async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<String>) -> Answer {
@@ -202,12 +198,13 @@ async fn detail(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
     let is_taken = sampling.status == SamplingStatus::Taken;
     let is_open = is_taken || sampling.status == SamplingStatus::Received;
     let own = signed.is_staff() || sampling.purpose == Purpose::Own;
+    let tests = results(&app, &signed, &sampling)?;
     html(&DetailPage {
         page,
         operator: read::one(&app, &signed, "operator", &sampling.operator)?,
         site: site.map(|site| site.name).unwrap_or_default(),
-        tests: told(&app, &signed, &sampling)?,
-        open_items: open_items(&app, &signed, &sampling)?,
+        open_items: items_without(&sampling, &tests),
+        tests: told(&app, tests),
         qr: qr::drawn(&sampling.no),
         may_receive: is_taken && signed.may(CommandKind::ReceiveSample),
         may_cancel: is_open && own && signed.may(CommandKind::CancelSample),
@@ -247,7 +244,7 @@ async fn report(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
     html(&ReportPage {
         page: Page::new(&app, &signed, "/samplings", "samplings.report"),
         operator: read::operator_name(&app, &sampling.operator)?,
-        tests: told(&app, &signed, &sampling)?,
+        tests: told(&app, results(&app, &signed, &sampling)?),
         today: china_date(now()).to_string(),
         sampling,
     })

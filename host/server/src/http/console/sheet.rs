@@ -17,7 +17,7 @@ use super::session::Signed;
 use crate::app::{App, AppError};
 
 /// Media types of what goes out.
-pub const CSV: &str = "text/csv; charset=utf-8";
+const CSV: &str = "text/csv; charset=utf-8";
 const CSV_GB18030: &str = "text/csv; charset=gb18030";
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 

@@ -198,7 +198,7 @@ async fn notice(State(app): State<Arc<App>>, signed: Signed, Path(id): Path<Stri
     let method = test.measurement.method;
     let until = match &test.delivered {
         Some(one) => Until { until: one.until, guessed: one.guessed },
-        None => objection_until(&app.calendar(), method, now()),
+        None => objection_until(app.calendar(), method, now()),
     };
     html(&NoticePage {
         page: Page::new(&app, &signed, "/tests", "tests.notice"),

@@ -6,11 +6,9 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
 use tianyin_domain::Time;
-use tianyin_domain::access::AccessKind;
 use tianyin_domain::time::china_minute;
 use tianyin_domain::user::User;
 
@@ -20,7 +18,7 @@ use super::filters::{self, Word as _};
 use super::page::{Chip, Page, html};
 use super::read;
 use super::session::Signed;
-use super::sheet::{CSV, file};
+use super::sheet::{Format, Outgoing, hand_out};
 use crate::app::usage::{Class, Used, WITHIN_DAYS, is_idle};
 use crate::app::{App, AppError};
 use crate::edge::now;
@@ -173,16 +171,17 @@ async fn export(
 ) -> Answer {
     let idle = Idle::of(&filter.idle);
     let found = counted(&app, &signed, idle).await?.idle;
-    let reading = app.clone();
-    let user = signed.session.user;
-    let rows = tokio::task::spawn_blocking(move || cells(&reading, &found));
-    let rows = rows.await.map_err(AppError::internal)??;
-    let what = format!("idle-accounts.csv?idle={}", idle.word());
-    app.note_access(&user, AccessKind::Export, what, rows.len(), address).await?;
-    let header =
+    let keys =
         ["label.username", "label.person_name", "label.role", "th.place_of_work", "usage.seen"];
-    let bytes = tianyin_sheets::csv(&header.map(t), &rows, false);
-    Ok::<Response, ConsoleError>(file(bytes, CSV, "idle-accounts.csv"))
+    let list = Outgoing {
+        stem: "idle-accounts",
+        asked: format!("?idle={}", idle.word()),
+        title: t("usage.title"),
+        headings: keys.map(|key| t(key).to_owned()).into(),
+    };
+    let reading = app.clone();
+    let rows = move || cells(&reading, &found);
+    hand_out(&app, &signed, address, Format::Csv, list, rows).await
 }
 
 fn cells(app: &App, users: &[User]) -> Result<Vec<Vec<String>>, ConsoleError> {

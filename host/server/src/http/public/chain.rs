@@ -118,7 +118,7 @@ pub(super) fn steps(
     let mut steps: Vec<Step> = app.store.newest(part, &Scope::everything(), STEPS_MAX)?;
     steps.extend(steps_before(app, lot)?);
     steps.retain(|step| step.struck.is_none());
-    steps.sort_by_key(|step| (step.date, step.recorded_at));
+    steps.sort_by(|a, b| (a.date, &a.id).cmp(&(b.date, &b.id)));
     let is_told = |step: &Step| step.operator == operator.id && !operator.kind.is_natural_person();
     let view = |step: Step| StepView {
         kind: Word::of(lang, "step_kind", &step.kind),
