@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tianyin_tests::appliance::{Setting, test_folder};
@@ -51,6 +52,35 @@ fn every_verb_explains_itself_in_two_languages() {
         }
     }
     assert!(seen >= 15, "only {seen} verbs");
+}
+
+/// A pipe that nobody reads any more.
+fn left() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    Stdio::from(writer)
+}
+
+#[test]
+fn whoever_stops_reading_breaks_no_verb() {
+    let binary = place::binary().unwrap();
+    let run = |arguments: &[&str], stdout: Stdio, stderr: Stdio| {
+        let mut command = Command::new(&binary);
+        command.args(arguments).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        let done = command.output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    for quiet in [&["version"][..], &["check", "--help"]] {
+        assert_eq!(run(quiet, left(), Stdio::piped()), (Some(0), String::new()), "{quiet:?}");
+    }
+    // What it found is still in its exit code.
+    let failing = ["check", "--key", "/no/such/key.pem", "TY1.a.b"];
+    assert_eq!(run(&failing, left(), left()).0, Some(1));
+    // Output that was wanted and is lost is no success.
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let (code, said) = run(&["version"], Stdio::from(full), Stdio::piped());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("output was lost") && !said.contains("panicked"), "{said}");
 }
 
 #[test]

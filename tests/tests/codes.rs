@@ -459,6 +459,8 @@ fn a_copied_label_is_noticed_in_the_third_city() {
     visit.go(&format!("/t/{code}"));
     browser.wait_for("此码扫描异常").unwrap();
     browser.find("p.reason.amber").unwrap();
+    browser.find(".hero.held h1").unwrap();
+    browser.wait_for("请先核对").unwrap();
     visit.picture("codes-scan-suspected");
     visit.sign_in("admin", appliance.demo.password(), "今日工作");
     visit.go("/suspicions");
@@ -479,6 +481,8 @@ fn a_copied_label_is_noticed_in_the_third_city() {
     visit.go(&format!("/t/{code}"));
     browser.wait_for("县里已经核实").unwrap();
     browser.find("p.reason:not(.amber)").unwrap();
+    browser.find(".hero.copied h1").unwrap();
+    assert!(!scanned(&appliance, &code).contains("真实有效"), "the verdict is the warning");
     let colour = "return getComputedStyle(document.querySelector('p.reason')).color";
     assert_eq!(browser.run(colour, &json!([])).unwrap(), "rgb(125, 35, 21)", "it is said in red");
     assert!(!scanned(&appliance, &code).contains("三地市场"), "what was found is the county's");

@@ -49,6 +49,10 @@ pub const LAYOUT: Layout = Layout {
     table: "result_sheet",
 };
 
+/// Sheets are accepted one after the other: two people may have brought the same one, and the later of them
+/// finds what the earlier wrote.
+static ACCEPTING: Mutex<()> = Mutex::new(());
+
 /// Sheets that were checked.
 pub type ResultImports = Waiting<StagedResults>;
 
@@ -214,7 +218,8 @@ impl App {
         self.result_imports.get(id).filter(|staged| staged.user == user)
     }
 
-    /// Writes what is new in a checked sheet; each row is judged once more. The sheet is used up. Blocks.
+    /// Writes what is new in a checked sheet, and still is; each row is judged once more. The sheet is used up.
+    /// Blocks.
     ///
     /// # Errors
     /// `import_gone` when it does not wait any more. What is refused for a row is no error.
@@ -228,8 +233,10 @@ impl App {
         self.staged_results(user, id).ok_or_else(gone)?;
         let staged = self.result_imports.take(id).ok_or_else(gone)?;
         let runtime = tokio::runtime::Handle::current();
-        let done = Mutex::new(ImportedResults::default());
-        at_once(&staged.rows, |one| {
+        let _alone = ACCEPTING.lock();
+        let (rows, done) = self.still_new(actor, &staged)?;
+        let done = Mutex::new(done);
+        at_once(&rows, |one| {
             let key = format!("{SHEET_MARK}{}", one.digest);
             let entered = runtime.block_on(self.enter_test(actor, one.entry(), Some(key)));
             let state: &dyn State = &self.store;
@@ -240,6 +247,25 @@ impl App {
         let mut done = done.into_inner();
         done.failed.sort();
         Ok(done)
+    }
+
+    /// What is new in a checked sheet after all, and what became of the rest since it was checked. A key does not
+    /// tell: keys are each person's own.
+    fn still_new<'a>(
+        &self,
+        actor: &Actor,
+        staged: &'a StagedResults,
+    ) -> Result<(Vec<&'a StagedResult>, ImportedResults), AppError> {
+        let mut check = Check::new(self, actor);
+        let (mut rows, mut done) = (Vec::new(), ImportedResults::default());
+        for one in &staged.rows {
+            match check.known(&one.subject, &one.entry().measurement.msg_id)? {
+                None => rows.push(one),
+                Some(false) => done.known += 1,
+                Some(true) => done.failed.push((one.row.line, t("result_sheet.struck").to_owned())),
+            }
+        }
+        Ok((rows, done))
     }
 }
 

@@ -164,11 +164,10 @@ impl<T> Waiting<T> {
         all.get(id).filter(|(since, _)| since.elapsed() < WAITS).map(|(_, one)| one.clone())
     }
 
-    /// A checked sheet, which is used up.
+    /// A checked sheet, which is used up: of two who ask at once one gets it.
     pub fn take(&self, id: &str) -> Option<Arc<T>> {
-        let staged = self.get(id);
-        self.0.lock().remove(id);
-        staged
+        let staged = self.0.lock().remove(id);
+        staged.filter(|(since, _)| since.elapsed() < WAITS).map(|(_, one)| one)
     }
 }
 

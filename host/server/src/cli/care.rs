@@ -10,6 +10,7 @@ use serde_json::json;
 
 use tianyin_journal::JournalError;
 
+use super::out::{self, say};
 use super::reach::{self, Question, Reached};
 use super::{Place, quiet_logs};
 use crate::admin::socket;
@@ -93,17 +94,17 @@ impl Doctor {
         let (outcomes, report) = self.look(&config)?;
         if self.json {
             let value = json!({ "cures": outcomes, "report": report });
-            println!("{}", serde_json::to_string_pretty(&value)?);
+            say!("{}", serde_json::to_string_pretty(&value)?);
         } else {
             for outcome in &outcomes {
                 match outcome {
-                    Outcome::Done(text) => println!("✓ {text}"),
-                    Outcome::Cannot(text) => println!("✗ 不能修复 / cannot: {text}"),
+                    Outcome::Done(text) => say!("✓ {text}"),
+                    Outcome::Cannot(text) => say!("✗ 不能修复 / cannot: {text}"),
                 }
             }
             print(&report, false)?;
             if !self.fix && report.findings.iter().any(|f| f.severity > Severity::Note) {
-                println!(
+                say!(
                     "可以自动修复:停止服务后运行 tianyin doctor --fix / `tianyin doctor --fix` cures some of it"
                 );
             }
@@ -195,13 +196,13 @@ impl Backup {
         };
         let made = backup(data, &self.file, moment, !self.no_test, &mut |_| {})?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&made)?);
+            say!("{}", serde_json::to_string_pretty(&made)?);
             return Ok(());
         }
         let (file, mib) = (made.file.display(), made.bytes as f64 / 1_048_576.0);
-        println!("已备份 / backed up: {file} ({mib:.1} MiB, {} 个文件 / files)", made.files);
-        println!("日志到第 {} 行 / journal up to line {} {}", made.head, made.head, made.hash);
-        println!(
+        say!("已备份 / backed up: {file} ({mib:.1} MiB, {} 个文件 / files)", made.files);
+        say!("日志到第 {} 行 / journal up to line {} {}", made.head, made.head, made.hash);
+        say!(
             "{}",
             if made.tested {
                 "恢复试验通过 / the restore test passed"
@@ -209,7 +210,7 @@ impl Backup {
                 "没有做恢复试验 / not tested"
             }
         );
-        println!(
+        say!(
             "备份里有私钥和保密信息,请像公章一样保管 / it holds private keys: keep it as you keep the seal"
         );
         Ok(())
@@ -253,7 +254,7 @@ impl Restore {
             ),
         };
         if let Some(text) = &lost {
-            eprintln!("! {text}");
+            out::complain(format_args!("! {text}"));
             if !self.yes {
                 bail!(
                     "没有恢复,什么都没有改动。确认要恢复请加 --yes / nothing was changed; add --yes to go on"
@@ -262,17 +263,19 @@ impl Restore {
         }
         let restored = unpacked.put_in_place(&data)?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&restored)?);
+            say!("{}", serde_json::to_string_pretty(&restored)?);
             return Ok(());
         }
-        println!("已恢复 / restored: {} ({} 个文件 / files)", data.display(), restored.files);
-        println!("备份时间 / made at {}", restored.made_at);
-        println!(
+        say!("已恢复 / restored: {} ({} 个文件 / files)", data.display(), restored.files);
+        say!("备份时间 / made at {}", restored.made_at);
+        say!(
             "日志到第 {} 行 / journal up to line {} {}",
-            restored.head, restored.head, restored.hash
+            restored.head,
+            restored.head,
+            restored.hash
         );
         if let Some(aside) = &restored.safety_copy {
-            println!("原来的数据保留在 / what was there is kept in {}", aside.display());
+            say!("原来的数据保留在 / what was there is kept in {}", aside.display());
         }
         Ok(())
     }
@@ -310,7 +313,7 @@ fn acknowledged(data: &Path) -> anyhow::Result<u64> {
 
 fn print(report: &Report, json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(report)?);
+        say!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
     }
     let mut printed: BTreeMap<&str, usize> = BTreeMap::new();
@@ -318,23 +321,25 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
         let n = printed.entry(&finding.code).or_default();
         *n += 1;
         if *n <= PRINTED_MAX {
-            println!("{finding}");
+            say!("{finding}");
         }
     }
     for (code, n) in printed.iter().filter(|(_, n)| **n > PRINTED_MAX) {
-        println!("… {code}: 还有 {} 处 / {} more", n - PRINTED_MAX, n - PRINTED_MAX);
+        say!("… {code}: 还有 {} 处 / {} more", n - PRINTED_MAX, n - PRINTED_MAX);
     }
-    println!("日志 / journal: {} 行 / lines, {}", report.head, report.hash);
+    say!("日志 / journal: {} 行 / lines, {}", report.head, report.hash);
     if let Some(applied) = report.applied {
-        println!(
+        say!(
             "数据库 / store: 到第 {applied} 行 / up to line {applied}, {} keys",
             report.store_keys
         );
     }
-    println!(
+    say!(
         "照片文件 / blobs: {}, 保密信息 / secrets: {}, 凭证抽查 / proofs checked: {}",
-        report.blobs, report.secrets, report.proofs
+        report.blobs,
+        report.secrets,
+        report.proofs
     );
-    println!("{}", if report.ok { "✓ 完好 / whole" } else { "✗ 有损坏 / damaged" });
+    say!("{}", if report.ok { "✓ 完好 / whole" } else { "✗ 有损坏 / damaged" });
     Ok(())
 }

@@ -10,6 +10,7 @@ use tianyin_domain::Time;
 use tianyin_domain::certificate::Basis;
 use tianyin_domain::time::china_minute;
 
+use super::out::say;
 use super::print_json;
 use crate::proof::{FIELDS, FORMS, Flaw, Judged, PublishedKey, judge, read_keys};
 use crate::texts::{t, t_static};
@@ -73,13 +74,13 @@ impl Check {
             let numbered = judged.len() > 1;
             for (n, judged) in &judged {
                 if numbered {
-                    println!("—— 第 {n} 行 / line {n} ——");
+                    say!("—— 第 {n} 行 / line {n} ——");
                 }
                 print(judged);
             }
             if numbered {
                 let good = judged.len() - bad;
-                println!("共 {} 张,有效 {good},无效 {bad} / {good} valid, {bad} not", judged.len());
+                say!("共 {} 张,有效 {good},无效 {bad} / {good} valid, {bad} not", judged.len());
             }
         }
         if bad > 0 {
@@ -125,24 +126,24 @@ fn row(line: usize, judged: &Judged<'_>) -> Value {
 
 fn print(judged: &Judged<'_>) {
     match judged.flaw {
-        None => println!("✓ {} / valid", t("proof.valid")),
+        None => say!("✓ {} / valid", t("proof.valid")),
         Some(flaw) => {
             let text = t_static(&format!("proof.{}", flaw.code())).unwrap_or_default();
-            println!("✗ {} / not valid", t("proof.not_valid"));
-            println!("  {text}");
+            say!("✗ {} / not valid", t("proof.not_valid"));
+            say!("  {text}");
         }
     }
     if judged.is_doubtful() {
-        println!("! {}", t("proof.doubtful"));
+        say!("! {}", t("proof.doubtful"));
     }
     for (label, value) in told(judged) {
-        println!("  {label}:{value}");
+        say!("  {label}:{value}");
     }
     if let Some(key) = judged.key {
-        println!("  {}:{} {}", t("proof.key"), key.fingerprint, period(key));
+        say!("  {}:{} {}", t("proof.key"), key.fingerprint, period(key));
     }
     if judged.holds() {
-        println!("  {}", t("proof.not_later"));
+        say!("  {}", t("proof.not_later"));
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use tianyin_domain::time::china_minute;
 
+use super::out::say;
 use super::{Place, quiet_logs, reach};
 use crate::app::area_rows::{self, Taken};
 use crate::app::scan_areas::ScanAreas;
@@ -59,9 +60,9 @@ impl CodesVerb {
                 let told = ScanAreas::open(&config.data).told();
                 match told.at {
                     Some(at) => {
-                        println!("{} 段 / ranges, {}", told.ranges, china_minute(at));
+                        say!("{} 段 / ranges, {}", told.ranges, china_minute(at));
                     }
-                    None => println!("还没有导入 / none imported yet"),
+                    None => say!("还没有导入 / none imported yet"),
                 }
             }
         }
@@ -71,17 +72,17 @@ impl CodesVerb {
 
 fn tell(taken: &Taken) {
     let Taken { rows, elsewhere, fine, unknown_rows, .. } = taken;
-    println!("{rows} 行,合并为 {ranges} 段 / rows, ranges", ranges = taken.table.ranges());
-    println!("{elsewhere} 行不在国内或没有地市 / rows of other countries, or of no city");
+    say!("{rows} 行,合并为 {ranges} 段 / rows, ranges", ranges = taken.table.ranges());
+    say!("{elsewhere} 行不在国内或没有地市 / rows of other countries, or of no city");
     if *fine > 0 {
-        println!("{fine} 行 IPv6 比 /48 更细,未采用 / rows of IPv6 finer than /48, left out");
+        say!("{fine} 行 IPv6 比 /48 更细,未采用 / rows of IPv6 finer than /48, left out");
     }
     if *unknown_rows > 0 {
-        println!("{unknown_rows} 行的地市不认识,未采用 / rows of unknown cities, left out:");
+        say!("{unknown_rows} 行的地市不认识,未采用 / rows of unknown cities, left out:");
         let mut names: Vec<(&String, &usize)> = taken.unknown.iter().collect();
         names.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         for (name, count) in names.into_iter().take(NAMES_SHOWN) {
-            println!("  {count}\t{name}");
+            say!("  {count}\t{name}");
         }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tianyin_journal::Journal;
 use tianyin_store::{Options as StoreOptions, Store};
 
+use super::out::say;
 use super::reach::{self, Question, Reached, Shown};
 use super::{Place, print_json, quiet_logs, runtime};
 use crate::admin::Progress;
@@ -37,7 +38,7 @@ impl Admin {
         let input = json!({ "username": username, "password": password });
         reach::ask(&place.load()?, &Question::post("/users/reset-password", &input))?;
         if shown {
-            println!("{password}");
+            say!("{password}");
         }
         Ok(())
     }
@@ -71,7 +72,7 @@ impl Rebuild {
             return print_json(&ended);
         }
         let number = |key: &str| ended[key].as_u64().unwrap_or_default();
-        println!(
+        say!(
             "{} 条 / lines, {:.1} s, 写入暂停 / writing paused {} ms",
             number("lines"),
             Duration::from_millis(number("duration_ms")).as_secs_f64(),
@@ -130,7 +131,7 @@ impl Demo {
         runtime.block_on(async {
             let made = crate::demo::fill(&app, &password, &self.public_url, &self.printer).await?;
             app.close().await;
-            println!("{}", serde_json::to_string_pretty(&made)?);
+            say!("{}", serde_json::to_string_pretty(&made)?);
             anyhow::Ok(())
         })
     }

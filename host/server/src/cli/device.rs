@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use super::out::say;
 use super::reach::{self, Question};
 use super::sim::Sim;
 use super::{Place, print_json, quiet_logs, rows, text};
@@ -96,7 +97,7 @@ impl DeviceVerb {
                 for device in rows(&told, "devices") {
                     let [id, name, kind] = ["id", "name", "kind"].map(|key| text(device, key));
                     let online = if device["online"] == true { "online" } else { "-" };
-                    println!("{id}\t{name}\t{kind}\t{}\t{online}", text(device, "status"));
+                    say!("{id}\t{name}\t{kind}\t{}\t{online}", text(device, "status"));
                 }
             }
             Self::Approve(approve) => {
@@ -104,17 +105,17 @@ impl DeviceVerb {
                 let question = Question::post("/devices/approve", &input);
                 let done = reach::ask(&approve.place.load()?, &question)?;
                 // The token is told this once.
-                println!("{}", done["token"].as_str().unwrap_or(&approve.id));
+                say!("{}", done["token"].as_str().unwrap_or(&approve.id));
             }
             Self::Disable { place, id } => {
                 let question = Question::post("/devices/disable", &json!({ "id": id }));
                 reach::ask(&place.load()?, &question)?;
-                println!("{id}");
+                say!("{id}");
             }
             Self::Pair { place } => {
                 let question = Question::post("/devices/pair", &Value::Null);
                 let done = reach::ask(&place.load()?, &question)?;
-                println!("{}", text(&done, "code"));
+                say!("{}", text(&done, "code"));
             }
             Self::Sim(sim) => sim.run()?,
         }

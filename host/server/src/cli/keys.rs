@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::out::say;
 use super::reach::{self, Question};
 use super::{Place, print_json, quiet_logs, rows, text};
 
@@ -58,7 +59,7 @@ fn list(place: &Place, json: bool) -> anyhow::Result<()> {
             (false, false) => "停用 / retired",
             (false, true) => "停用,可能泄露 / retired, compromised",
         };
-        println!("{fingerprint}\t{from} – {to}\t{state}\t{reason}");
+        say!("{fingerprint}\t{from} – {to}\t{state}\t{reason}");
     }
     Ok(())
 }
@@ -69,8 +70,8 @@ fn rotate(new: &Rotate) -> anyhow::Result<()> {
     if new.json {
         return print_json(&told);
     }
-    println!("新密钥 / new key: {}", text(&told, "fingerprint"));
-    println!(
+    say!("新密钥 / new key: {}", text(&told, "fingerprint"));
+    say!(
         "请重新下载并公布 /keys/all.pem,更换前的备份里还有旧私钥 / publish /keys/all.pem anew; backups made before \
          still hold the old private key"
     );

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tianyin_domain::mirror_log::{ImportMirrorLog, Place as LogPlace, is_name};
 
+use super::out::say;
 use super::reach::{self, Question, Session};
 use super::{Place, print_json, quiet_logs, rows, text};
 use crate::app::mirror::import::{self, Counted, DEFAULT_NAME, Imported, Sink};
@@ -81,9 +82,11 @@ impl Export {
         if self.json {
             return print_json(&done);
         }
-        println!(
+        say!(
             "页面 / pages {}, 写入文件 / files written {}, 没有做成 / faults {}",
-            done["pages"], done["files"], done["faults"]
+            done["pages"],
+            done["files"],
+            done["faults"]
         );
         Ok(())
     }
@@ -92,20 +95,20 @@ impl Export {
 fn show(told: &Value) {
     let mirror = &told["mirror"];
     let folder = mirror["folder"].as_str().unwrap_or("没有设置 / not set");
-    println!("文件夹 / folder: {folder}");
+    say!("文件夹 / folder: {folder}");
     if mirror["is_kept"] == true {
-        println!("已完成 / complete at: {}", mirror["complete_at"].as_str().unwrap_or("-"));
-        println!("等待 / waiting: {}", mirror["waiting"]);
-        println!("页面 / pages: {}, 文件 / files: {}", mirror["pages"], mirror["files"]);
+        say!("已完成 / complete at: {}", mirror["complete_at"].as_str().unwrap_or("-"));
+        say!("等待 / waiting: {}", mirror["waiting"]);
+        say!("页面 / pages: {}, 文件 / files: {}", mirror["pages"], mirror["files"]);
         for key in ["error", "last_fault"] {
             if let Some(text) = mirror[key].as_str() {
-                println!("{key}: {text}");
+                say!("{key}: {text}");
             }
         }
     }
     for log in rows(told, "logs") {
         let through = text(&log["through"], "at");
-        println!(
+        say!(
             "日志 / log {}: 至 / through {through}, 扫码 / scans {}",
             text(log, "name"),
             log["scans"]
@@ -134,15 +137,18 @@ impl ImportLog {
 }
 
 fn tell(imported: &Imported) {
-    println!("读取行数 / lines read: {}", imported.lines);
-    println!("计入扫码 / scans counted: {}", imported.scans);
-    println!(
+    say!("读取行数 / lines read: {}", imported.lines);
+    say!("计入扫码 / scans counted: {}", imported.scans);
+    say!(
         "跳过 / skipped: 以前导入过 / imported before {}, 爬虫 / bots {}, 其他 / others {}, 不是合格证的码 / no certificate's code {}",
-        imported.known, imported.bots, imported.others, imported.other_codes
+        imported.known,
+        imported.bots,
+        imported.others,
+        imported.other_codes
     );
-    println!("看不懂的行 / bad lines: {}", imported.bad);
+    say!("看不懂的行 / bad lines: {}", imported.bad);
     for bad in &imported.bad_lines {
-        println!("  {}:{} {}", bad.file, bad.line, bad.why);
+        say!("  {}:{} {}", bad.file, bad.line, bad.why);
     }
 }
 

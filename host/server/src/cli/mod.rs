@@ -8,6 +8,7 @@ mod data;
 mod device;
 mod keys;
 mod mirror;
+mod out;
 mod plugin;
 mod reach;
 mod rules;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
+use out::say;
 
 /// 田印:县域农产品追溯、身份证与承诺达标合格证一体机 / Tianyin: traceability, product identity
 /// cards and conformity certificates of a county, in one binary.
@@ -131,14 +133,14 @@ pub fn run() -> ExitCode {
         Verb::Mirror(v) => v.run(),
         Verb::Codes(v) => v.run(),
         Verb::Version => {
-            println!("tianyin {}", env!("CARGO_PKG_VERSION"));
+            say!("tianyin {}", env!("CARGO_PKG_VERSION"));
             Ok(())
         }
     };
-    match done {
+    match done.and_then(|()| out::finish()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("tianyin: {e:#}");
+            out::complain(format_args!("tianyin: {e:#}"));
             ExitCode::from(1)
         }
     }
@@ -159,7 +161,7 @@ pub(crate) fn quiet_logs() {
 
 /// Prints an answer for a machine.
 pub(crate) fn print_json(value: &serde_json::Value) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    say!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }
 

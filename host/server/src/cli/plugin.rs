@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::out::say;
 use super::reach::{self, Question};
 use super::{Place, print_json, quiet_logs, rows, text};
 
@@ -53,9 +54,9 @@ impl PluginVerb {
                 let done = reach::ask_or_create(&place.load()?, &question)?;
                 let plugin = &done["plugin"];
                 let [id, version] = ["id", "version"].map(|key| text(plugin, key));
-                println!("{id} {version} → {}", text(&done, "path"));
+                say!("{id} {version} → {}", text(&done, "path"));
                 if plugin["disabled"] == true {
-                    println!("仍处于停用状态 / still switched off: tianyin plugin enable {id}");
+                    say!("仍处于停用状态 / still switched off: tianyin plugin enable {id}");
                 }
             }
             Self::List { place, json } => {
@@ -70,7 +71,7 @@ impl PluginVerb {
                         None => "ok",
                     };
                     let [id, version, title] = ["id", "version", "title"].map(|key| text(p, key));
-                    println!("{id}\t{version}\t{title}\t{state}");
+                    say!("{id}\t{version}\t{title}\t{state}");
                 }
             }
             Self::Disable { place, id } => switch(&place, "/plugins/disable", &id)?,
@@ -83,6 +84,6 @@ impl PluginVerb {
 fn switch(place: &Place, path: &'static str, id: &str) -> anyhow::Result<()> {
     let done = reach::ask(&place.load()?, &Question::post(path, &json!({ "id": id })))?;
     let off = done["plugin"]["disabled"] == true;
-    println!("{id}: {}", if off { "停用 / disabled" } else { "ok" });
+    say!("{id}: {}", if off { "停用 / disabled" } else { "ok" });
     Ok(())
 }

@@ -281,7 +281,7 @@ impl Shown {
         let speed = if *per_s > 0 { format!(", {per_s}/s") } else { String::new() };
         // On a terminal one line is written over again.
         let end = if std::io::stderr().is_terminal() { "\r" } else { "\n" };
-        eprint!("{text}{percent} ({done}/{total}{speed})  {end}");
+        let _ = write!(std::io::stderr(), "{text}{percent} ({done}/{total}{speed})  {end}");
     }
 }
 

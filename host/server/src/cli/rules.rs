@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use tianyin_rules::{Diagnostic, RuleSet, Severity};
 
+use super::out::say;
 use crate::app::limit_sheet::{self, Edition, TABLE};
 use crate::app::sheet;
 
@@ -72,7 +73,7 @@ impl Rules {
                     diagnostics.iter().all(|d| d.severity != Severity::Error),
                     "rules are not usable"
                 );
-                println!("{} rules", rules.rules().count());
+                say!("{} rules", rules.rules().count());
                 Ok(())
             }
             Self::Export { dir } => export(&dir),
@@ -84,12 +85,12 @@ impl Rules {
                 let rules = load(pack)?;
                 let report = rules.run_cases(&filter);
                 for failure in &report.failed {
-                    println!("FAILED {}: {} ({})", failure.rule, failure.case, failure.file);
+                    say!("FAILED {}: {} ({})", failure.rule, failure.case, failure.file);
                     for diff in &failure.diffs {
-                        println!("       {diff}");
+                        say!("       {diff}");
                     }
                 }
-                println!("{} passed, {} failed", report.passed, report.failed.len());
+                say!("{} passed, {} failed", report.passed, report.failed.len());
                 anyhow::ensure!(report.passed > 0, "no case ran");
                 anyhow::ensure!(report.failed.is_empty(), "cases failed");
                 Ok(())
@@ -106,7 +107,7 @@ fn export(dir: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(to.parent().unwrap_or(dir))?;
         std::fs::write(&to, text).with_context(|| to.display().to_string())?;
     }
-    println!("{} files", rules.files().len());
+    say!("{} files", rules.files().len());
     Ok(())
 }
 
@@ -128,7 +129,7 @@ fn import_limits(sheet: &Path, data: &Path, edition: &Edition) -> anyhow::Result
     let fresh = to.with_extension("toml.new");
     std::fs::write(&fresh, text).with_context(|| fresh.display().to_string())?;
     std::fs::rename(&fresh, &to).with_context(|| to.display().to_string())?;
-    println!("{count} limits of {} in {}", edition.id, to.display());
+    say!("{count} limits of {} in {}", edition.id, to.display());
     Ok(())
 }
 
@@ -146,6 +147,6 @@ fn load(pack: Pack) -> anyhow::Result<RuleSet> {
 
 fn show(diagnostics: &[Diagnostic]) {
     for d in diagnostics {
-        println!("{d}");
+        say!("{d}");
     }
 }

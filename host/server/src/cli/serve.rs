@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tracing_subscriber::EnvFilter;
 
+use super::out::say;
 use super::reach::{self, Question};
 use super::{Place, quiet_logs, runtime};
 use crate::admin::socket::Socket;
@@ -72,13 +73,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let https = app.config.https.listen;
     let mqtts = app.gateway().and_then(tianyin_gateway::Gateway::tls_addr);
     tracing::info!(%http, ?https, %mqtt, ?mqtts, data = %app.config.data.display(), "serving");
-    println!("http://{http}/");
+    say!("http://{http}/");
     if let (Some(listen), Some(port)) = (https, app.tls.as_ref().and_then(Tls::https_port)) {
-        println!("https://{}/", SocketAddr::new(listen.ip(), port));
+        say!("https://{}/", SocketAddr::new(listen.ip(), port));
     }
     if !app.is_set_up()? {
         let token = accounts::new_setup_token(&app.config.data)?;
-        println!("http://{http}/setup?token={token}");
+        say!("http://{http}/setup?token={token}");
     }
     let closing = app.clone();
     crate::http::serve(app, listeners, stop).await?;
@@ -122,7 +123,7 @@ impl SetupLink {
         quiet_logs();
         let question = Question::post("/setup-link", &serde_json::Value::Null);
         let made = reach::ask_or_create(&self.place.load()?, &question)?;
-        println!("{}", made["url"].as_str().unwrap_or_default());
+        say!("{}", made["url"].as_str().unwrap_or_default());
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use tianyin_devices::sim::printer::{Fault, Options, PrinterSim, Report};
 use tianyin_gateway::client::{DeviceClient, Options as ClientOptions};
 use tianyin_gateway::{DownKind, UpKind};
 
+use super::out::say;
 use super::runtime;
 
 #[derive(Subcommand)]
@@ -145,7 +146,7 @@ fn publish(link: &Link, kind: UpKind, payload: Vec<u8>) -> anyhow::Result<()> {
                 "receipt_ms": started.elapsed().as_secs_f64() * 1000.0,
                 "receipt": receipt,
             });
-            println!("{answer}");
+            say!("{answer}");
             client.disconnect().await;
             return Ok(());
         }
@@ -159,18 +160,18 @@ fn print(listen: SocketAddr, folder: PathBuf, dpi: u32, count: usize) -> anyhow:
     let sim = PrinterSim::start(options, move |report| {
         let _ = tell.send(report);
     })?;
-    println!("{}", serde_json::json!({ "listening": sim.addr().to_string() }));
+    say!("{}", serde_json::json!({ "listening": sim.addr().to_string() }));
     let mut labels = 0;
     for report in told {
         match report {
             Report::Printed { path, label } => {
                 labels += label.copies as usize;
-                println!("{}", serde_json::json!({ "label": path, "copies": label.copies }));
+                say!("{}", serde_json::json!({ "label": path, "copies": label.copies }));
                 if count > 0 && labels >= count {
                     return Ok(());
                 }
             }
-            other => println!("{}", serde_json::json!({ "problem": format!("{other:?}") })),
+            other => say!("{}", serde_json::json!({ "problem": format!("{other:?}") })),
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
+use super::out::say;
 use super::reach::{self, Question};
 use super::{Place, print_json, quiet_logs, text};
 
@@ -23,7 +24,7 @@ impl Status {
             return print_json(&told);
         }
         for (name, value) in screen(&told) {
-            println!("{name}: {value}");
+            say!("{name}: {value}");
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use super::out;
 use crate::app::space::Space;
 use crate::config::Config;
 
@@ -49,10 +50,10 @@ pub(super) fn watch(config: &Config) -> std::io::Result<Watch> {
             used = now;
         }
         let folder = space.shortage().folder;
-        eprintln!(
+        out::complain(format_args!(
             "磁盘空间已满,命令没有完成,已有记录没有受损。请在 {folder} 所在磁盘腾出空间后重新运行 / disk full, the \
              command did not end, nothing is lost: free space on the disk of {folder}, then run it again"
-        );
+        ));
         std::process::exit(1);
     })?;
     Ok(watch)

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+use super::out::say;
 use super::reach::{self, Question};
 use super::{Place, print_json, quiet_logs, rows, text};
 use crate::app::passwords::drawn_password;
@@ -113,7 +114,7 @@ fn list(place: &Place, json: bool) -> anyhow::Result<()> {
         let state = if user["active"] == true { "ok" } else { "停用 / inactive" };
         let totp = if user["totp"] == true { "\tTOTP" } else { "" };
         let [name, person, role] = ["username", "name", "role"].map(|key| text(user, key));
-        println!("{name}\t{person}\t{role}\t{state}{totp}");
+        say!("{name}\t{person}\t{role}\t{state}{totp}");
     }
     Ok(())
 }
@@ -160,6 +161,6 @@ fn or_drawn(password: Option<String>) -> (String, Option<String>) {
 
 fn shown(drawn: Option<String>) {
     if let Some(password) = drawn {
-        println!("{password}");
+        say!("{password}");
     }
 }

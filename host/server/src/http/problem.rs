@@ -282,9 +282,8 @@ fn status_of(error: &AppError) -> StatusCode {
             "blob_kind" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "blob_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
             "blob_too_many" => StatusCode::TOO_MANY_REQUESTS,
-            "codes_out_of_pack" | "codes_of_cancelled" | "codes_spoilt" | "too_many_codes" => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            "codes_out_of_pack" | "codes_of_cancelled" | "codes_spoilt" | "too_many_codes"
+            | "sheet_labels" | "sheet_skip" => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::CONFLICT,
         },
         AppError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -108,15 +108,16 @@ fn picture(app: &App, folder: &Folder, code: &str, hash: &str) -> Result<u64, Fa
     }
 }
 
-/// A label takes as long as fifty pages, and changes only with the county's address, with a void and with the
-/// program: a mark at its end tells for what it was drawn.
+/// A label takes as long as fifty pages, and changes only with the county's address, its design, with a void and
+/// with the program: a mark at its end tells for what it was drawn.
 fn label(app: &App, folder: &Folder, code: &str) -> Result<u64, Fault> {
     let Some(known) = app.store.get::<Code>(code).map_err(Problem::from)? else { return Ok(0) };
     let certificate = app.store.get::<Certificate>(&known.certificate).map_err(Problem::from)?;
     let Some(certificate) = certificate else { return Ok(0) };
     let address = app.county().map_err(Problem::from)?.map(|county| county.public_url);
+    let design = app.design_for(&certificate, None).map_err(Problem::from)?;
     let drawn_for = format!(
-        "{} {} {:?}",
+        "{} {} {:?} {design:?}",
         env!("CARGO_PKG_VERSION"),
         address.unwrap_or_default(),
         certificate.status

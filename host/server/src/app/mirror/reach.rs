@@ -7,6 +7,7 @@ use tianyin_domain::certificate::{self, Certificate};
 use tianyin_domain::code::{self, Code};
 use tianyin_domain::county::County;
 use tianyin_domain::id_card::{self, IdCard};
+use tianyin_domain::label_template::LabelTemplate;
 use tianyin_domain::lineage::Direction;
 use tianyin_domain::lot::{self, Lot};
 use tianyin_domain::product::Product;
@@ -30,7 +31,8 @@ pub(super) const EVERYTHING: [&str; 3] = ["id_cards", "codes", "fixed"];
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Left {
     /// `code/…` is a page; `lot/…`, `below/…` (a lot without what was made of it), `site/…`, `operator/…`,
-    /// `product/…`, `brand/…`, `id_card/…` stand for the pages that show them, [`EVERYTHING`] for all.
+    /// `product/…`, `brand/…`, `id_card/…`, `label_template/…` stand for the pages that show them,
+    /// [`EVERYTHING`] for all.
     pub root: String,
     /// Where in its list to go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,7 +118,7 @@ fn is_quiet(event: &Event) -> bool {
 fn shows(state: &dyn State, root: &str) -> anyhow::Result<bool> {
     let (noun, id) = root.split_once('/').unwrap_or((root, ""));
     Ok(match noun {
-        "site" | "operator" | "product" | "brand" | "id_card" | "code" => true,
+        "site" | "operator" | "product" | "brand" | "id_card" | "label_template" | "code" => true,
         "lot" => {
             !state.ids(code::BY_LOT, id, 1)?.is_empty()
                 || state.get::<Lot>(id)?.is_some_and(|lot| !lot.into.is_empty())
@@ -169,6 +171,14 @@ pub(super) fn of(app: &App, left: &Left) -> anyhow::Result<Reached> {
         "id_card" => {
             let card = state.get::<IdCard>(id)?.and_then(card_page);
             Reached { found: card.into_iter().collect(), next: None }
+        }
+        "label_template" => {
+            let template = state.get::<LabelTemplate>(id)?;
+            let of_subject = |one: LabelTemplate| match one.subject() {
+                county if county == "county" => Left::new("codes"),
+                subject => Left::new(subject),
+            };
+            Reached { found: template.map(of_subject).into_iter().collect(), next: None }
         }
         _ => Reached::default(),
     })

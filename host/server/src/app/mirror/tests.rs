@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tianyin_domain::certificate::{Basis, Certificate, CertificateRequest, VoidCertificate};
 use tianyin_domain::command::Command;
 use tianyin_domain::county::ConfigureCounty;
+use tianyin_domain::label_template::{LabelDesign, LabelSize, SaveLabelTemplate};
 use tianyin_domain::lot::{self, Lot};
 use tianyin_domain::mirror_log::MirrorLog;
 use tianyin_domain::{Actor, Date, State, code};
@@ -248,6 +249,35 @@ async fn the_county_s_name_stands_on_every_page() {
     assert_ne!(std::fs::read(&label).unwrap(), before, "its QR code has the new address");
     drop(work);
     assert_eq!(world.work(&mut world.open()), 0, "what shapes the pages is known");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_is_drawn_anew_with_the_template_of_its_product() {
+    let world = world().await;
+    let lot = world.lot("小白菜");
+    let code = world.issue(&lot).await;
+    let mut work = world.open();
+    world.work(&mut work);
+    let label = || {
+        let path = world.www().join("T").join(&code).join("label.svg");
+        std::fs::read_to_string(path).unwrap()
+    };
+    assert!(label().contains("width=\"60mm\""));
+    for (product, size, width) in [
+        (None, LabelSize::W100H70, "100mm"),
+        (Some(lot.product.clone()), LabelSize::W70H50, "70mm"),
+    ] {
+        let save = SaveLabelTemplate {
+            label_template: None,
+            name: "礼盒".into(),
+            product,
+            brand: None,
+            design: LabelDesign::of_size(size),
+        };
+        world.app.save_label_template(&Actor::system("test"), save, None, &[]).await.unwrap();
+        assert_eq!(world.work(&mut work), 1);
+        assert!(label().contains(&format!("width=\"{width}\"")), "{width}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,10 +8,11 @@ use axum::http::header;
 use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use serde::Deserialize;
-use tianyin_documents::bitmap_to_png;
+use tianyin_documents::{SHEET_LABELS_MAX, bitmap_to_png};
 use tianyin_domain::certificate::{self, Certificate, CertificateRequest, VoidCertificate};
-use tianyin_domain::command::Command;
+use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::lot::Lot;
+use tianyin_domain::token::TokenGroup;
 
 use super::Answer;
 use super::list::{self, Filter, Listing};
@@ -62,6 +63,14 @@ const SHEET_DPI: &[Parameter] = &[parameter("dpi", Whole(72, 300), "150 when abs
 /// Resolution of a label printer.
 const LABEL_DPI: &[Parameter] =
     &[parameter("dpi", Choice(&["203", "300"]), "203 or 300; 203 when absent.")];
+/// Most labels in one file.
+const LABELS_MAX: i64 = SHEET_LABELS_MAX as i64;
+/// Labels on sheets.
+const LABELS: &[Parameter] = &[
+    parameter("count", Whole(1, LABELS_MAX), "How many labels; 1 when absent."),
+    parameter("skip", Whole(0, 100), "Places of the first sheet that are used up; 0 when absent."),
+    parameter("template", Text, "Label template; when absent the usual one."),
+];
 
 impl Described for CertificateRequest {
     const SCHEMA: Schema = shape!(
@@ -146,6 +155,14 @@ pub(super) fn routes() -> Vec<Route> {
             get(label_png),
         )
         .query(&[LABEL_DPI]),
+        Route::get(
+            "/certificates/{code}/labels.pdf",
+            "Labels on A4 sheets of label stock, for office printers; none of a void certificate.",
+            Good::File("application/pdf"),
+            get(labels_pdf),
+        )
+        .query(&[LABELS])
+        .refuses_values(),
     ]
 }
 
@@ -246,6 +263,28 @@ async fn label_png(
         bitmap_to_png(&bitmap).map_err(Problem::internal)
     });
     Ok(([(header::CONTENT_TYPE, "image/png")], png.await?).into_response())
+}
+
+async fn labels_pdf(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(code): Path<String>,
+    query: RawParameters,
+) -> Answer {
+    let values = query.read(&[LABELS])?;
+    caller.allowed(CommandKind::QueuePrint)?;
+    caller.any_group(&[TokenGroup::Certificates])?;
+    let certificate: Certificate = one(&app, &caller, &code)?;
+    let name = format!("inline; filename=\"{}-labels.pdf\"", certificate.content.code);
+    // A number beyond what a number can be is none that a sheet has.
+    let count = values.get("count").map_or(1, |text| text.parse().unwrap_or(0));
+    let skip = values.get("skip").map_or(0, |text| text.parse().unwrap_or(u32::MAX));
+    let template = values.get("template").filter(|id| !id.is_empty()).cloned();
+    let draw = move |app: &App| app.label_sheet(&certificate, template.as_deref(), count, skip);
+    let pdf = app.drawn(draw).await?;
+    let headers =
+        [(header::CONTENT_TYPE, "application/pdf".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok((headers, pdf).into_response())
 }
 
 /// Drawing takes tens of milliseconds: not on a thread that serves others.

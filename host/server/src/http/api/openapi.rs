@@ -219,7 +219,7 @@ fn bad(route: &Route) -> Vec<&'static str> {
     if !route.open && (has_path || route.body.is_some()) {
         statuses.push("404");
     }
-    if writes && !route.open {
+    if (writes && !route.open) || route.judged {
         statuses.push("409");
     }
     if route.body.is_some() || !route.raw.is_empty() {

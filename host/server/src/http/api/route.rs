@@ -147,7 +147,7 @@ impl Route {
         self
     }
 
-    /// Refuses parameters that are well formed, with 422 and the reason.
+    /// Refuses parameters that are well formed, with 422 and the reason, or 409 for how the record stands.
     pub fn refuses_values(mut self) -> Self {
         self.judged = true;
         self

@@ -12,6 +12,7 @@ use tianyin_domain::Decimal;
 use tianyin_domain::operator::Operator;
 use tokio::sync::Semaphore;
 
+use super::bars::{self, Figures, Section, Table, Told, rate_text};
 use super::error::{Answer, ConsoleError};
 use super::filters;
 use super::page::{Chip, Page, html, refused};
@@ -20,13 +21,11 @@ use super::read;
 use super::session::{Signed, encode};
 use super::sheet::{Format, Outgoing, hand_out};
 use crate::app::certificate_stats::{Asked, CertificateStats, MISSING_MAX, Tally};
-use crate::app::grouping::Group;
+use crate::app::grouping::{Group, Row};
 use crate::app::{App, AppError};
 use crate::http::ClientAddr;
 use crate::texts::{t, tf};
 
-/// Width of a bar.
-const BAR: u64 = 200;
 /// Counted at once: it reads a whole period, and whoever waits may find it made.
 static COUNTING: Semaphore = Semaphore::const_new(1);
 
@@ -79,7 +78,7 @@ struct StatsPage {
     stats: Arc<CertificateStats>,
     rate: String,
     voluntary: String,
-    sections: Vec<Section>,
+    sections: Vec<Section<Tally>>,
     /// That not all that are missing are listed; empty when they are.
     more: String,
 }
@@ -151,33 +150,22 @@ fn faulty(app: &App, signed: &Signed, wanted: Wanted, fault: &'static str) -> An
     refused(&StatsPage { fault: t(fault).to_owned(), ..page })
 }
 
-/// `97.5%`.
-fn rate_text(tally: &Tally) -> String {
-    match tally.rate() {
-        Some(rate) => format!("{}.{}%", rate / 10, rate % 10),
-        None => "–".to_owned(),
+impl Figures for Tally {
+    fn whole(&self) -> u64 {
+        self.should()
+    }
+
+    fn parts(&self) -> [u64; 3] {
+        [self.issued, self.missing, self.withheld]
+    }
+
+    fn good_tenths(&self) -> Option<u64> {
+        self.rate()
     }
 }
 
-/// A table of the page and of the sheet.
-struct Table {
-    /// Key of the heading.
-    title: &'static str,
-    rows: Vec<Told>,
-}
-
-/// One of its rows.
-struct Told {
-    name: String,
-    /// The page behind it, where there is one.
-    href: String,
-    tally: Tally,
-    /// It sums up what is not listed.
-    is_rest: bool,
-}
-
 /// Everything that is told, in the order of the page.
-fn told_of(stats: &CertificateStats, wanted: &Wanted) -> Vec<Table> {
+fn told_of(stats: &CertificateStats, wanted: &Wanted) -> Vec<Table<Tally>> {
     let none = |_: &str| String::new();
     let of_operator = |id: &str| {
         let query = Wanted { operator: id.to_owned(), ..wanted.clone() }.query();
@@ -193,57 +181,12 @@ fn told_of(stats: &CertificateStats, wanted: &Wanted) -> Vec<Table> {
     ]
 }
 
-fn rows_of(group: &Group<Tally>, href: impl Fn(&str) -> String) -> Vec<Told> {
-    let named = group.rows.iter().map(|one| Told {
-        name: match one.name.as_str() {
-            "" => t("forms.not_given").to_owned(),
-            name => name.to_owned(),
-        },
-        href: href(&one.key),
-        tally: one.tally,
-        is_rest: false,
-    });
-    let rest = group.others.map(|others| Told {
-        name: tf("certificate_stats.others", [("n", others.names.to_string().as_str())]),
-        href: String::new(),
-        tally: others.tally,
-        is_rest: true,
-    });
-    named.chain(rest).collect()
-}
-
-/// A table with its bars.
-struct Section {
-    title: String,
-    rows: Vec<Bar>,
-}
-
-/// A row with its bar: parts as they follow each other.
-struct Bar {
-    told: Told,
-    rate: String,
-    issued: u64,
-    missing: u64,
-    withheld: u64,
-}
-
-impl Section {
-    fn of(table: Table) -> Self {
-        let listed = table.rows.iter().filter(|row| !row.is_rest);
-        let most = listed.map(|row| row.tally.should()).max().unwrap_or(0).max(1);
-        let bar = |told: Told| {
-            // What is there at all is to be seen; a sum of many has no bar beside single ones.
-            let width = |count: u64| match count {
-                0 => 0,
-                _ if told.is_rest => 0,
-                count => (count * BAR / most).max(2),
-            };
-            let Tally { issued, withheld, missing } = told.tally;
-            let (issued, withheld, missing) = (width(issued), width(withheld), width(missing));
-            Bar { rate: rate_text(&told.tally), issued, missing, withheld, told }
-        };
-        Self { title: t(table.title).to_owned(), rows: table.rows.into_iter().map(bar).collect() }
-    }
+fn rows_of(group: &Group<Tally>, href: impl Fn(&str) -> String) -> Vec<Told<Tally>> {
+    let told = |row: &Row<Tally>| match row.name.as_str() {
+        "" => (t("forms.not_given").to_owned(), href(&row.key)),
+        name => (name.to_owned(), href(&row.key)),
+    };
+    bars::rows_of(group, told, "certificate_stats.others")
 }
 
 async fn export(
@@ -298,22 +241,6 @@ fn export_rows(stats: &CertificateStats, wanted: &Wanted) -> Vec<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bars_are_as_long_as_their_numbers() {
-        let row = |issued, missing, withheld, is_rest| Told {
-            name: String::new(),
-            href: String::new(),
-            tally: Tally { issued, withheld, missing },
-            is_rest,
-        };
-        let rows = vec![row(300, 99, 1, false), row(0, 100, 0, false), row(900, 0, 0, true)];
-        let section = Section::of(Table { title: "certificate_stats.by_product", rows });
-        let widths: Vec<_> =
-            section.rows.iter().map(|bar| (bar.issued, bar.missing, bar.withheld)).collect();
-        assert_eq!(widths, [(150, 49, 2), (0, 50, 0), (0, 0, 0)]);
-        assert_eq!(section.rows[0].rate, "75.1%");
-    }
 
     #[test]
     fn the_address_keeps_what_was_asked_for() {

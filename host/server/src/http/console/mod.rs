@@ -4,6 +4,7 @@
 //! application, and answers with a template; a change answers with 303 and a message shown once.
 //! Texts come from the catalogue `i18n/zh-CN/console.toml`, never from here.
 
+mod bars;
 mod clash;
 mod collections;
 mod error;

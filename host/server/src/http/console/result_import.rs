@@ -161,7 +161,9 @@ async fn accept(
     });
     let imported = imported.await.map_err(AppError::internal)??;
     if imported.failed.is_empty() && imported.added == 0 {
-        return Ok(done("/tests", "result_import.nothing"));
+        let taken = imported.known > 0;
+        let told = if taken { "result_import.taken" } else { "result_import.nothing" };
+        return Ok(done("/tests", told));
     }
     let page = Page::new(&app, &signed, "/tests", "result_import.done");
     let [pass, fail, invalid] = imported.verdicts;

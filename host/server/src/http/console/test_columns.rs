@@ -2,8 +2,9 @@
 
 use askama::Template;
 
+use super::bars::rate_text;
 use super::filters;
-use super::test_stats::{period_name, rate_text};
+use super::test_stats::period_name;
 use crate::app::test_stats::{Period, Tally, TestStats};
 use crate::texts::tf;
 

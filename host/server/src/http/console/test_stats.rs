@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tianyin_domain::Date;
 use tianyin_domain::test::TestVerdict;
 
+use super::bars::{self, Figures, Section, Table, Told, rate_text};
 use super::error::{Answer, ConsoleError};
 use super::filters::{self, Word as _};
 use super::page::{Chip, Page, html, refused};
@@ -17,13 +18,11 @@ use super::period;
 use super::session::Signed;
 use super::sheet::{Format, Outgoing, hand_out};
 use super::test_columns::Columns;
+use crate::app::grouping::Row;
 use crate::app::test_stats::{Group, Period, Tally, TestStats};
 use crate::app::{App, AppError};
 use crate::http::ClientAddr;
-use crate::texts::{t, tf};
-
-/// Width of a bar.
-const BAR: u64 = 200;
+use crate::texts::t;
 
 pub fn router() -> Router<Arc<App>> {
     Router::new()
@@ -53,7 +52,7 @@ struct StatsPage {
     stats: TestStats,
     rate: String,
     columns: Columns,
-    sections: Vec<Section>,
+    sections: Vec<Section<Tally>>,
 }
 
 async fn page(State(app): State<Arc<App>>, signed: Signed, Query(asked): Query<Asked>) -> Answer {
@@ -100,14 +99,6 @@ fn faulty(app: &App, signed: &Signed, asked: Asked, fault: &'static str) -> Answ
     refused(&StatsPage { fault: t(fault).to_owned(), ..page })
 }
 
-/// `97.5%`.
-pub(super) fn rate_text(tally: &Tally) -> String {
-    match tally.rate() {
-        Some(rate) => format!("{}.{}%", rate / 10, rate % 10),
-        None => "–".to_owned(),
-    }
-}
-
 /// A day or month as people read it.
 pub(super) fn period_name(stats: &TestStats, period: &Period) -> String {
     if stats.daily { period.first.to_string() } else { month_of(period) }
@@ -118,25 +109,22 @@ fn month_of(period: &Period) -> String {
     period.first.strftime("%Y-%m").to_string()
 }
 
-/// A table of the page and of the sheet.
-struct Table {
-    /// Key of the heading.
-    title: &'static str,
-    rows: Vec<Told>,
-}
+impl Figures for Tally {
+    fn whole(&self) -> u64 {
+        self.total
+    }
 
-/// One of its rows.
-struct Told {
-    name: String,
-    /// The list behind it, where there is one.
-    href: String,
-    tally: Tally,
-    /// It sums up what is not listed.
-    is_rest: bool,
+    fn parts(&self) -> [u64; 3] {
+        [self.pass, self.fail, self.invalid]
+    }
+
+    fn good_tenths(&self) -> Option<u64> {
+        self.rate()
+    }
 }
 
 /// Everything that is told, in the order of the page.
-fn told(stats: &TestStats) -> Vec<Table> {
+fn told(stats: &TestStats) -> Vec<Table<Tally>> {
     // A month has many days without a test.
     let tested = stats.periods.iter().filter(|period| period.tally.total > 0);
     let periods = tested.map(|period| Told {
@@ -161,56 +149,12 @@ fn told(stats: &TestStats) -> Vec<Table> {
 }
 
 /// `unknown` is the word for those without a name, and the list of them.
-fn rows_of(group: &Group, unknown: (&str, &str)) -> Vec<Told> {
-    let row = |(name, href): (String, &str), tally| Told {
-        name,
-        href: href.to_owned(),
-        tally,
-        is_rest: false,
+fn rows_of(group: &Group, unknown: (&str, &str)) -> Vec<Told<Tally>> {
+    let told = |row: &Row<Tally>| match row.name.as_str() {
+        "" => (t(unknown.0).to_owned(), unknown.1.to_owned()),
+        name => (name.to_owned(), String::new()),
     };
-    let named = group.rows.iter().map(|one| match one.name.as_str() {
-        "" => row((t(unknown.0).to_owned(), unknown.1), one.tally),
-        name => row((name.to_owned(), ""), one.tally),
-    });
-    let rest = group.others.map(|others| {
-        let name = tf("test_stats.others", [("n", others.names.to_string().as_str())]);
-        Told { is_rest: true, ..row((name, ""), others.tally) }
-    });
-    named.chain(rest).collect()
-}
-
-/// A table with its bars.
-struct Section {
-    title: String,
-    rows: Vec<Bar>,
-}
-
-/// A row with its bar: parts as they follow each other.
-struct Bar {
-    told: Told,
-    rate: String,
-    pass: u64,
-    fail: u64,
-    invalid: u64,
-}
-
-impl Section {
-    fn of(table: Table) -> Self {
-        let listed = table.rows.iter().filter(|row| !row.is_rest);
-        let most = listed.map(|row| row.tally.total).max().unwrap_or(0).max(1);
-        let bar = |told: Told| {
-            // What is there at all is to be seen; a sum of many has no bar beside single ones.
-            let width = |count: u64| match count {
-                0 => 0,
-                _ if told.is_rest => 0,
-                count => (count * BAR / most).max(2),
-            };
-            let Tally { pass, fail, invalid, .. } = told.tally;
-            let (pass, fail, invalid) = (width(pass), width(fail), width(invalid));
-            Bar { rate: rate_text(&told.tally), pass, fail, invalid, told }
-        };
-        Self { title: t(table.title).to_owned(), rows: table.rows.into_iter().map(bar).collect() }
-    }
+    bars::rows_of(group, told, "test_stats.others")
 }
 
 async fn export(
@@ -258,25 +202,4 @@ fn export_rows(stats: &TestStats) -> Vec<Vec<String>> {
         rows.extend(table.rows.into_iter().map(|row| line(t(table.title), row.name, &row.tally)));
     }
     rows
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn bars_are_as_long_as_their_numbers() {
-        let row = |total, pass, fail, is_rest| Told {
-            name: String::new(),
-            href: String::new(),
-            tally: Tally { total, pass, fail, invalid: 0 },
-            is_rest,
-        };
-        let rows = vec![row(400, 399, 1, false), row(100, 100, 0, false), row(900, 900, 0, true)];
-        let section = Section::of(Table { title: "test_stats.by_item", rows });
-        let widths: Vec<_> = section.rows.iter().map(|bar| (bar.pass, bar.fail)).collect();
-        assert_eq!(widths, [(199, 2), (50, 0), (0, 0)]);
-        assert_eq!(section.rows[0].rate, "99.7%");
-    }
 }

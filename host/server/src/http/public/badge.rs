@@ -11,11 +11,13 @@ use tianyin_domain::certificate::Certificate;
 use tianyin_domain::code::{self, CodeText};
 use tianyin_domain::id_card::IdCard;
 use tianyin_domain::lot::Lot;
+use tianyin_domain::scan_policy::ScanPolicy;
 
 use super::id_card::card_of;
 use super::page::{filters, policy_framed};
 use super::scan::Look;
-use super::view::{Standing, public_url, standing};
+use super::view::{public_url, standing};
+use super::warning::{Verdict, Warned};
 use crate::app::App;
 use crate::app::codes::Found;
 use crate::http::Problem;
@@ -69,8 +71,9 @@ fn told(app: &App, text: &str) -> Result<Told, Problem> {
             let certificate: Certificate =
                 state.get(&record.certificate)?.ok_or_else(|| missing("certificate"))?;
             let lot: Lot = state.get(&record.lot)?.ok_or_else(|| missing("lot"))?;
+            let warned = Warned::of(&ScanPolicy::of(state)?, &record);
             return Ok(Told {
-                look: Look::of(standing(&certificate, &lot)),
+                look: Look::of(Verdict::of(standing(&certificate, &lot), warned)),
                 title: "public.certificate_title",
                 county,
                 product: certificate.content.product,
@@ -88,8 +91,8 @@ fn told(app: &App, text: &str) -> Result<Told, Problem> {
 
 fn of_card(card: IdCard, county: String) -> Told {
     let look = match card.edition {
-        Some(_) => Look { word: "public.id_card_published", ..Look::of(Standing::Valid) },
-        None => Look { word: "public.id_card_gone", ..Look::of(Standing::Void) },
+        Some(_) => Look { word: "public.id_card_published", ..Look::of(Verdict::Valid) },
+        None => Look { word: "public.id_card_gone", ..Look::of(Verdict::Void) },
     };
     let mut lines = card.edition.map(|edition| edition.content.lines).unwrap_or_default();
     let mut line = |code: &str| {

@@ -20,7 +20,7 @@ use tianyin_domain::feedback::{
 };
 use tianyin_domain::product::Product;
 
-use super::page::{self, Miss, around, filters, policy_of, set_page_headers};
+use super::page::{self, Miss, around, filters, policy_with_form, set_page_headers};
 use crate::app::{App, AppError, field_text};
 use crate::http::limits::RateLimit;
 use crate::http::{ClientAddr, Problem};
@@ -31,13 +31,7 @@ const STYLE: &str = concat!(
     include_str!("../../../templates/public/feedback.css")
 );
 
-/// Like the other public pages, but for the form, which goes to this very site.
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let policy = policy_of(STYLE);
-    let own = policy.to_str().unwrap_or_default();
-    let own = own.replace("form-action 'none'", "form-action 'self'");
-    HeaderValue::try_from(own).unwrap_or(policy)
-});
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| policy_with_form(STYLE));
 
 /// Bytes of a form: 500 characters of Chinese take 4500 as they are sent.
 const BODY_BYTES_MAX: usize = 16 << 10;

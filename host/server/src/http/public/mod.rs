@@ -213,7 +213,7 @@ fn json(app: &App, code: &str, visitor: Option<IpAddr>) -> Result<Option<Respons
     Ok(Some(response))
 }
 
-/// The label as it was printed, but with a natural person's name and phone masked.
+/// The label as it would be printed now, but with a natural person's name and phone masked.
 async fn label(
     State(app): State<Arc<App>>,
     Extension(public): Extension<Arc<Public>>,

@@ -29,23 +29,32 @@ pub(super) fn policy_of(style: &str) -> HeaderValue {
     policy_framed(style, "'none'")
 }
 
-/// The same for a page that these may have in a frame.
+/// The same for a page with a form, which goes to this very site.
+pub(super) fn policy_with_form(style: &str) -> HeaderValue {
+    whole_policy(style, "'self'", "'none'")
+}
+
+/// The same as [`policy_of`] for a page that these may have in a frame.
 pub(super) fn policy_framed(style: &str, ancestors: &str) -> HeaderValue {
-    let policy = format!("{}; frame-ancestors {ancestors}", inner_policy(style));
+    whole_policy(style, "'none'", ancestors)
+}
+
+fn whole_policy(style: &str, forms: &str, ancestors: &str) -> HeaderValue {
+    let policy = format!("{}; frame-ancestors {ancestors}", inner_policy(style, forms));
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
-fn inner_policy(style: &str) -> String {
+fn inner_policy(style: &str, forms: &str) -> String {
     let hash = hash_of(style);
     format!(
         "default-src 'none'; style-src '{hash}'; img-src 'self' data:; base-uri 'none'; \
-         form-action 'none'"
+         form-action {forms}"
     )
 }
 
 /// What a page says of itself where a plain web host says nothing: who may frame it, only a host can say.
 pub(super) fn style_policy() -> String {
-    inner_policy(STYLE)
+    inner_policy(STYLE, "'none'")
 }
 
 pub(super) mod filters {

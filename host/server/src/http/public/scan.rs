@@ -11,6 +11,7 @@ use super::meter::Limit;
 use super::page::{filters, style, style_policy};
 use super::story::{BrandView, CertificationView, FeedbackItem};
 use super::view::{ScanView, Standing, TestView, Word};
+use super::warning::{Verdict, Warned};
 use crate::app::scans::ScanNumbers;
 use crate::http::Problem;
 use crate::http::qr::drawn;
@@ -54,8 +55,13 @@ struct ScanPage<'a> {
     heading: String,
     look: Look,
     seal: (String, String),
+    /// What follows the verdict.
+    note: String,
+    /// What stands beside the warning, where there is one.
+    aside: String,
+    /// The lot is on hold, and the verdict speaks of the label.
+    held_too: bool,
     is_void: bool,
-    void_note: String,
     commitment: Option<&'static str>,
     seen: String,
     early: &'a [Line],
@@ -90,9 +96,9 @@ pub(super) struct Look {
 }
 
 impl Look {
-    pub(super) fn of(standing: Standing) -> Self {
-        match standing {
-            Standing::Valid => Self {
+    pub(super) fn of(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Valid => Self {
                 tone: "valid",
                 bar: "#17382b",
                 colour: "#1f6b4a",
@@ -100,7 +106,7 @@ impl Look {
                 word: "public.valid",
                 seal: ("public.seal_1", "public.seal_2"),
             },
-            Standing::Void => Self {
+            Verdict::Void => Self {
                 tone: "void",
                 bar: "#7d2315",
                 colour: "#a52c1a",
@@ -108,13 +114,30 @@ impl Look {
                 word: "public.void",
                 seal: ("public.seal_void_1", "public.seal_void_2"),
             },
-            Standing::Held => Self {
+            Verdict::Held => Self {
                 tone: "held",
                 bar: "#5c3c00",
                 colour: "#7d5200",
                 sign: "M12 6v8m0 2.6v2",
                 word: "public.held",
                 seal: ("public.seal_held_1", "public.seal_held_2"),
+            },
+            Verdict::Copied => Self {
+                tone: "copied",
+                bar: "#7d2315",
+                colour: "#a52c1a",
+                sign: "M12 6v8m0 2.6v2",
+                word: "public.copied_word",
+                seal: ("public.seal_copied_1", "public.seal_copied_2"),
+            },
+            // The colours of what is on hold, another sign and other words.
+            Verdict::Suspected => Self {
+                tone: "held",
+                bar: "#5c3c00",
+                colour: "#7d5200",
+                sign: "M9 9.4a3 3 0 1 1 4.3 2.7c-.9.4-1.3 1-1.3 2.1M12 16.6v1.6",
+                word: "public.suspected_word",
+                seal: ("public.seal_suspected_1", "public.seal_suspected_2"),
             },
         }
     }
@@ -186,14 +209,15 @@ fn told(
     budget: Budget,
 ) -> Result<String, Problem> {
     let lang = links.lang;
-    let look = Look::of(view.status);
+    let verdict = view.verdict();
+    let look = Look::of(verdict);
+    let (note, aside) = notes(view, verdict, lang);
     let (lines, more_lines) = cut(lines(view, lang), budget.lines);
     let (early, recent) = lines.split_at(lines.len().saturating_sub(LINES_OPEN));
     let told = &view.tests[..view.tests.len().min(budget.tests)];
     let (tests, older_tests) = told.split_at(told.len().min(TESTS_OPEN));
     let said = &view.feedback.items;
     let certificate = &view.certificate;
-    let void_date = certificate.voided_on.map(|d| d.to_string()).unwrap_or_default();
     let issued = certificate.issued_on.to_string();
     let of_county = [("county", view.county.as_str())];
     let named = [("product", certificate.product.as_str()), ("status", t_in(lang, look.word))];
@@ -212,8 +236,10 @@ fn told(
         heading: tf_in(lang, "public.one_code", of_county),
         look,
         seal: (t_in(lang, look.seal.0).to_owned(), t_in(lang, look.seal.1).to_owned()),
+        note,
+        aside,
+        held_too: verdict == Verdict::Copied && view.status == Standing::Held,
         is_void: view.status == Standing::Void,
-        void_note: tf_in(lang, "public.void_note", [("date", void_date.as_str())]),
         commitment: (lang == Lang::En).then(rendering).flatten(),
         seen: seen.to_owned(),
         early,
@@ -229,6 +255,22 @@ fn told(
         foot: tf_in(lang, "public.foot", of_county),
     };
     page.render().map_err(Problem::internal)
+}
+
+/// What follows the verdict, and what stands beside a warning: the warning itself, unless that is the verdict;
+/// then what the facts below are worth.
+fn notes(view: &ScanView, verdict: Verdict, lang: Lang) -> (String, String) {
+    let t = |key: &str| t_in(lang, key).to_owned();
+    let warning = view.warning.as_ref().map(|one| one.text.clone()).unwrap_or_default();
+    match verdict {
+        Verdict::Valid => (t("public.valid_note"), warning),
+        Verdict::Held => (t("public.held_note"), warning),
+        Verdict::Void => {
+            let date = view.certificate.voided_on.map(|d| d.to_string()).unwrap_or_default();
+            (tf_in(lang, "public.void_note", [("date", date.as_str())]), warning)
+        }
+        Verdict::Suspected | Verdict::Copied => (warning, t("public.warned_facts")),
+    }
 }
 
 fn left_out(lang: Lang, count: usize) -> String {
@@ -379,9 +421,9 @@ impl ScanPage<'_> {
         self.links.home == Home::Appliance || self.view.feedback.shown > 0
     }
 
-    /// A voided or held lot is not to be bought, so nobody is sent to a shop.
+    /// A voided or held lot is not to be bought, nor what may be a fake, so nobody is sent to a shop.
     fn sells(&self) -> bool {
-        self.view.status == Standing::Valid && !self.view.shops.is_empty()
+        self.view.verdict() == Verdict::Valid && !self.view.shops.is_empty()
     }
 
     /// Mean of the stars, `4.6`.

@@ -23,7 +23,7 @@ use tianyin_domain::time::china_minute;
 use tianyin_domain::{Actor, State as Records};
 
 use super::lang_of;
-use super::page::{self, Miss, around_in, filters, policy_of, set_page_headers};
+use super::page::{self, Miss, around_in, filters, policy_with_form, set_page_headers};
 use crate::app::App;
 use crate::app::codes::Found;
 use crate::code_key::PIN_DIGITS;
@@ -37,13 +37,7 @@ const STYLE: &str = concat!(
     include_str!("../../../templates/public/scratch.css")
 );
 
-/// Like the other public pages, but for the form, which goes to this very site.
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let policy = policy_of(STYLE);
-    let own = policy.to_str().unwrap_or_default();
-    let own = own.replace("form-action 'none'", "form-action 'self'");
-    HeaderValue::try_from(own).unwrap_or(policy)
-});
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| policy_with_form(STYLE));
 
 /// Bytes of a form with one number.
 const BODY_BYTES_MAX: usize = 1 << 10;

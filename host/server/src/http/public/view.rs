@@ -20,7 +20,7 @@ use super::chain::{self, ActivityView, SourcesView, StepView};
 use super::meter::{Limit, Meter};
 use super::scratch::has_number;
 use super::story::{self, BrandView, CertificationView, FeedbackView, ShopView};
-use super::warning::WarningView;
+use super::warning::{Verdict, WarningView};
 use crate::app::App;
 use crate::http::Problem;
 use crate::regions;
@@ -68,7 +68,7 @@ pub struct ScanView {
     pub code: String,
     /// Code in groups of four.
     pub code_grouped: String,
-    /// Verdict.
+    /// How the certificate and its lot stand; `warning` tells of the label.
     pub status: Standing,
     /// Canonical address.
     pub url: String,
@@ -267,6 +267,11 @@ impl ScanView {
             has_number: has_number(app, code)?,
             lot: LotView { sources: chain::sources(app, &lot)?, ..lot_view(lot) },
         })
+    }
+
+    /// What is said first.
+    pub(super) fn verdict(&self) -> Verdict {
+        Verdict::of(self.status, self.warning.as_ref().map(|one| one.code))
     }
 
     /// Verdict over all tests, for the heading: a failed one is never outshone by a later one.

@@ -10,6 +10,8 @@ use tianyin_domain::span::SpanState;
 
 use super::*;
 use crate::app::area_rows;
+use crate::http::public::{Home, whole_page};
+use crate::texts::Lang;
 
 /// Changsha, Shenzhen, Shanghai.
 const TABLE: &str = "1.0.1.0/24,4301\n1.0.2.0/24,440300\n1.0.3.0/24,3101\n";
@@ -90,6 +92,87 @@ async fn the_third_city_is_noticed_and_the_county_says_what_it_was() {
     world.post(&settle, json!({ "status": "copied", "note": "市场上有仿品" })).await.expect(201);
     let copied = seen_by(&world, "1.0.1.77", &path).await;
     assert!(copied.contains("县里已经核实") && !copied.contains("市场上有仿品"), "{copied}");
+}
+
+/// A certificate whose code was scanned in three cities.
+async fn suspected(world: &World) -> String {
+    let code = certified(world).await;
+    for address in ["1.0.1.77", "1.0.2.77", "1.0.3.77"] {
+        seen_by(world, address, &format!("/t/{code}")).await;
+    }
+    world.app.flush_scans().await;
+    code
+}
+
+/// Page, badge and frame of a code.
+async fn everywhere(world: &World, code: &str) -> [String; 3] {
+    let path = format!("/t/{code}");
+    [
+        world.see(&path).await.text(),
+        world.see(&format!("{path}/badge.svg")).await.text(),
+        world.see(&format!("{path}/embed")).await.text(),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_verdict_is_no_longer_genuine_above_a_warning() {
+    let world = county().await;
+    let code = suspected(&world).await;
+    let path = format!("/t/{code}");
+    for shown in everywhere(&world, &code).await {
+        assert!(shown.contains("请先核对") && !shown.contains("真实有效"), "{shown}");
+        assert!(shown.contains("#7d5200\" stroke-width"), "{shown}");
+    }
+    let page = world.see(&path).await.text();
+    let hero = page.split_once("</header>").unwrap().0;
+    assert!(hero.contains("class=\"hero held\"") && hero.contains("此码扫描异常"), "{hero}");
+    assert_eq!(page.matches("此码扫描异常").count(), 1, "said once: {page}");
+    assert!(page.contains("不等于您手里的就是真品") && page.contains("kind=fake"), "{page}");
+    assert!(page.contains("id=\"certificate\"") && page.contains("示例莲业"), "{page}");
+    let english = world.see(&format!("{path}?lang=en")).await.text();
+    assert!(english.contains("</svg>Suspect</h1>") && !english.contains("Genuine"), "{english}");
+    let json = world.see(&format!("{path}.json")).await.expect(200);
+    assert_eq!((&json["status"], &json["warning"]["code"]), (&"valid".into(), &"suspected".into()));
+
+    let settle = format!("/codes/{code}/suspicion");
+    let copied = json!({ "status": "copied", "note": "市场上有仿品" });
+    world.post(&settle, copied).await.expect(201);
+    for shown in everywhere(&world, &code).await {
+        assert!(shown.contains("谨防仿冒") && !shown.contains("真实有效"), "{shown}");
+        assert!(shown.contains("#a52c1a\" stroke-width"), "{shown}");
+    }
+    let page = world.see(&path).await.text();
+    let hero = page.split_once("</header>").unwrap().0;
+    assert!(hero.contains("class=\"hero copied\"") && hero.contains("县里已经核实"), "{hero}");
+    assert!(page.contains("id=\"certificate\"") && page.contains("示例莲业"), "{page}");
+    let english = world.see(&format!("{path}?lang=en")).await.text();
+    assert!(english.contains("</svg>Copied</h1>") && !english.contains("Genuine"), "{english}");
+    let mirrored = whole_page(&world.app, &code, Lang::Zh, Home::Mirror).unwrap().unwrap();
+    assert!(mirrored.contains("谨防仿冒") && !mirrored.contains("真实有效"), "{mirrored}");
+
+    // What else is wrong is told below; a void certificate is that first.
+    let lot = world.get(&format!("/codes/{code}")).await.expect(200)["lot"].clone();
+    let hold = format!("/lots/{}/hold", lot.as_str().unwrap());
+    world.post(&hold, json!({ "reason": "抽检" })).await.expect(201);
+    let held = world.see(&path).await.text();
+    assert!(held.contains("class=\"hero copied\"") && held.contains("这个批次已被冻结"), "{held}");
+    let void = json!({ "reason": "标签被仿冒" });
+    world.post(&format!("/certificates/{code}/void"), void).await.expect(201);
+    let void = world.see(&path).await.text();
+    assert!(void.contains("class=\"hero void\"") && void.contains("县里已经核实"), "{void}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_cleared_is_genuine_again() {
+    let world = county().await;
+    let code = suspected(&world).await;
+    let cleared = json!({ "status": "cleared", "note": "直播发货" });
+    world.post(&format!("/codes/{code}/suspicion"), cleared).await.expect(201);
+    for shown in everywhere(&world, &code).await {
+        assert!(shown.contains("真实有效") && !shown.contains("请先核对"), "{shown}");
+    }
+    let page = world.see(&format!("/t/{code}")).await.text();
+    assert!(page.contains("class=\"hero valid\"") && !page.contains("class=\"reason"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,6 +34,26 @@ async fn the_whole_job() {
     }
     let bad = world.get(&format!("/certificates/{code}/label.png?dpi=600")).await;
     assert_eq!(bad.problem(), (400, "bad_query".into()));
+    let sheet = |query: &str| format!("/certificates/{code}/labels.pdf?{query}");
+    let design = json!({ "size": "40x30", "fields": ["product"] });
+    let template = json!({ "name": "小标签", "design": design });
+    let template = world.make("/label_templates", template).await;
+    for query in ["", "count=3&skip=2", &format!("count=2&template={template}")] {
+        let file = world.get(&sheet(query)).await;
+        assert_eq!((file.status.as_u16(), file.header("content-type")), (200, "application/pdf"));
+        assert!(file.body.starts_with(b"%PDF"), "{query}");
+    }
+    for (query, problem) in [
+        ("count=0", (422, "sheet_labels")),
+        ("count=1001", (422, "sheet_labels")),
+        ("skip=99", (422, "sheet_skip")),
+        ("count=x", (400, "bad_query")),
+        ("labels=1", (400, "bad_query")),
+        ("template=tpl_x", (404, "not_found")),
+    ] {
+        let refused = world.get(&sheet(query)).await.problem();
+        assert_eq!(refused, (problem.0, problem.1.into()), "{query}");
+    }
 
     // A lot does not give more than it has.
     let more = json!({ "lot": lot, "quantity": "121", "basis": ["commissioned_test"] });
@@ -42,6 +62,8 @@ async fn the_whole_job() {
     world.post(&format!("/certificates/{code}/void"), void.clone()).await.expect(201);
     let again = world.post(&format!("/certificates/{code}/void"), void).await;
     assert_eq!(again.problem(), (409, "certificate_void".into()));
+    let sheet = world.get(&sheet("")).await;
+    assert_eq!(sheet.problem(), (409, "certificate_void".into()), "nothing is labelled with it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

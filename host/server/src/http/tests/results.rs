@@ -64,3 +64,36 @@ async fn a_sheet_of_results_is_checked_judged_and_written_once() {
     let second = world.accept(&second).await;
     assert_eq!((&second["added"], &second["known"]), (&json!(0), &json!(2)), "{second}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_with_the_same_sheet_write_it_once() {
+    let mut world = world().await;
+    let (_, no) = lot_no(&world).await;
+    let day = today();
+    let row = |n: u32| format!(",{no},有机磷,酶抑制率法,,{n}.5,%,,{day},县检测中心,R{n}\n");
+    let rows: String = (1..=20).map(row).collect();
+    let user = json!({ "username": "wang", "name": "王检", "role": "clerk", "password": INITIAL });
+    world.post("/users", user).await.expect(201);
+    let clerk = world.first_sign_in("wang").await;
+    let admin = std::mem::replace(&mut world.token, clerk.clone());
+    let one = world.plan(&rows).await;
+    world.token = admin.clone();
+    let other = world.plan(&rows).await;
+    assert_eq!((&one["new"], &other["new"]), (&json!(20), &json!(20)), "{one} {other}");
+
+    let accept = |plan: &Value, token: &str| {
+        let path = format!("/api/v1/tests/import/{}/accept", plan["id"].as_str().unwrap());
+        let request = Request::post(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        world.send(request.body(Body::empty()).unwrap())
+    };
+    let (one, twice, other) =
+        tokio::join!(accept(&one, &clerk), accept(&one, &clerk), accept(&other, &admin));
+    let (one, refused) = if one.status == 200 { (one, twice) } else { (twice, one) };
+    assert_eq!(refused.problem(), (409, "import_gone".into()), "a plan is accepted once");
+    let (one, other) = (one.expect(200), other.expect(200));
+    let sum = |key: &str| one[key].as_u64().unwrap() + other[key].as_u64().unwrap();
+    assert_eq!((sum("added"), sum("known")), (20, 20), "{one} {other}");
+    assert_eq!((&one["failed"], &other["failed"]), (&json!([]), &json!([])));
+    let tests = world.get("/tests?limit=100").await.expect(200);
+    assert_eq!(tests["items"].as_array().unwrap().len(), 20);
+}

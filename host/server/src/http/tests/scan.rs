@@ -85,6 +85,12 @@ async fn a_valid_code_shows_certificate_trace_and_test() {
 
     let label = world.see(&format!("/t/{code}/label.svg")).await;
     assert_eq!((label.status.as_u16(), label.header("content-type")), (200, "image/svg+xml"));
+    assert!(label.text().contains("width=\"60mm\""), "the design where nobody made another");
+    let design = json!({ "size": "70x50", "fields": ["product", "producer"] });
+    let template = json!({ "name": "礼盒", "product": product, "design": design });
+    world.make("/label_templates", template).await;
+    let label = world.see(&format!("/t/{code}/label.svg")).await.text();
+    assert!(label.contains("width=\"70mm\" height=\"50mm\""), "as it is printed: {label}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
