@@ -5,6 +5,7 @@ pub mod api;
 pub mod appliance;
 pub mod child;
 pub mod device;
+pub mod false_clock;
 pub mod http;
 pub mod journey;
 pub mod mosquitto;

@@ -57,6 +57,16 @@ pub fn pdf_pages(pdf: &Path, dpi: u32) -> Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
+/// The text of a PDF by poppler, without white space and without the signs where a line may break.
+pub fn pdf_text(pdf: &Path) -> Result<String> {
+    let prepare = |c: &mut std::process::Command| {
+        c.args(["-raw", "-enc", "UTF-8"]).arg(pdf).arg("-");
+    };
+    let text = child::run(Path::new("pdftotext"), prepare, TIMEOUT)?;
+    let is_shown = |c: &char| !c.is_whitespace() && !matches!(c, '\u{200b}' | '\u{2060}');
+    Ok(text.chars().filter(is_shown).collect())
+}
+
 /// Verifies an offline proof `TY1.fields.signature` with OpenSSL alone; gives its fields.
 pub fn openssl_verify(folder: &Path, public_pem: &str, proof: &str) -> Result<serde_json::Value> {
     let mut parts = proof.trim().split('.').skip(1);

@@ -1,13 +1,13 @@
 //! Wrong clocks: nothing is lost, nobody is locked out or in, and no certificate gets a wrong date.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tianyin_tests::api::{self, Api};
 use tianyin_tests::appliance::Setting;
 use tianyin_tests::device::Sample;
+use tianyin_tests::false_clock::FalseClock;
 use tianyin_tests::http::Answer;
 use tianyin_tests::{Appliance, until};
 
@@ -16,43 +16,9 @@ const SENTENCE: &str = "系统时间不正确";
 const HOUR_S: i64 = 3600;
 const DAY_S: i64 = 24 * HOUR_S;
 
-/// A clock that the test sets: Debian's libfaketime reads the offset from a file at every call.
-struct FalseClock(PathBuf);
-
-impl FalseClock {
-    fn on(setting: &mut Setting) -> Self {
-        let library = Path::new("/usr/lib")
-            .read_dir()
-            .unwrap()
-            .flatten()
-            .map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"))
-            .find(|path| path.exists())
-            .expect("libfaketime is missing: apt-get install faketime");
-        let file = setting.data.with_extension("clock");
-        let mut set = |name: &str, value: &str| {
-            setting.environment.push((name.to_owned(), value.to_owned()));
-        };
-        set("LD_PRELOAD", library.to_str().unwrap());
-        set("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap());
-        set("FAKETIME_NO_CACHE", "1");
-        // As on a real machine, the uptime goes on whatever is done to the clock.
-        set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-        let clock = Self(file);
-        clock.set_s(0);
-        clock
-    }
-
-    /// Seconds ahead of the true time.
-    fn set_s(&self, ahead_s: i64) {
-        let next = self.0.with_extension("next");
-        std::fs::write(&next, format!("{ahead_s:+}\n")).unwrap();
-        std::fs::rename(next, &self.0).unwrap();
-    }
-
-    fn set_date(&self, date: &str) {
-        let wanted: jiff::Timestamp = date.parse().unwrap();
-        self.set_s(wanted.as_second() - jiff::Timestamp::now().as_second());
-    }
+fn set_date(clock: &FalseClock, date: &str) {
+    let wanted: jiff::Timestamp = date.parse().unwrap();
+    clock.set_second(wanted.as_second());
 }
 
 fn issue(appliance: &Appliance, api: &Api, product: &str) -> Answer {
@@ -139,7 +105,7 @@ fn a_flat_battery() {
     // Before there is any line to compare with.
     let mut setting = Setting::new().unwrap();
     let clock = FalseClock::on(&mut setting);
-    clock.set_date("2001-01-01T00:00:00Z");
+    set_date(&clock, "2001-01-01T00:00:00Z");
     let mut appliance = Appliance::empty(setting).unwrap();
     appliance.serve().unwrap();
     wait_clock(&appliance, "clock_before_build");
@@ -152,7 +118,7 @@ fn a_flat_battery() {
     let mut setting = Setting::new().unwrap();
     let clock = FalseClock::on(&mut setting);
     let mut appliance = Appliance::made(setting).unwrap();
-    clock.set_date("2001-01-01T00:00:00Z");
+    set_date(&clock, "2001-01-01T00:00:00Z");
     appliance.serve().unwrap();
     wait_clock(&appliance, "clock_behind");
     let api = appliance.api("admin").unwrap();
