@@ -113,6 +113,7 @@ fn papers_of_2021_and_2019_are_entered_printed_scanned_voided_and_issued_again()
     walk.void(&second.code);
     // In its place another paper of that day.
     walk.write(&OF_2019, &third.number);
+    browser.wait_for(OF_2019.name).unwrap();
     walk.photograph();
     let new = walk.issued("producer-2019");
     assert_eq!(new, third.code);
@@ -191,9 +192,9 @@ impl Walk<'_> {
         let browser = self.visit.browser;
         self.visit.go(&format!("/lots/{lot}/issue"));
         self.write(paper, &number.number);
-        self.visit.press(ISSUE, "确认开具", "请拍一张照片,或选一个文件。");
-        self.shows(paper);
+        // The day on the paper brings its own commitment and boxes.
         browser.wait_for(paper.name).unwrap();
+        self.shows(paper);
         for other in paper.others {
             browser.wait_for(other).unwrap();
         }
@@ -203,6 +204,8 @@ impl Walk<'_> {
                 assert_eq!(browser.all(&format!("{ISSUE} input[name='basis']")).unwrap().len(), 0)
             }
         }
+        self.visit.press(ISSUE, "确认开具", "请拍一张照片,或选一个文件。");
+        self.shows(paper);
         self.photograph();
         self.visit.picture(&format!("forms-enter-{}", paper.form));
         assert_eq!(self.issued(paper.form), number.code);

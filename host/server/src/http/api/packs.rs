@@ -174,7 +174,7 @@ impl Described for OrderPack {
         "A pack to order.",
         [
             req("kind", PACK_KIND, "What its codes are printed on."),
-            req("size", SERIAL, "Codes: 1000 to 1000000 for packages, 1 to 10000 blank forms."),
+            req("size", SERIAL, "Codes: 1000 to 1000000 for packages, 1 to 2000 blank forms."),
             opt("operator", Text, "Operator that it is for; must be given below the county."),
             opt("product", Text, "Product of that operator."),
             opt("scratch", Boolean, "A number under a scratch layer beside each; packages only."),

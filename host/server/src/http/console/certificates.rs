@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use tianyin_domain::certificate::{self, Certificate, CertificateStatus, VoidCertificate};
+use tianyin_domain::certificate_form::CertificateForm;
 use tianyin_domain::code::{self, Code};
 use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::county::County;
@@ -130,6 +131,8 @@ fn chips(app: &App, signed: &Signed, query: &ListQuery) -> Result<Vec<Chip>, Con
 struct DetailPage {
     page: Page,
     certificate: Certificate,
+    /// The form it was issued on.
+    certificate_form: CertificateForm,
     findings: Findings,
     tests: Vec<Link>,
     scans: Option<ScanNumbers>,
@@ -182,6 +185,7 @@ fn shown(
     let page = Page::new(app, signed, "/certificates", "certificates.title");
     Ok(DetailPage {
         page: page.titled(code::grouped(code)),
+        certificate_form: certificate.form(),
         findings: Findings::of(&certificate.judgement),
         tests: tests.collect(),
         scans: bound.as_ref().map(|c| app.scan_numbers(c)),

@@ -6,14 +6,13 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::routing::get;
-use tianyin_domain::Decimal;
-use tianyin_domain::Verdict;
 use tianyin_domain::certificate::{Basis, CertificateRequest, PaperEntry};
 use tianyin_domain::certificate_form::CertificateForm;
 use tianyin_domain::lot::Lot;
 use tianyin_domain::operator::Operator;
 use tianyin_domain::test::{self, ConductedBy, Test, TestVerdict};
 use tianyin_domain::time::china_date;
+use tianyin_domain::{Date, Decimal, Verdict};
 
 use super::blobs::{self, Waiting};
 use super::clash::{Clash, Side, clashed, seen};
@@ -45,9 +44,7 @@ struct IssuePage {
     clash: Option<Clash>,
     operator: Operator,
     form: Form,
-    /// The form of the day.
-    certificate_form: CertificateForm,
-    basis: Vec<Choice>,
+    oath: Oath,
     /// Photos of a paper that were chosen already.
     waiting: Vec<Waiting>,
     preview: Preview,
@@ -62,6 +59,39 @@ impl IssuePage {
         fields.iter().any(|one| !self.form.get(one).is_empty())
             || self.form.error("attachments").is_some()
     }
+}
+
+/// The commitment and the boxes to tick, of the form of the day that is on the paper, or of today.
+#[derive(Template)]
+#[template(path = "lots/_oath.html")]
+struct Oath {
+    form: Form,
+    certificate_form: CertificateForm,
+    basis: Vec<Choice>,
+    /// Whether it takes the place of the one that is shown.
+    swapped: bool,
+}
+
+impl askama::filters::HtmlSafe for Oath {}
+
+impl Oath {
+    fn of(app: &App, lot: &Lot, form: &Form) -> Result<Self, ConsoleError> {
+        let certificate_form = app.form_of_day(lot, day_of(form))?;
+        let boxes = certificate_form.bases.iter();
+        let basis = boxes.map(|one| Choice::new(one.basis.as_str(), &one.text)).collect();
+        Ok(Self { form: form.clone(), certificate_form, basis, swapped: false })
+    }
+
+    /// Whether the person saw another one: nobody commits to words that were not shown.
+    fn is_other_than_shown(&self) -> bool {
+        let shown = self.form.get("certificate_form");
+        !shown.is_empty() && shown != self.certificate_form.id
+    }
+}
+
+/// The day on the paper, else today.
+fn day_of(form: &Form) -> Date {
+    form.get("issued_on").parse().unwrap_or_else(|_| china_date(now()))
 }
 
 /// Whether the person may issue in the operator's name.
@@ -79,6 +109,8 @@ enum Authorised {
 struct Preview {
     verdict: Option<Verdict>,
     findings: Findings,
+    /// When the day asks for another form than the one that is shown.
+    oath: Option<Oath>,
 }
 
 impl askama::filters::HtmlSafe for Preview {}
@@ -125,13 +157,9 @@ fn shown(app: &App, signed: &Signed, id: &str, form: Form) -> Result<IssuePage, 
     let operator: Operator = read::one(app, signed, "operator", &lot.operator)?;
     let preview = preview_of(app, &lot, &form)?;
     let authorised = authorised(app, signed, &lot)?;
-    let day = form.get("issued_on").parse().unwrap_or_else(|_| china_date(now()));
-    let certificate_form = app.form_of_day(&lot, day)?;
-    let boxes = certificate_form.bases.iter();
     Ok(IssuePage {
         page: Page::new(app, signed, "/lots", "issue.title"),
-        basis: boxes.map(|one| Choice::new(one.basis.as_str(), &one.text)).collect(),
-        certificate_form,
+        oath: Oath::of(app, &lot, &form)?,
         waiting: blobs::waiting(&form),
         lot,
         version,
@@ -158,10 +186,9 @@ fn basis_of(form: &Form) -> Vec<Basis> {
 
 fn preview_of(app: &App, lot: &Lot, form: &Form) -> Result<Preview, ConsoleError> {
     let basis = basis_of(form);
-    let day = form.get("issued_on").parse().unwrap_or_else(|_| china_date(now()));
     // The form of 2019 has no basis to tick.
-    if basis.is_empty() && !app.form_of_day(lot, day)?.bases.is_empty() {
-        return Ok(Preview { verdict: None, findings: Findings::from(&[][..]) });
+    if basis.is_empty() && !app.form_of_day(lot, day_of(form))?.bases.is_empty() {
+        return Ok(Preview { verdict: None, findings: Findings::from(&[][..]), oath: None });
     }
     let quantity = form.get("quantity").parse().unwrap_or(lot.quantity);
     let mut request = CertificateRequest::new(lot.id.clone(), quantity, basis);
@@ -171,7 +198,8 @@ fn preview_of(app: &App, lot: &Lot, form: &Form) -> Result<Preview, ConsoleError
         attachments: Vec::new(),
     });
     let judgement = app.preview_issue(&request)?;
-    Ok(Preview { verdict: Some(judgement.verdict), findings: Findings::of(&judgement) })
+    let findings = Findings::of(&judgement);
+    Ok(Preview { verdict: Some(judgement.verdict), findings, oath: None })
 }
 
 async fn preview(
@@ -181,7 +209,11 @@ async fn preview(
     Query(fields): Query<Vec<(String, String)>>,
 ) -> Answer {
     let lot: Lot = read::one(&app, &signed, "lot", &id)?;
-    html(&preview_of(&app, &lot, &Form::sent(fields))?)
+    let form = Form::sent(fields);
+    let oath = Oath::of(&app, &lot, &form)?;
+    let mut preview = preview_of(&app, &lot, &form)?;
+    preview.oath = oath.is_other_than_shown().then_some(Oath { swapped: true, ..oath });
+    html(&preview)
 }
 
 async fn issue(
@@ -191,6 +223,10 @@ async fn issue(
 ) -> Answer {
     let lot: Lot = read::one(&app, &signed, "lot", &id)?;
     let request = read(&app, &lot, &mut form)?;
+    // Midnight, or another day on the paper, may have brought another form since the page was shown.
+    if form.is_good() && Oath::of(&app, &lot, &form)?.is_other_than_shown() {
+        form.bad("certificate_form", "form_changed");
+    }
     if let (Some(request), true) = (request, form.is_good()) {
         let quantity = request.quantity;
         let seen = seen(&form, format!("lot/{}", lot.id));
