@@ -1,11 +1,11 @@
 //! What a code stands for: a certificate of its own, or a place in a pack, of which the pack tells.
 
-use tianyin_domain::State;
 use tianyin_domain::certificate::{self, Certificate, CertificateStatus};
 use tianyin_domain::code::{self, Code, CodeText};
 use tianyin_domain::lot::Lot;
 use tianyin_domain::pack::{self, Pack, PackKind, Unit};
 use tianyin_domain::span::{Span, SpanState};
+use tianyin_domain::{Scope, State};
 
 use super::{App, AppError};
 
@@ -62,6 +62,12 @@ impl PackedCode {
     /// What became of it.
     pub fn span(&self) -> Option<&Span> {
         self.pack.span_of(self.unit.serial)
+    }
+
+    /// Whether somebody sees it: with the pack, or because it was handed out to whom they act for.
+    pub fn is_seen(&self, scope: &Scope) -> bool {
+        scope.covers(&self.pack.area, &self.pack.operator)
+            || self.span().is_some_and(|span| scope.covers("", &span.operator))
     }
 }
 
