@@ -56,15 +56,23 @@ impl App {
         idempotency_key: Option<String>,
         seen: &[(String, u64)],
     ) -> Result<Outcome, AppError> {
-        let photos = request.paper.as_ref().map(|paper| paper.attachments.clone());
-        let photos = photos.unwrap_or_default();
-        self.check_attachments(actor, &photos)?;
-        let prepare = || self.prepare_issue(actor, &request, idempotency_key.clone());
-        let outcome = self.submit_prepared(seen, prepare).await?;
-        for one in &photos {
-            self.blobs.settle(&one.hash, &actor.name());
-        }
-        Ok(outcome)
+        let photos = request.paper.as_ref().map(|paper| paper.attachments.as_slice());
+        let prepare = || self.prepare_issue(actor, &request, idempotency_key.clone(), None);
+        let submitted = self.submit_prepared(seen, prepare);
+        self.attached(actor, photos.unwrap_or_default(), submitted).await
+    }
+
+    /// Issues one, and queues its label on the same line where there is a printer.
+    pub async fn issue_labelled(
+        &self,
+        actor: &Actor,
+        request: CertificateRequest,
+        idempotency_key: Option<String>,
+        printer: Option<String>,
+    ) -> Result<Outcome, AppError> {
+        let key = || idempotency_key.clone();
+        self.submit_prepared(&[], || self.prepare_issue(actor, &request, key(), printer.clone()))
+            .await
     }
 
     /// What the rule would say now, before anything is issued.
@@ -104,6 +112,7 @@ impl App {
         actor: &Actor,
         request: &CertificateRequest,
         idempotency_key: Option<String>,
+        printer: Option<String>,
     ) -> Result<Envelope, AppError> {
         self.clock.require_right()?;
         let time = self.clock.now();
@@ -126,6 +135,7 @@ impl App {
             judgement,
             form,
             unit,
+            printer,
         };
         Ok(Envelope {
             actor: actor.clone(),
