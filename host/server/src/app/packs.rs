@@ -177,8 +177,7 @@ impl App {
         if text.is_empty() || text.len() > TEXT_BYTES_MAX {
             return Ok(None);
         }
-        let last = text.rsplit('/').next().unwrap_or(text);
-        let Some(code) = self.code_meant(last)? else { return Ok(None) };
+        let Some(code) = self.code_meant(text)? else { return Ok(None) };
         Ok(self.packed(&code)?.filter(|one| one.is_seen(scope)))
     }
 

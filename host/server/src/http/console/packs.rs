@@ -24,6 +24,7 @@ use super::pick;
 use super::read::{self, ListQuery};
 use super::session::{Posted, Signed, done, encode, told};
 use crate::app::App;
+use crate::app::codes::last_part;
 use crate::app::packs::Seen;
 use crate::texts::t;
 
@@ -275,8 +276,7 @@ async fn look(
 /// The page that tells of a code or number of a pack in sight.
 pub fn place_of(app: &App, signed: &Signed, text: &str) -> Result<Option<String>, ConsoleError> {
     let found = app.packed_meant(text, &signed.scope())?;
-    let last = text.trim().rsplit('/').next().unwrap_or_default();
-    Ok(found.map(|one| format!("/packs/{}?code={}", one.pack.id, encode(last))))
+    Ok(found.map(|one| format!("/packs/{}?code={}", one.pack.id, encode(last_part(text)))))
 }
 
 /// Codes of one pack that stand for a lot.

@@ -54,6 +54,19 @@ async fn a_pack_is_ordered_listed_and_bound() {
     let certificate = world.certificate_of(&operator, &lot).await;
     let told = world.get(&format!("/codes/{}", codes[0])).await.expect(200);
     assert_eq!((&told["certificate"], &told["lot"]), (&json!(certificate), &json!(lot)));
+    // Of several the newest that is valid; of none that is, the newest.
+    let more = json!({ "lot": lot, "quantity": "1", "basis": ["commissioned_test"] });
+    let issued = world.post("/certificates", more).await.expect(201);
+    let mut all = vec![json!(certificate), issued["content"]["code"].clone()];
+    while !all.is_empty() {
+        let told = world.get(&format!("/codes/{}", codes[0])).await.expect(200);
+        assert!(all.contains(&told["certificate"]), "{told}");
+        all.retain(|one| *one != told["certificate"]);
+        let void = format!("/certificates/{}/void", told["certificate"].as_str().unwrap());
+        world.post(&void, json!({ "reason": "写错了" })).await.expect(201);
+    }
+    let told = world.get(&format!("/codes/{}", codes[0])).await.expect(200);
+    assert_eq!(told["lot"], lot, "it stands for its lot still");
 }
 
 /// Of the county's pack a producer gets what was handed out to it, and learns nothing of the rest.
