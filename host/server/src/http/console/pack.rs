@@ -11,15 +11,13 @@ use serde::Deserialize;
 use tianyin_documents::PaperSize;
 use tianyin_domain::Scope;
 use tianyin_domain::certificate_form::Issuer;
-use tianyin_domain::code::{self, CodeText};
+use tianyin_domain::code;
 use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::label_template::LabelSize;
 use tianyin_domain::lot::Lot;
-use tianyin_domain::operator::{self, Operator};
 use tianyin_domain::pack::{CancelPack, MarkRange, Pack, PackCounts, PackKind};
 use tianyin_domain::product::Product;
 use tianyin_domain::span::{Span, SpanState};
-use tianyin_domain::state::State as Records;
 use tokio::sync::Semaphore;
 
 use super::error::{Answer, ConsoleError};
@@ -36,8 +34,6 @@ use crate::app::{App, AppError};
 use crate::http::{ClientAddr, pack_file};
 use crate::texts::t;
 
-/// Operators looked at for the one that was typed.
-const NAMED_MAX: usize = 20;
 /// Sheets are drawn one file at a time: each is thousands of pictures in memory.
 static DRAWING: Semaphore = Semaphore::const_new(1);
 
@@ -319,7 +315,7 @@ fn lot_of(
     Ok(lot.map(|lot| lot.id))
 }
 
-/// The operator that codes are handed out to, by its full name, credit code or operator code.
+/// The operator that codes are handed out to, as it was typed.
 fn operator_of(
     app: &App,
     signed: &Signed,
@@ -329,20 +325,7 @@ fn operator_of(
     if state != Some(SpanState::Assigned) {
         return Ok(None);
     }
-    let text = form.text_of("operator");
-    let found = match code::parse_operator_code(&text) {
-        CodeText::Valid(code) => {
-            let records: &dyn Records = &app.store;
-            let found: Option<Operator> = records.find(operator::BY_CODE, &code)?;
-            found.filter(|one| signed.scope().covers(&one.area, &one.id))
-        }
-        CodeText::Mistyped | CodeText::NotACode => {
-            let found = read::search_operators(app, &signed.scope(), &text, NAMED_MAX)?;
-            let is_it = |one: &Operator| one.name == text || one.uscc.eq_ignore_ascii_case(&text);
-            let exact: Vec<Operator> = found.into_iter().filter(is_it).collect();
-            <[Operator; 1]>::try_from(exact).ok().map(|[one]| one)
-        }
-    };
+    let found = read::named_operator(app, &signed.scope(), &form.text_of("operator"))?;
     if found.is_none() {
         form.bad("operator", "unknown_operator");
     }
