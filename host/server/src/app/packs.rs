@@ -5,7 +5,7 @@ use tianyin_documents::{
     BLANKS_MAX, BlankForm, BlankNo, CODE_LABELS_MAX, CodeLabel, PaperSize, Sheet,
 };
 use tianyin_domain::actor::{Actor, Scope};
-use tianyin_domain::certificate_form::{Issuer, form_on};
+use tianyin_domain::certificate_form::Issuer;
 use tianyin_domain::code;
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::error::DomainError;
@@ -232,10 +232,7 @@ impl App {
         issuer: Issuer,
     ) -> Result<Vec<u8>, AppError> {
         codes.fit_sheets()?;
-        let day = china_date(now());
-        let forms = self.forms();
-        let form = form_on(&forms, day, issuer)
-            .ok_or_else(|| DomainError::refused("no_form", &[("day", &day.to_string())]))?;
+        let form = self.form_of(issuer, china_date(now()))?;
         let county = self.county()?;
         let (county, public_url) =
             county.map(|county| (county.name, county.public_url)).unwrap_or_default();

@@ -6,14 +6,13 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::routing::get;
-use tianyin_domain::Decimal;
-use tianyin_domain::Verdict;
 use tianyin_domain::certificate::{Basis, CertificateRequest, PaperEntry};
 use tianyin_domain::certificate_form::CertificateForm;
 use tianyin_domain::lot::Lot;
 use tianyin_domain::operator::Operator;
 use tianyin_domain::test::{self, ConductedBy, Test, TestVerdict};
 use tianyin_domain::time::china_date;
+use tianyin_domain::{Decimal, Verdict};
 
 use super::blobs::{self, Waiting};
 use super::clash::{Clash, Side, clashed, seen};
@@ -123,10 +122,8 @@ fn shown(app: &App, signed: &Signed, id: &str, form: Form) -> Result<IssuePage, 
     let version = app.store.version(&format!("lot/{id}"))?;
     let lot: Lot = read::one(app, signed, "lot", id)?;
     let operator: Operator = read::one(app, signed, "operator", &lot.operator)?;
-    let preview = preview_of(app, &lot, &form)?;
+    let (preview, certificate_form) = preview_of(app, &lot, &form)?;
     let authorised = authorised(app, signed, &lot)?;
-    let day = form.get("issued_on").parse().unwrap_or_else(|_| china_date(now()));
-    let certificate_form = app.form_of_day(&lot, day)?;
     let boxes = certificate_form.bases.iter();
     Ok(IssuePage {
         page: Page::new(app, signed, "/lots", "issue.title"),
@@ -156,22 +153,28 @@ fn basis_of(form: &Form) -> Vec<Basis> {
     Basis::ALL.into_iter().filter(|b| form.all("basis").any(|v| v == b.as_str())).collect()
 }
 
-fn preview_of(app: &App, lot: &Lot, form: &Form) -> Result<Preview, ConsoleError> {
-    let basis = basis_of(form);
-    let day = form.get("issued_on").parse().unwrap_or_else(|_| china_date(now()));
-    // The form of 2019 has no basis to tick.
-    if basis.is_empty() && !app.form_of_day(lot, day)?.bases.is_empty() {
-        return Ok(Preview { verdict: None, findings: Findings::from(&[][..]) });
-    }
+/// What the rule would say now of what is filled in, with the form of the day.
+fn preview_of(
+    app: &App,
+    lot: &Lot,
+    form: &Form,
+) -> Result<(Preview, CertificateForm), ConsoleError> {
     let quantity = form.get("quantity").parse().unwrap_or(lot.quantity);
-    let mut request = CertificateRequest::new(lot.id.clone(), quantity, basis);
+    let mut request = CertificateRequest::new(lot.id.clone(), quantity, basis_of(form));
     request.paper = form.get("issued_on").parse().ok().map(|issued_on| PaperEntry {
         code: form.get("code").to_owned(),
         issued_on,
         attachments: Vec::new(),
     });
-    let judgement = app.preview_issue(&request)?;
-    Ok(Preview { verdict: Some(judgement.verdict), findings: Findings::of(&judgement) })
+    let dossier = app.dossier(&request, now())?;
+    // The form of 2019 has no basis to tick.
+    if request.basis.is_empty() && !dossier.form.bases.is_empty() {
+        let preview = Preview { verdict: None, findings: Findings::from(&[][..]) };
+        return Ok((preview, dossier.form));
+    }
+    let judgement = app.judge_issue(&dossier, &request)?;
+    let preview = Preview { verdict: Some(judgement.verdict), findings: Findings::of(&judgement) };
+    Ok((preview, dossier.form))
 }
 
 async fn preview(
@@ -181,7 +184,7 @@ async fn preview(
     Query(fields): Query<Vec<(String, String)>>,
 ) -> Answer {
     let lot: Lot = read::one(&app, &signed, "lot", &id)?;
-    html(&preview_of(&app, &lot, &Form::sent(fields))?)
+    html(&preview_of(&app, &lot, &Form::sent(fields))?.0)
 }
 
 async fn issue(
