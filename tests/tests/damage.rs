@@ -19,7 +19,7 @@ struct Template {
     lists: Vec<Value>,
 }
 
-/// The demo county with a certificate, stopped; made once, copied for every test.
+/// The demo county with a certificate and a pack of codes, stopped; made once, copied for every test.
 fn template() -> &'static Template {
     static MADE: OnceLock<Template> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -28,6 +28,8 @@ fn template() -> &'static Template {
         let issue = json!({ "lot": lot, "quantity": "10", "basis": ["quality_control"] });
         let issued = appliance.api("admin").unwrap().done("/certificates", &issue).unwrap();
         let code = issued["content"]["code"].as_str().unwrap().to_owned();
+        let pack = json!({ "kind": "unit", "size": 1000 });
+        appliance.api("admin").unwrap().done("/packs", &pack).unwrap();
         let lists = lists(&appliance);
         appliance.stop().unwrap();
         let (data, demo) = (appliance.setting.data.clone(), appliance.demo.clone());
@@ -302,8 +304,8 @@ fn secrets_and_keys() {
     let answer = api::sign_in(appliance.setting.http, "admin", "new-horse-2026").unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
 
-    // The key of all secrets, and the county's signing key, cannot be replaced by new ones.
-    for file in ["vault.key", "county.key.pem"] {
+    // The key of all secrets, the county's signing key and that of its codes cannot be replaced by new ones.
+    for file in ["vault.key", "county.key.pem", "codes.key"] {
         for harm in ["flipped", "cut", "lost"] {
             let mut appliance = copy();
             let path = appliance.setting.data.join("keys").join(file);

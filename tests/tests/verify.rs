@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tianyin_tests::Appliance;
 use tianyin_tests::appliance::{Setting, test_folder};
 
-/// The demo county with three photos on record, stopped, and a backup of it.
+/// The demo county with three photos and a pack of codes on record, stopped, and a backup of it.
 struct County {
     appliance: Appliance,
     photos: Vec<PathBuf>,
@@ -32,6 +32,7 @@ fn county() -> County {
         let hash = blob["hash"].as_str().unwrap();
         photos.push(appliance.setting.data.join("blobs").join(&hash[..2]).join(hash));
     }
+    api.done("/packs", &json!({ "kind": "unit", "size": 1000 })).unwrap();
     appliance.stop().unwrap();
     let backup = test_folder().unwrap().join("backup.tgz");
     appliance.run(&["backup", backup.to_str().unwrap()]).unwrap();
@@ -75,6 +76,10 @@ impl County {
             .collect();
         files.sort();
         files.remove(0)
+    }
+
+    fn code_key(&self) -> PathBuf {
+        self.data().join("keys/codes.key")
     }
 
     fn segment(&self) -> PathBuf {
@@ -123,7 +128,7 @@ fn every_damage_is_found_and_cured() {
     let county = county();
     county.is_whole("a fresh county");
     type Harm = fn(&County);
-    let cases: [(&str, &str, &str, Harm); 9] = [
+    let cases: [(&str, &str, &str, Harm); 12] = [
         ("blob_damaged", "blobs/", "doctor --fix --backup", |c| flip(&c.photos[0], 900)),
         ("blob_missing", "blobs/", "doctor --fix --backup", |c| {
             std::fs::remove_file(&c.photos[1]).unwrap();
@@ -140,6 +145,13 @@ fn every_damage_is_found_and_cured() {
         }),
         ("key_missing", "keys/vault.key", "doctor --fix --backup", |c| {
             std::fs::remove_file(c.data().join("keys/vault.key")).unwrap();
+        }),
+        ("code_key_missing", "keys/codes.key", "doctor --fix --backup", |c| {
+            std::fs::remove_file(c.code_key()).unwrap();
+        }),
+        ("code_key_other", "keys/codes.key", "doctor --fix --backup", |c| flip(&c.code_key(), 7)),
+        ("code_key_other", "keys/codes.key", "doctor --fix --backup", |c| {
+            std::fs::write(c.code_key(), "half a key").unwrap();
         }),
         ("journal_damaged", "0000000000000001.jsonl", "doctor --fix", |c| flip(&c.segment(), 5000)),
         ("journal_damaged", "0000000000000001.jsonl", "doctor --fix", |c| {
@@ -198,11 +210,39 @@ fn every_damage_is_found_and_cured() {
 #[test]
 fn a_lost_key_is_never_made_anew() {
     let mut county = county();
-    let key = county.data().join("keys/county.key.pem");
+    for name in ["keys/county.key.pem", "keys/codes.key"] {
+        let key = county.data().join(name);
+        let whole = std::fs::read(&key).unwrap();
+        std::fs::remove_file(&key).unwrap();
+        let error = format!("{:#}", county.appliance.serve().unwrap_err());
+        assert!(error.contains(name) && error.contains("doctor"), "{error}");
+        assert!(!key.exists());
+        std::fs::write(&key, whole).unwrap();
+    }
+}
+
+/// Before the first pack nothing was made with it.
+#[test]
+fn the_key_of_codes_is_missed_from_the_first_pack_on() {
+    let mut appliance = Appliance::made(Setting::new().unwrap()).unwrap();
+    let key = appliance.setting.data.join("keys/codes.key");
     std::fs::remove_file(&key).unwrap();
-    let error = format!("{:#}", county.appliance.serve().unwrap_err());
-    assert!(error.contains("keys/county.key.pem") && error.contains("doctor"), "{error}");
-    assert!(!key.exists());
+    appliance.run(&["verify", "--quick"]).unwrap();
+    appliance.serve().unwrap();
+    appliance.stop().unwrap();
+    assert_eq!(std::fs::read(&key).unwrap().len(), 32, "made anew");
+}
+
+/// A backup without it would bring back a county whose printed codes are worth nothing.
+#[test]
+fn nothing_is_backed_up_without_the_key_of_its_codes() {
+    let county = county();
+    flip(&county.code_key(), 0);
+    let file = test_folder().unwrap().join("without.tgz");
+    let done = county.appliance.finish(&["backup", file.to_str().unwrap()]).unwrap();
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.stderr.contains("code packs") && done.stderr.contains("doctor"), "{done:?}");
+    assert!(!file.exists());
 }
 
 #[test]
@@ -292,12 +332,13 @@ fn a_running_service_is_looked_at_beside_its_work() {
 fn doctor_looks_at_the_machine_too() {
     let county = county();
     std::os::unix::fs::symlink("/nowhere", county.data().join("journal/strange")).unwrap();
-    let mode = |mode: u32| {
+    let mode = |path: &str, mode: u32| {
         use std::os::unix::fs::PermissionsExt as _;
         let open = std::fs::Permissions::from_mode(mode);
-        std::fs::set_permissions(county.data().join("vault"), open).unwrap();
+        std::fs::set_permissions(county.data().join(path), open).unwrap();
     };
-    mode(0o755);
+    mode("vault", 0o755);
+    mode("keys/codes.key", 0o644);
     std::fs::create_dir(county.data().join(".scratch-left")).unwrap();
     let _busy = std::net::TcpListener::bind(county.appliance.setting.mqtt).unwrap();
     let codes = |told: &Value| -> Vec<String> {
@@ -307,12 +348,14 @@ fn doctor_looks_at_the_machine_too() {
     let done = county.appliance.finish(&["doctor", "--json", "--printers"]).unwrap();
     let told: Value = serde_json::from_str(&done.stdout).unwrap();
     let found = codes(&told);
-    for code in ["folder_open", "scratch_left", "port_busy", "printer_unreachable"] {
+    for code in ["folder_open", "key_open", "scratch_left", "port_busy", "printer_unreachable"] {
         assert!(found.iter().any(|c| c == code), "{code}: {found:?}");
     }
     let (_, told) = county.doctor(false);
     let found = codes(&told);
-    assert!(!found.iter().any(|c| c == "folder_open" || c == "scratch_left"), "{found:?}");
+    for code in ["folder_open", "key_open", "scratch_left"] {
+        assert!(!found.iter().any(|c| c == code), "{code}: {found:?}");
+    }
 
     std::fs::write(county.data().join("tianyin.toml"), "[http]\nlisten_port = 1\n").unwrap();
     let wrong = county.appliance.finish(&["doctor"]).unwrap();

@@ -1,5 +1,7 @@
 //! Who may do what: role × agency × scope, in one function, deny by default.
 
+use std::collections::BTreeSet;
+
 use crate::activity::Activity;
 use crate::actor::{Actor, Role, Scope};
 use crate::agency::{Agency, AgencyKind};
@@ -22,13 +24,14 @@ use crate::lot::Lot;
 use crate::message::Message;
 use crate::objection::Objection;
 use crate::operator::Operator;
-use crate::pack::Pack;
+use crate::pack::{MarkRange, Pack};
 use crate::print_job::PrintJob;
 use crate::product::Product;
 use crate::recall::Recall;
 use crate::sampling::Sampling;
 use crate::shop_link::ShopLink;
 use crate::site::Site;
+use crate::span::{self, Span, SpanState};
 use crate::state::{Entity, State};
 use crate::step::Step;
 use crate::test::{Origin, RecordTest, Test};
@@ -319,7 +322,7 @@ impl Sight<'_> {
             Command::IssueCertificate(c) => self.row::<Lot>(&c.request.lot),
             Command::OrderPack(c) => self.rows::<Operator>(c.operator.iter()),
             Command::MarkRange(c) => {
-                self.row::<Pack>(&c.pack)?;
+                self.codes(c)?;
                 self.rows::<Lot>(c.lot.iter())?;
                 self.rows::<Operator>(c.operator.iter())
             }
@@ -384,6 +387,32 @@ impl Sight<'_> {
             Command::CloseLabelTemplate(c) => self.row::<LabelTemplate>(&c.label_template),
             _ => Ok(()),
         }
+    }
+
+    /// Codes of a pack in sight; or of the county's those that were handed out to operators of such people, who
+    /// bind them or tell that they are spoiled. Of a pack of which they have nothing they learn nothing.
+    fn codes(&self, c: &MarkRange) -> Result<(), DomainError> {
+        let Some(pack) = self.state.get::<Pack>(&c.pack)? else { return Ok(()) };
+        if self.covers(pack.area(), pack.owner())? {
+            return Ok(());
+        }
+        let mut own = BTreeSet::new();
+        for holder in pack.holders() {
+            if self.covers("", holder)? {
+                own.insert(holder);
+            }
+        }
+        if own.is_empty() {
+            return self.row::<Pack>(&c.pack);
+        }
+        let told = span::told_of(&pack.spans, c.from, c.to).unwrap_or_default();
+        let is_own = |one: &Span| own.contains(one.operator.as_str());
+        let is_theirs = !told.is_empty() && told.iter().all(is_own);
+        if is_theirs && matches!(c.state, SpanState::Bound | SpanState::Waste) {
+            return Ok(());
+        }
+        let (from, to) = (pack.label_of(c.from), pack.label_of(c.to));
+        Err(DomainError::refused("codes_not_handed_out", &[("from", &from), ("to", &to)]))
     }
 
     /// A row out of sight is told like one that does not exist, which `decide` tells with the same

@@ -286,6 +286,9 @@ pub struct IssueCertificate {
     /// The pack that a paper's code is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,
+    /// Printer that its label is queued for on the same line, so that neither is there without the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub printer: Option<String>,
 }
 
 /// Command and event payload: voids a certificate.

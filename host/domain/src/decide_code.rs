@@ -5,16 +5,22 @@ use crate::command::Command;
 use crate::decide::{Context, Decision, made};
 use crate::error::DomainError;
 use crate::event::Event;
-use crate::{certificate, label_template, mirror_log, pack, scan, scan_policy};
+use crate::{certificate, label_template, mirror_log, pack, print_job, scan, scan_policy};
 
 pub(crate) fn decide(ctx: &mut Context<'_>, command: Command) -> Result<Decision, DomainError> {
     match command {
         Command::IssueCertificate(c) => {
+            let printer = c.printer.clone();
             let issued = certificate::issue(ctx, *c)?;
+            let label = match printer {
+                Some(printer) => print_job::first(ctx, &issued.certificate, &printer)?,
+                None => None,
+            };
             let id = issued.certificate.content.code.clone();
             let certificate = Event::CertificateIssued(Box::new(issued.certificate));
             let mut decision = Decision::one(id, certificate);
             decision.events.extend(issued.marked.map(Event::RangeMarked));
+            decision.events.extend(label.map(Event::PrintQueued));
             Ok(decision)
         }
         Command::CountScans(counts) => Ok(match scan::count(ctx.state, counts, ctx.time)? {

@@ -161,6 +161,20 @@ impl Pack {
         self.spans.iter().filter(of_lot).map(Span::count).sum()
     }
 
+    /// Operators that have codes of it.
+    pub fn holders(&self) -> BTreeSet<&str> {
+        let holders = self.spans.iter().map(|span| span.operator.as_str());
+        holders.filter(|operator| !operator.is_empty()).collect()
+    }
+
+    /// What those see of it who act for some of its holders only: their codes, and nothing of the others.
+    #[must_use]
+    pub fn cut_to(mut self, is_own: impl Fn(&str) -> bool) -> Self {
+        self.spans.retain(|span| is_own(&span.operator));
+        self.note.clear();
+        self
+    }
+
     /// What stands in the way of marking codes: the first of them, and how it stands.
     fn hindrance(&self, from: u32, to: u32, state: SpanState) -> Option<&Span> {
         let touched = self.spans.iter().filter(|span| span.from <= to && from <= span.to);
@@ -174,6 +188,8 @@ pub const BY_KIND: Index = Index("pack.kind");
 pub const BY_NUMBER: Index = Index("pack.number=");
 /// By operator.
 pub const BY_OPERATOR: Index = Index("pack.operator");
+/// By whom it is for, and by every operator that has codes of it.
+pub const BY_HOLDER: Index = Index("pack.holder");
 /// By every lot that codes of it stand for, or stood for before they were void.
 pub const BY_LOT: Index = Index("pack.lot");
 
@@ -191,6 +207,9 @@ impl Entity for Pack {
         if !self.operator.is_empty() {
             entries.push(Entry::new(BY_OPERATOR, &self.operator, &self.id));
         }
+        let mut holders = self.holders();
+        holders.extend(Some(self.operator.as_str()).filter(|own| !own.is_empty()));
+        entries.extend(holders.into_iter().map(|one| Entry::new(BY_HOLDER, one, &self.id)));
         let lots: BTreeSet<&String> =
             self.spans.iter().map(|span| &span.lot).filter(|lot| !lot.is_empty()).collect();
         entries.extend(lots.into_iter().map(|lot| Entry::new(BY_LOT, lot, &self.id)));

@@ -246,23 +246,40 @@ pub(crate) fn queue(ctx: &mut Context<'_>, c: QueuePrint) -> Result<PrintJob, Do
     if reason.is_empty() {
         nothing_out(ctx, &jobs)?;
     }
-    Ok(PrintJob {
+    let job = one_copy(ctx, &certificate, printer.id);
+    Ok(PrintJob { copies: c.copies, reason, template: c.template, ..job })
+}
+
+/// The job of a certificate that is being issued, so it has no other; `None` where there is no such printer. One
+/// that is not in use any more fails the job, for people to see, and never the certificate.
+pub(crate) fn first(
+    ctx: &mut Context<'_>,
+    certificate: &Certificate,
+    printer: &str,
+) -> Result<Option<PrintJob>, DomainError> {
+    let printer: Option<Device> = ctx.state.get(printer)?;
+    let printer = printer.filter(|one| one.kind == DeviceKind::Printer);
+    Ok(printer.map(|printer| one_copy(ctx, certificate, printer.id)))
+}
+
+fn one_copy(ctx: &mut Context<'_>, certificate: &Certificate, printer: String) -> PrintJob {
+    PrintJob {
         id: new_id("job", ctx.time, ctx.random),
-        certificate: c.certificate,
-        printer: printer.id,
-        copies: c.copies,
+        certificate: certificate.content.code.clone(),
+        printer,
+        copies: 1,
         status: PrintStatus::Queued,
         error: String::new(),
         queued_at: ctx.time,
         ended_at: None,
-        operator: certificate.operator,
-        area: certificate.area,
-        reason,
-        template: c.template,
+        operator: certificate.operator.clone(),
+        area: certificate.area.clone(),
+        reason: String::new(),
+        template: None,
         retries: 0,
         begun_at: None,
         queued_by: ctx.actor.name(),
-    })
+    }
 }
 
 /// What follows on a job that was queued: the job and the event.

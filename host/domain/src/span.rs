@@ -75,6 +75,18 @@ impl Span {
     }
 }
 
+/// What became of codes in a row, where something is told of every one of them; `ranges` are in order.
+pub fn told_of(ranges: &[Span], from: u32, to: u32) -> Option<&[Span]> {
+    let first = ranges.partition_point(|span| span.to < from);
+    let end = ranges.partition_point(|span| span.from <= to);
+    let told = ranges.get(first..end)?;
+    let is_whole = from <= to
+        && told.first()?.from <= from
+        && to <= told.last()?.to
+        && told.windows(2).all(|two| matches!(two, [a, b] if a.to + 1 == b.from));
+    is_whole.then_some(told)
+}
+
 /// Tells of codes what became of them; what was told of them before gives way. A bound code keeps its lot
 /// when it is void: it shows that, and never another one's.
 pub(crate) fn marked(ranges: &mut Vec<Span>, new: &Span) {

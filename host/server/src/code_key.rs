@@ -17,6 +17,7 @@ use crate::edge::OsRandom;
 use crate::keys::write_private;
 
 const FILE: &str = "codes.key";
+const KEY_BYTES: usize = 32;
 /// Values of 5 bits that hold a number of a pack, and of a code in it.
 const PART: usize = 4;
 /// Values of a code; those behind the two numbers are zero, or it is none of ours.
@@ -38,15 +39,21 @@ impl CodeKey {
         let path = dir.join(FILE);
         if !path.exists() {
             anyhow::ensure!(known.is_none(), "{}", key_gone(&path));
-            let mut key = [0u8; 32];
+            let mut key = [0u8; KEY_BYTES];
             OsRandom.fill(&mut key);
             write_private(&path, &key)?;
         }
         let bytes = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
         let key = Self::of(&bytes)?;
-        let fits = bytes.len() == 32 && known.is_none_or(|known| known == key.check);
+        let fits = bytes.len() == KEY_BYTES && known.is_none_or(|known| known == key.check);
         anyhow::ensure!(fits, "{}", key_gone(&path));
         Ok(key)
+    }
+
+    /// What tells the key of a file from another; `None` when that is no key.
+    pub fn check_of(bytes: &[u8]) -> Option<String> {
+        let key = (bytes.len() == KEY_BYTES).then(|| Self::of(bytes));
+        Some(key?.ok()?.check)
     }
 
     fn of(bytes: &[u8]) -> anyhow::Result<Self> {
@@ -106,8 +113,9 @@ impl CodeKey {
 fn key_gone(path: &Path) -> String {
     let path = path.display();
     format!(
-        "码包密钥 {path} 丢失、损坏或被换成了别的密钥:已印的码会全部认不出来。请从备份取回这个文件 \
-         / the key of the code packs is lost, damaged or another one: take {path} from a backup"
+        "码包密钥 {path} 丢失、损坏或被换成了别的密钥:已印的码会全部认不出来。请运行 tianyin doctor --fix --backup \
+         备份文件,或从备份取回这个文件 / the key of the code packs is lost, damaged or another one: run \
+         `tianyin doctor --fix --backup FILE`, or take {path} from a backup"
     )
 }
 
@@ -175,6 +183,10 @@ mod tests {
         let (dir, key) = key();
         let known = key.check().to_owned();
         assert_eq!(CodeKey::open(dir.path(), Some(&known)).unwrap().check(), known);
+        let file = std::fs::read(dir.path().join(FILE)).unwrap();
+        assert_eq!(CodeKey::check_of(&file), Some(known.clone()));
+        assert_eq!(CodeKey::check_of(&file[1..]), None);
+        assert_ne!(CodeKey::check_of(&[0; KEY_BYTES]), Some(known.clone()));
         assert!(CodeKey::open(dir.path(), Some("0000000000000000")).is_err());
         std::fs::remove_file(dir.path().join(FILE)).unwrap();
         assert!(CodeKey::open(dir.path(), Some(&known)).is_err());

@@ -190,7 +190,16 @@ pub(crate) fn write_if_other(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// Makes a folder private to the service user.
 pub fn restrict(dir: &Path) -> anyhow::Result<()> {
+    set_mode(dir, 0o700)
+}
+
+/// Makes a file private to the service user.
+pub fn restrict_file(file: &Path) -> anyhow::Result<()> {
+    set_mode(file, 0o600)
+}
+
+fn set_mode(path: &Path, mode: u32) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
-        .with_context(|| format!("restrict {}", dir.display()))
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+        .with_context(|| format!("restrict {}", path.display()))
 }

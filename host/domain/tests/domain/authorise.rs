@@ -9,6 +9,8 @@ use tianyin_domain::authorise::{authorise, group_of, roles_of};
 use tianyin_domain::certificate::VoidCertificate;
 use tianyin_domain::command::CommandKind;
 use tianyin_domain::device::DeviceKind;
+use tianyin_domain::pack::PackKind;
+use tianyin_domain::span::SpanState;
 use tianyin_domain::test::AssignTest;
 use tianyin_domain::token::{TokenGroup, Via};
 use tianyin_domain::{Actor, Command, DomainError, Role, Scope, Verdict};
@@ -18,6 +20,7 @@ use crate::farm::{
     judgement, measured, measurement, open_lot, producer, record, request, system, typed, user,
 };
 use crate::one_of_each::{POINT, samples};
+use crate::packs::{mark, order};
 
 /// The columns of the table.
 fn actors(farm: &Farm) -> Vec<(&'static str, Actor)> {
@@ -193,18 +196,50 @@ fn every_command_and_every_actor() {
         let row: String = expected(command).split(' ').collect();
         assert_eq!(row.len(), actors.len());
         for ((who, actor), letter) in actors.iter().zip(row.chars()) {
-            let actor = &settled(actor.clone(), &farm);
-            let answer = match authorise(actor, command, farm.world.state()) {
-                Ok(()) => 'y',
-                Err(DomainError::Forbidden { action }) => {
-                    assert_eq!(action, command.name());
-                    'f'
-                }
-                Err(DomainError::NotFound { .. }) => 'h',
-                Err(other) => panic!("{other}"),
-            };
-            assert_eq!(answer, letter, "{} by {who}", command.name());
+            assert_eq!(letter_of(actor, command, &farm), letter, "{} by {who}", command.name());
         }
+    }
+}
+
+/// The letter of the table; r where it is refused with the reason.
+fn letter_of(actor: &Actor, command: &Command, farm: &Farm) -> char {
+    match authorise(&settled(actor.clone(), farm), command, farm.world.state()) {
+        Ok(()) => 'y',
+        Err(DomainError::Forbidden { action }) => {
+            assert_eq!(action, command.name());
+            'f'
+        }
+        Err(DomainError::NotFound { .. }) => 'h',
+        Err(other) => {
+            assert_eq!(other.code(), "codes_not_handed_out", "{}", command.name());
+            'r'
+        }
+    }
+}
+
+/// Whom codes of the county's pack were handed out to binds those, or tells that they are spoiled; no more.
+#[test]
+fn codes_that_were_handed_out() {
+    let mut farm = Farm::new();
+    samples(&mut farm);
+    let (own, lot) = (farm.operator.clone(), farm.lot.clone());
+    let pack = farm.world.ok(&admin(), order(PackKind::Unit, 1_000, None));
+    farm.world.ok(&admin(), mark(&pack, 11, 20, SpanState::Assigned, Some(&own), None));
+    let bind = |from, to| mark(&pack, from, to, SpanState::Bound, None, Some(&lot));
+    let tell = |state, operator| mark(&pack, 11, 20, state, operator, None);
+    for (command, row) in [
+        (bind(11, 20), "y yyh hh ff y ffffhyh"),
+        (tell(SpanState::Waste, None), "y yyh hh ff y ffffhyh"),
+        (tell(SpanState::Void, None), "y yrh hh ff y ffffhrh"),
+        (tell(SpanState::Assigned, Some(own.as_str())), "y yrh hh ff y ffffhrh"),
+        (bind(10, 20), "y yrh hh ff y ffffhrh"),
+        (bind(11, 21), "y yrh hh ff y ffffhrh"),
+        (bind(30, 40), "y yrh hh ff y ffffhrh"),
+        (bind(20, 11), "y yrh hh ff y ffffhrh"),
+    ] {
+        let letters: String =
+            actors(&farm).iter().map(|(_, actor)| letter_of(actor, &command, &farm)).collect();
+        assert_eq!(letters, row.replace(' ', ""), "{command:?}");
     }
 }
 

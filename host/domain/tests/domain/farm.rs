@@ -226,6 +226,7 @@ pub fn prepare_issue_on(
     Ok(IssueCertificate {
         form,
         unit: None,
+        printer: None,
         request,
         content,
         proof: "TY1.e30.c2ln".into(),

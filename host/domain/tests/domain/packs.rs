@@ -8,6 +8,9 @@ use tianyin_domain::scan_policy::ScanPolicy;
 use tianyin_domain::span::SpanState;
 
 use crate::farm::{Farm, add_product, approved, clerk, open_lot, producer, register};
+use crate::world::World;
+
+const NOT_YOURS: &str = "codes_not_handed_out";
 
 pub fn order(kind: PackKind, size: u32, operator: Option<&str>) -> Command {
     Command::OrderPack(OrderPack {
@@ -159,6 +162,45 @@ fn handed_out_codes_wait_for_their_operator() {
     let mine = farm.operator.clone();
     farm.world.ok(&clerk(), mark(&pack, 101, 200, SpanState::Assigned, Some(&mine), None));
     farm.world.ok(&clerk(), bind(&pack, 101, 150, &farm.lot));
+}
+
+#[test]
+fn whom_codes_of_the_county_were_handed_out_to_sees_and_binds_those() {
+    let (mut farm, pack, _) = with_pack();
+    let (mine, own) = (farm.operator.clone(), farm.producer());
+    let other = approved(&mut farm.world, register("易俗河合作社", "91350100M000100Y43"));
+    let tell = |from, to, state| mark(&pack, from, to, state, None, None);
+    assert_eq!(farm.world.no(&own, bind(&pack, 1, 10, &farm.lot)), "no pack");
+    for (from, to, whose) in [(1, 100, &mine), (101, 200, &other), (201, 300, &mine)] {
+        farm.world.ok(&clerk(), mark(&pack, from, to, SpanState::Assigned, Some(whose), None));
+    }
+    farm.world.ok(&own, bind(&pack, 1, 40, &farm.lot));
+    farm.world.ok(&own, tell(41, 50, SpanState::Waste));
+    let not = |world: &mut World, command| assert_eq!(world.no(&own, command), NOT_YOURS);
+    not(&mut farm.world, tell(51, 60, SpanState::Void));
+    not(&mut farm.world, bind(&pack, 100, 101, &farm.lot));
+    not(&mut farm.world, bind(&pack, 51, 300, &farm.lot));
+    not(&mut farm.world, tell(300, 301, SpanState::Waste));
+    // Only to lots of its own, and what is bound stays bound.
+    let stranger = producer(&other);
+    assert_eq!(farm.world.no(&stranger, bind(&pack, 101, 110, &farm.lot)), "no lot");
+    assert_eq!(farm.world.no(&own, bind(&pack, 30, 60, &farm.lot)), "codes_bound");
+
+    let record: Pack = farm.world.get(&pack);
+    let told = |pack: &Pack| -> Vec<(u32, u32, SpanState)> {
+        pack.spans.iter().map(|span| (span.from, span.to, span.state)).collect()
+    };
+    let (bound, waste, handed) = (SpanState::Bound, SpanState::Waste, SpanState::Assigned);
+    let of_mine = record.clone().cut_to(|one| one == mine);
+    let expected = [(1, 40, bound), (41, 50, waste), (51, 100, handed), (201, 300, handed)];
+    assert_eq!(told(&of_mine), expected);
+    assert_eq!(of_mine.note, "");
+    assert_eq!(told(&record.cut_to(|one| one == other)), [(101, 200, handed)]);
+
+    for (who, packs) in [(&mine, 1), (&other, 1), (&farm.product, 0)] {
+        let held: Vec<Pack> = farm.world.state().list(pack::BY_HOLDER, who, 9).unwrap();
+        assert_eq!(held.len(), packs, "{who}");
+    }
 }
 
 #[test]

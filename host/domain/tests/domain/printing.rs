@@ -5,12 +5,13 @@ use tianyin_domain::code::Code;
 use tianyin_domain::device::{DeviceKind, DisableDevice};
 use tianyin_domain::label_template::{LabelDesign, LabelSize, LabelTemplate};
 use tianyin_domain::print_job::{
-    BeginPrint, CancelPrint, EndPrint, PrintJob, PrintStatus, QueuePrint, RetryPrint, WAITING,
+    BY_CERTIFICATE, BeginPrint, CancelPrint, EndPrint, PrintJob, PrintStatus, QueuePrint,
+    RetryPrint, WAITING,
 };
 use tianyin_domain::scan::{CodeChecked, ScanCount};
 use tianyin_domain::{Command, DomainError, Event, Overlay};
 
-use crate::farm::{Farm, admin, approve, clerk, system};
+use crate::farm::{Farm, admin, approve, clerk, grant, issue, request, system};
 
 fn job(certificate: &str, printer: &str, copies: u32) -> QueuePrint {
     let (certificate, printer) = (certificate.into(), printer.into());
@@ -97,6 +98,43 @@ fn a_job_begins_and_ends_once() {
         assert_eq!(ended.begun_at, Some(farm.world.time));
         assert_eq!(farm.world.no(&system(), end(&job, "")), "print_ended");
         assert_eq!(farm.world.no(&system(), begin(&job)), "print_not_queued");
+    }
+}
+
+/// Issues for a printer; the code and the jobs of the certificate.
+fn issued_for(farm: &mut Farm, printer: &str) -> (String, Vec<PrintJob>) {
+    let lot = farm.lot.clone();
+    let Command::IssueCertificate(mut c) = issue(&mut farm.world, request(&lot, "1")) else {
+        panic!("it issues")
+    };
+    c.printer = Some(printer.into());
+    let code = farm.world.ok(&system(), Command::IssueCertificate(c));
+    let jobs = farm.world.state().list(BY_CERTIFICATE, &code, 9).unwrap();
+    (code, jobs)
+}
+
+/// Whatever stops the appliance: a certificate that is issued by itself has its label, on one line.
+#[test]
+fn a_label_is_queued_on_the_line_that_issues() {
+    let (mut farm, _) = farm();
+    farm.world.ok(&admin(), Command::GrantAuthorisation(grant(&farm.operator)));
+    let (code, jobs) = issued_for(&mut farm, "p1");
+    let events = farm.world.last_events();
+    assert!(matches!(events[..], [Event::CertificateIssued(_), Event::PrintQueued(_)]));
+    assert_eq!(jobs.len(), 1);
+    let job = &jobs[0];
+    assert_eq!((job.certificate.as_str(), job.printer.as_str(), job.copies), (&*code, "p1", 1));
+    assert_eq!((job.status, job.queued_by.as_str()), (PrintStatus::Queued, "system/test"));
+    assert_eq!(waiting(&farm, "p1"), std::slice::from_ref(&job.id));
+    // The next label of it is another print.
+    assert_eq!(farm.world.no(&clerk(), print(&code, "p2", 1)), "already_queued");
+
+    // No printer keeps a certificate from being issued; one that was disabled fails the job when it is taken up.
+    for (printer, expected) in [("p9", 0), ("a1", 0), ("p1", 1)] {
+        if printer == "p1" {
+            farm.world.ok(&admin(), Command::DisableDevice(DisableDevice { id: "p1".into() }));
+        }
+        assert_eq!(issued_for(&mut farm, printer).1.len(), expected, "{printer}");
     }
 }
 

@@ -175,19 +175,26 @@ impl App {
         idempotency_key: Option<String>,
         seen: &Versions,
     ) -> Result<Outcome, AppError> {
+        let submitted = self.submit_based(actor, command, idempotency_key, seen);
+        self.attached(actor, attachments, submitted).await
+    }
+
+    /// The same around what submits a command; it is begun when the attachments are in order.
+    pub(super) async fn attached(
+        &self,
+        actor: &Actor,
+        attachments: &[Attachment],
+        submitted: impl Future<Output = Result<Outcome, AppError>>,
+    ) -> Result<Outcome, AppError> {
         self.check_attachments(actor, attachments)?;
-        let outcome = self.submit_based(actor, command, idempotency_key, seen).await?;
+        let outcome = submitted.await?;
         for one in attachments {
             self.blobs.settle(&one.hash, &actor.name());
         }
         Ok(outcome)
     }
 
-    pub(super) fn check_attachments(
-        &self,
-        actor: &Actor,
-        list: &[Attachment],
-    ) -> Result<(), AppError> {
+    fn check_attachments(&self, actor: &Actor, list: &[Attachment]) -> Result<(), AppError> {
         let mut faults = Vec::new();
         // More than the domain allows are not looked at: it refuses them all.
         for (i, one) in list.iter().take(tianyin_domain::attachment::ATTACHMENTS_MAX).enumerate() {

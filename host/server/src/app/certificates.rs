@@ -29,6 +29,7 @@ use tianyin_domain::use_warning;
 use tianyin_domain::{Date, State, Time};
 
 use super::lineage::Ancestry;
+use super::packs::issuer_key;
 use super::{App, AppError, Versions};
 use crate::edge::{OsRandom, now};
 use crate::texts::{t, tf};
@@ -37,7 +38,12 @@ use crate::texts::{t, tf};
 const TESTS_MAX: usize = 500;
 
 /// Everything the rule and the certificate are made of, with the versions it was read at.
-struct Dossier {
+pub struct Dossier {
+    /// Form of the day, for whoever commits.
+    pub form: CertificateForm,
+    /// Who that is; there was a day when both used the same form.
+    issuer: Issuer,
+    issued_on: Date,
     lot: Lot,
     operator: Operator,
     product: Product,
@@ -56,22 +62,28 @@ impl App {
         idempotency_key: Option<String>,
         seen: &[(String, u64)],
     ) -> Result<Outcome, AppError> {
-        let photos = request.paper.as_ref().map(|paper| paper.attachments.clone());
-        let photos = photos.unwrap_or_default();
-        self.check_attachments(actor, &photos)?;
-        let prepare = || self.prepare_issue(actor, &request, idempotency_key.clone());
-        let outcome = self.submit_prepared(seen, prepare).await?;
-        for one in &photos {
-            self.blobs.settle(&one.hash, &actor.name());
-        }
-        Ok(outcome)
+        let photos = request.paper.as_ref().map(|paper| paper.attachments.as_slice());
+        let prepare = || self.prepare_issue(actor, &request, idempotency_key.clone(), None);
+        let submitted = self.submit_prepared(seen, prepare);
+        self.attached(actor, photos.unwrap_or_default(), submitted).await
+    }
+
+    /// Issues one, and queues its label on the same line where there is a printer.
+    pub async fn issue_labelled(
+        &self,
+        actor: &Actor,
+        request: CertificateRequest,
+        idempotency_key: Option<String>,
+        printer: Option<String>,
+    ) -> Result<Outcome, AppError> {
+        let key = || idempotency_key.clone();
+        self.submit_prepared(&[], || self.prepare_issue(actor, &request, key(), printer.clone()))
+            .await
     }
 
     /// What the rule would say now, before anything is issued.
     pub fn preview_issue(&self, request: &CertificateRequest) -> Result<Judgement, AppError> {
-        let dossier = self.dossier(&request.lot)?;
-        let form = self.form_for(&dossier, request, now())?;
-        self.judge_issue(&dossier, request, &form, now())
+        self.judge_issue(&self.dossier(request, now())?, request)
     }
 
     /// Every form there is.
@@ -82,21 +94,10 @@ impl App {
             .unwrap_or_default()
     }
 
-    /// The form that a certificate of a lot would be issued on that day.
-    pub fn form_of_day(&self, lot: &Lot, day: Date) -> Result<CertificateForm, AppError> {
-        let found = form_on(&self.forms(), day, issuer_of(lot, &self.ancestry(lot)?)).cloned();
-        found.ok_or_else(|| no_form(day))
-    }
-
-    fn form_for(
-        &self,
-        d: &Dossier,
-        request: &CertificateRequest,
-        time: Time,
-    ) -> Result<CertificateForm, AppError> {
-        let day = request.issued_on(time);
-        let found = form_on(&self.forms(), day, issuer_of(&d.lot, &d.ancestry)).cloned();
-        found.ok_or_else(|| no_form(day))
+    /// The form that those who commit so use on a day.
+    pub(super) fn form_of(&self, issuer: Issuer, day: Date) -> Result<CertificateForm, AppError> {
+        let found = form_on(&self.forms(), day, issuer).cloned();
+        Ok(found.ok_or_else(|| DomainError::refused("no_form", &[("day", &day.to_string())]))?)
     }
 
     fn prepare_issue(
@@ -104,17 +105,17 @@ impl App {
         actor: &Actor,
         request: &CertificateRequest,
         idempotency_key: Option<String>,
+        printer: Option<String>,
     ) -> Result<Envelope, AppError> {
         self.clock.require_right()?;
         let time = self.clock.now();
-        let dossier = self.dossier(&request.lot)?;
-        let form = self.form_for(&dossier, request, time)?;
-        let judgement = self.judge_issue(&dossier, request, &form, time)?;
+        let dossier = self.dossier(request, time)?;
+        let judgement = self.judge_issue(&dossier, request)?;
         let (code, unit) = match &request.paper {
             None => (code::draw(&mut OsRandom), None),
             Some(paper) => (paper.code.clone(), self.unit_of(&paper.code)?),
         };
-        let content = compose(&self.store, request, &code, time, &form)?;
+        let content = compose(&self.store, request, &code, time, &dossier.form)?;
         let signer = self.signer.current();
         let proof = crate::proof::make(signer.as_ref(), &content).map_err(AppError::internal)?;
         let tests = proving_tests(&dossier.tests, &request.basis);
@@ -124,8 +125,9 @@ impl App {
             proof,
             tests,
             judgement,
-            form,
+            form: dossier.form,
             unit,
+            printer,
         };
         Ok(Envelope {
             actor: actor.clone(),
@@ -136,12 +138,13 @@ impl App {
         })
     }
 
-    fn dossier(&self, lot: &str) -> Result<Dossier, AppError> {
+    /// What a certificate that is asked for is made of.
+    pub fn dossier(&self, request: &CertificateRequest, time: Time) -> Result<Dossier, AppError> {
         let state: &dyn State = &self.store;
         // Versions are read before the records: what changes in between is noticed.
-        let lot_root = format!("lot/{lot}");
+        let lot_root = format!("lot/{}", request.lot);
         let lot_version = state.version(&lot_root)?;
-        let lot: Lot = state.require("lot", lot)?;
+        let lot: Lot = state.require("lot", &request.lot)?;
         let mut based_on = vec![(lot_root, lot_version)];
         for root in [format!("operator/{}", lot.operator), format!("site/{}", lot.site)] {
             based_on.push((root.clone(), state.version(&root)?));
@@ -149,6 +152,8 @@ impl App {
         let operator = state.require("operator", &lot.operator)?;
         let product = state.require("product", &lot.product)?;
         let ancestry = self.ancestry(&lot)?;
+        let (issuer, issued_on) = (issuer_of(&lot, &ancestry), request.issued_on(time));
+        let form = self.form_of(issuer, issued_on)?;
         let mut known: HashSet<String> = based_on.iter().map(|(root, _)| root.clone()).collect();
         for one in ancestry.sources() {
             for root in [format!("lot/{}", one.id), format!("site/{}", one.site)] {
@@ -166,17 +171,15 @@ impl App {
             tests.extend(inherited.into_iter().filter(told));
         }
         tests.retain(Test::counts);
-        Ok(Dossier { lot, operator, product, ancestry, tests, based_on })
+        Ok(Dossier { form, issuer, issued_on, lot, operator, product, ancestry, tests, based_on })
     }
 
-    fn judge_issue(
+    /// What the rule says of it.
+    pub fn judge_issue(
         &self,
         d: &Dossier,
         request: &CertificateRequest,
-        form: &CertificateForm,
-        time: Time,
     ) -> Result<Judgement, AppError> {
-        let issued_on = request.issued_on(time);
         let mut activities: Vec<Value> = Vec::new();
         let mut unrecorded: Vec<String> = Vec::new();
         for behind in self.records_behind(&d.ancestry)? {
@@ -188,12 +191,12 @@ impl App {
                 unrecorded.extend(own.map(|lot| lot.no.clone()));
             }
         }
-        let bought = issuer_of(&d.lot, &d.ancestry) == Issuer::Buyer;
+        let bought = d.issuer == Issuer::Buyer;
         let held = d.ancestry.sources().iter().filter(|lot| lot.status != LotStatus::Open);
         let held: Vec<&str> = held.map(|lot| lot.no.as_str()).collect();
         let input = json!({
-            "form": form.id,
-            "issued_on": issued_on.to_string(),
+            "form": d.form.id,
+            "issued_on": d.issued_on.to_string(),
             "basis": request.basis,
             "operator": {
                 "id": d.operator.id, "name": d.operator.name,
@@ -235,10 +238,6 @@ impl App {
             ticked: c.basis.contains(&one.basis),
         });
         let items = form.items.iter().map(|text| BasisOption { text: text.clone(), ticked: true });
-        let producer = match form.issuer {
-            Issuer::Producer => "paper_field.producer",
-            Issuer::Buyer => "paper_field.buyer",
-        };
         Ok(CertificatePaper {
             title: form.title.clone(),
             form: form.name.clone(),
@@ -248,7 +247,7 @@ impl App {
             product: c.product.clone(),
             quantity: format!("{} {}", c.quantity, c.unit),
             origin: c.origin.clone(),
-            producer_label: t(producer).to_owned(),
+            producer_label: t(issuer_key(form.issuer)).to_owned(),
             producer: certificate.producer_name.clone(),
             contact,
             issued_on: c.issued_on.to_string(),
@@ -339,10 +338,6 @@ fn details(certificate: &Certificate) -> Vec<Detail> {
         lines.push(line("paper_field.replaces", code::grouped(old)));
     }
     lines
-}
-
-fn no_form(day: Date) -> AppError {
-    DomainError::refused("no_form", &[("day", &day.to_string())]).into()
 }
 
 /// Who commits: the producer, or whoever bought it, or something that it is made of (law art 39).

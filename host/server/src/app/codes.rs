@@ -1,16 +1,19 @@
 //! What a code stands for: a certificate of its own, or a place in a pack, of which the pack tells.
 
-use tianyin_domain::State;
 use tianyin_domain::certificate::{self, Certificate, CertificateStatus};
 use tianyin_domain::code::{self, Code, CodeText};
 use tianyin_domain::lot::Lot;
 use tianyin_domain::pack::{self, Pack, PackKind, Unit};
 use tianyin_domain::span::{Span, SpanState};
+use tianyin_domain::{Scope, State};
+use tianyin_store::PageQuery;
 
 use super::{App, AppError};
 
-/// Certificates of a lot that are looked at for the one that stands.
+/// Certificates of a lot that are looked at for the one that stands, the newest first.
 const CERTIFICATES_MAX: usize = 200;
+/// So many at a time: nearly always the first is the one.
+const CERTIFICATES_AT_ONCE: usize = 8;
 
 /// What is known of a code.
 #[derive(Debug, Clone)]
@@ -63,6 +66,12 @@ impl PackedCode {
     pub fn span(&self) -> Option<&Span> {
         self.pack.span_of(self.unit.serial)
     }
+
+    /// Whether somebody sees it: with the pack, or because it was handed out to whom they act for.
+    pub fn is_seen(&self, scope: &Scope) -> bool {
+        scope.covers(&self.pack.area, &self.pack.operator)
+            || self.span().is_some_and(|span| scope.covers("", &span.operator))
+    }
 }
 
 impl App {
@@ -75,13 +84,14 @@ impl App {
         Ok(pack.map(|pack| PackedCode { unit: Unit { pack: pack.id.clone(), serial }, pack }))
     }
 
-    /// The code that a person means: the code itself, in any spelling, or a number such as `P0001-000123`
-    /// of a pack on record.
+    /// The code that a person means: the code itself, in any spelling, the address of its QR code, or a
+    /// number such as `P0001-000123` of a pack on record.
     pub fn code_meant(&self, text: &str) -> Result<Option<String>, AppError> {
+        let text = last_part(text);
         if let CodeText::Valid(code) = code::parse(text) {
             return Ok(Some(code));
         }
-        let number = text.trim().to_uppercase();
+        let number = text.to_uppercase();
         let Some((pack, serial)) = number.strip_prefix('P').and_then(|one| one.split_once('-'))
         else {
             return Ok(None);
@@ -133,16 +143,13 @@ impl App {
         span: &Span,
     ) -> Result<Found, AppError> {
         let state: &dyn State = &self.store;
-        let certificates: Vec<Certificate> =
-            state.list(certificate::BY_LOT, &span.lot, CERTIFICATES_MAX)?;
-        let valid = |one: &&Certificate| one.status == CertificateStatus::Valid;
-        let newest = certificates.iter().rev().find(valid).or(certificates.last());
-        let (Some(certificate), Some(lot)) = (newest, state.get::<Lot>(&span.lot)?) else {
+        let (newest, lot) = (self.newest_of(&span.lot)?, state.get::<Lot>(&span.lot)?);
+        let (Some(certificate), Some(lot)) = (newest, lot) else {
             return Ok(Found::Unit(UnitStanding::NotCertified));
         };
         let record = known.unwrap_or_else(|| Code::new(code, span.at));
         Ok(Found::Certificate(Box::new(Code {
-            certificate: certificate.content.code.clone(),
+            certificate: certificate.content.code,
             lot: lot.id,
             operator: lot.operator,
             area: lot.area,
@@ -150,5 +157,48 @@ impl App {
             unit: Some(packed.unit.clone()),
             ..record
         })))
+    }
+
+    /// The newest certificate of a lot that is valid; where none is, the newest of all.
+    fn newest_of(&self, lot: &str) -> Result<Option<Certificate>, AppError> {
+        let (mut newest, mut after) = (None, None::<String>);
+        for _ in 0..CERTIFICATES_MAX / CERTIFICATES_AT_ONCE {
+            let query = PageQuery {
+                after: after.as_deref(),
+                limit: CERTIFICATES_AT_ONCE,
+                newest_first: true,
+                ..PageQuery::new(certificate::BY_LOT, lot)
+            };
+            let page = self.store.page::<Certificate>(&query, &Scope::everything());
+            let page = page.map_err(AppError::internal)?;
+            for one in page.items {
+                if one.status == CertificateStatus::Valid {
+                    return Ok(Some(one));
+                }
+                newest = newest.or(Some(one));
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(newest)
+    }
+}
+
+/// The code in what a scanner sends: it is the last part of the address that the QR code holds.
+pub fn last_part(text: &str) -> &str {
+    text.trim().trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_part;
+
+    #[test]
+    fn a_scanned_address_is_its_code() {
+        assert_eq!(last_part("HTTPS://COUNTY.EXAMPLE.CN/T/8K2M7Q4D9XPR3TWA"), "8K2M7Q4D9XPR3TWA");
+        assert_eq!(last_part(" 8K2M-7Q4D-9XPR-3TWA "), "8K2M-7Q4D-9XPR-3TWA");
+        assert_eq!(last_part(""), "");
     }
 }

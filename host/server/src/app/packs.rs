@@ -5,13 +5,13 @@ use tianyin_documents::{
     BLANKS_MAX, BlankForm, BlankNo, CODE_LABELS_MAX, CodeLabel, PaperSize, Sheet,
 };
 use tianyin_domain::actor::{Actor, Scope};
-use tianyin_domain::certificate_form::{Issuer, form_on};
+use tianyin_domain::certificate_form::Issuer;
 use tianyin_domain::code;
 use tianyin_domain::command::{Command, Outcome};
 use tianyin_domain::error::DomainError;
 use tianyin_domain::label_template::LabelSize;
 use tianyin_domain::operator::Operator;
-use tianyin_domain::pack::{OrderPack, Pack, PackKind};
+use tianyin_domain::pack::{OrderPack, Pack, PackCounts, PackKind};
 use tianyin_domain::span::{Span, SpanState};
 use tianyin_domain::state::State;
 use tianyin_domain::time::china_date;
@@ -27,6 +27,37 @@ const NAMED_MAX: usize = 3;
 const TEXT_BYTES_MAX: usize = 256;
 /// How codes lie on a sheet: what every office printer leaves blank, and room for a knife.
 const SHEET: Sheet = Sheet { margin_mm: 8, gap_mm: 2, skip: 0 };
+
+/// A pack as somebody sees it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The pack; with nothing of the codes that are not seen.
+    pub pack: Pack,
+    /// Whether all of it is seen: else only the codes that were handed out to operators that they act for.
+    pub whole: bool,
+}
+
+impl Seen {
+    /// What those with this sight see of a pack; `None` when that is nothing.
+    pub fn of(pack: Pack, scope: &Scope) -> Option<Self> {
+        if scope.covers(&pack.area, &pack.operator) {
+            return Some(Self { pack, whole: true });
+        }
+        let pack = pack.cut_to(|holder| scope.covers("", holder));
+        (!pack.spans.is_empty()).then_some(Self { pack, whole: false })
+    }
+
+    /// How many of the codes that are seen stand how.
+    pub fn counts(&self) -> PackCounts {
+        let counts = self.pack.counts();
+        if self.whole { counts } else { PackCounts { free: 0, ..counts } }
+    }
+
+    /// How many codes are seen.
+    pub fn size(&self) -> u32 {
+        if self.whole { self.pack.size } else { self.pack.spans.iter().map(Span::count).sum() }
+    }
+}
 
 /// Codes of a pack that may be printed, from the first to the last, with it.
 #[derive(Debug, Clone)]
@@ -136,8 +167,8 @@ impl App {
         Ok(self.county()?.is_none_or(|county| scope.covers(&county.area, "")))
     }
 
-    /// The pack in sight and the place in it of what was typed or scanned: a code in any spelling, the
-    /// address of its QR, or the number beside it.
+    /// The pack and the place in it, if that is in sight, of what was typed or scanned: a code in any
+    /// spelling, the address of its QR, or the number beside it.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -146,10 +177,17 @@ impl App {
         if text.is_empty() || text.len() > TEXT_BYTES_MAX {
             return Ok(None);
         }
-        let last = text.rsplit('/').next().unwrap_or(text);
-        let Some(code) = self.code_meant(last)? else { return Ok(None) };
-        let found = self.packed(&code)?;
-        Ok(found.filter(|one| scope.covers(&one.pack.area, &one.pack.operator)))
+        let Some(code) = self.code_meant(text)? else { return Ok(None) };
+        Ok(self.packed(&code)?.filter(|one| one.is_seen(scope)))
+    }
+
+    /// A pack as those with this sight see it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn pack_seen(&self, id: &str, scope: &Scope) -> Result<Option<Seen>, AppError> {
+        let pack: Option<Pack> = self.store.get(id).map_err(AppError::internal)?;
+        Ok(pack.and_then(|pack| Seen::of(pack, scope)))
     }
 
     /// How many different codes of a pack were scanned by somebody.
@@ -194,10 +232,7 @@ impl App {
         issuer: Issuer,
     ) -> Result<Vec<u8>, AppError> {
         codes.fit_sheets()?;
-        let day = china_date(now());
-        let forms = self.forms();
-        let form = form_on(&forms, day, issuer)
-            .ok_or_else(|| DomainError::refused("no_form", &[("day", &day.to_string())]))?;
+        let form = self.form_of(issuer, china_date(now()))?;
         let county = self.county()?;
         let (county, public_url) =
             county.map(|county| (county.name, county.public_url)).unwrap_or_default();

@@ -15,7 +15,6 @@ use tianyin_domain::error::DomainError;
 use tianyin_domain::lot::Lot;
 use tianyin_domain::measurement::Measurement;
 use tianyin_domain::message::{self, Message, MessageKind, MessageStatus, SettleMessage};
-use tianyin_domain::print_job::QueuePrint;
 use tianyin_domain::scan::CodeChecked;
 use tianyin_domain::test::{self, ConductedBy, MatchedBy, Origin, RecordTest, Test, TestVerdict};
 use tianyin_domain::time::china_date;
@@ -494,30 +493,21 @@ impl App {
         let request = CertificateRequest::new(lot.id, left, vec![basis]);
         let actor = Actor::system("auto_issue");
         let key = Some(format!("auto/{}", test.id));
-        let issued = match runtime.block_on(self.issue(&actor, request, key, &[])) {
-            Ok(outcome) => outcome,
-            Err(AppError::Recorded(outcome)) => {
-                self.wait_for_space()?;
-                outcome
-            }
+        match runtime.block_on(self.issue_labelled(&actor, request, key, authorisation.printer)) {
+            Ok(_) => Ok(()),
+            Err(AppError::Recorded(_)) => self.wait_for_space(),
             Err(AppError::Refused { code, .. }) => {
                 // The clock: looked at again when it is right.
                 tracing::warn!(lot = %lot.no, code, "no automatic certificate");
-                return Ok(());
+                Ok(())
             }
             Err(e @ (AppError::Domain(_) | AppError::Conflict(_))) => {
                 // The lot's page shows the rule's findings; nothing was issued.
                 tracing::info!(lot = %lot.no, error = %e, "no automatic certificate");
-                return Ok(());
+                Ok(())
             }
-            Err(e) => return Err(e),
-        };
-        if let (true, Some(printer)) = (issued.written, authorisation.printer) {
-            let certificate = issued.id;
-            let job = QueuePrint { certificate, printer, copies: 1, ..QueuePrint::default() };
-            self.system("auto_issue", Command::QueuePrint(job))?;
+            Err(e) => Err(e),
         }
-        Ok(())
     }
 
     fn receipt(

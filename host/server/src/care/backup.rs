@@ -16,9 +16,10 @@ use super::archive::{Manifest, Packer, part_of, unpack};
 use super::lines;
 use super::on_record::OnRecord;
 use super::scratch::{self, SCRATCH, SET_ASIDE, sync_dir};
-use super::signing;
+use super::{CODE_KEY_FILE, signing};
 use crate::app::mirror::{MARK_FILE, STATE_FILE};
 use crate::app::replay::fill;
+use crate::code_key::CodeKey;
 use crate::key_files::holds;
 
 /// The folder is listed again when the journal seals a segment meanwhile.
@@ -367,6 +368,11 @@ pub fn check_unpacked(dir: &Path, manifest: &Manifest) -> anyhow::Result<()> {
     if let Some(current) = in_force(&on_record.signing_keys) {
         let is_there = holds(&dir.join("keys"), current);
         ensure!(is_there, "the signing key {} is missing: run `tianyin doctor`", current.id);
+    }
+    if let Some(known) = &on_record.code_key {
+        let packed = std::fs::read(dir.join(CODE_KEY_FILE)).ok();
+        let is_there = packed.and_then(|key| CodeKey::check_of(&key)).as_ref() == Some(known);
+        ensure!(is_there, "the key of the code packs is missing: run `tianyin doctor`");
     }
     for (hash, (_, record)) in &on_record.blobs {
         // A blob is named by the digest that the manifest has of it.

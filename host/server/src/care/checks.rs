@@ -10,8 +10,9 @@ use tianyin_domain::user::User;
 use super::cure::Remedy;
 use super::finding::Finding;
 use super::on_record::OnRecord;
-use super::{Folder, KEY_FILES};
+use super::{CODE_KEY_FILE, Folder, KEY_FILES};
 use crate::blobs;
+use crate::code_key::CodeKey;
 use crate::key_files;
 use crate::keys::{SignatureProvider as _, SoftwareSm2};
 use crate::proof::{PublishedKey, judge};
@@ -100,6 +101,23 @@ pub fn keys(folder: &Folder, on_record: &OnRecord, findings: &mut Vec<Finding>) 
             findings.push(Finding::new("proof_wrong", format!("certificate/{code}"), &[]));
         }
     }
+}
+
+/// The key that codes of packs were made with is there and that very one, from the first pack on.
+pub fn code_key(folder: &Folder, on_record: &OnRecord, findings: &mut Vec<Finding>) {
+    let Some(known) = &on_record.code_key else { return };
+    let finding = match std::fs::read(folder.data().join(CODE_KEY_FILE)) {
+        Ok(bytes) if CodeKey::check_of(&bytes).as_ref() == Some(known) => return,
+        Ok(_) => Finding::new("code_key_other", CODE_KEY_FILE, &[]),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Finding::new("code_key_missing", CODE_KEY_FILE, &[])
+        }
+        Err(e) => {
+            let reason = e.to_string();
+            Finding::new("key_damaged", CODE_KEY_FILE, &[("reason", &reason)])
+        }
+    };
+    findings.push(finding.cured_by(Remedy::Key(CODE_KEY_FILE)));
 }
 
 /// The signing keys; a running service may have changed its key after the line that is looked at.

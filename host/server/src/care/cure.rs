@@ -6,19 +6,21 @@ use anyhow::{Context as _, ensure};
 use tianyin_domain::signing_key::in_force;
 use tianyin_store::Options as StoreOptions;
 
+use super::CODE_KEY_FILE;
 use super::mend::mend;
 use super::on_record::OnRecord;
 use super::scratch::{self, set_aside, sync_dir};
 use crate::app::start;
 use crate::blobs;
+use crate::code_key::CodeKey;
 use crate::key_files;
-use crate::keys::{SoftwareSm2, restrict, write_private};
+use crate::keys::{SoftwareSm2, restrict, restrict_file, write_private};
 use crate::vault::Vault;
 
 /// A cure, in the order in which cures are applied.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Remedy {
-    /// Keeps others out of a folder.
+    /// Keeps others out of a folder or a key.
     Restrict(PathBuf),
     /// Moves aside what was left behind.
     SetAside(PathBuf),
@@ -75,9 +77,10 @@ impl Cures<'_> {
     /// Applies one.
     pub fn apply(&self, remedy: &Remedy) -> anyhow::Result<Outcome> {
         match remedy {
-            Remedy::Restrict(dir) => {
-                restrict(dir)?;
-                Ok(done(format!("权限已改为仅本服务可读 / private now: {}", dir.display())))
+            Remedy::Restrict(path) => {
+                let make_private = if path.is_dir() { restrict } else { restrict_file };
+                make_private(path)?;
+                Ok(done(format!("权限已改为仅本服务可读 / private now: {}", path.display())))
             }
             Remedy::SetAside(path) => {
                 set_aside(self.data, path, self.stamp)?;
@@ -86,6 +89,7 @@ impl Cures<'_> {
             Remedy::Key(file) => self.take_from_backup(file, &|path| {
                 let is_good = match *file {
                     "keys/vault.key" => std::fs::read(path)?.len() == 32,
+                    CODE_KEY_FILE => self.makes_codes(&std::fs::read(path)?),
                     _ => self.signs(&std::fs::read(path)?),
                 };
                 Ok(is_good)
@@ -111,6 +115,13 @@ impl Cures<'_> {
             Some(current) => key_files::is_private_of(pem, current),
             None => SoftwareSm2::read(pem).is_ok(),
         }
+    }
+
+    /// Whether a key is the one that codes of packs were made with, as far as the journal can tell.
+    fn makes_codes(&self, key: &[u8]) -> bool {
+        let (on_record, _) = OnRecord::read(&self.data.join("journal"), u64::MAX);
+        CodeKey::check_of(key)
+            .is_some_and(|check| on_record.code_key.is_none_or(|known| known == check))
     }
 
     /// Takes a file from the first backup that has it in good order.

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::Folder;
 use super::cure::Remedy;
 use super::finding::Finding;
 use super::on_record::OnRecord;
 use super::scratch::SCRATCH;
 use super::verify::{self, Report};
+use super::{CODE_KEY_FILE, Folder, KEY_FILES};
 
 /// Less free disk than this is trouble soon.
 const FREE_WARN_MIB: u64 = 2048;
@@ -77,6 +77,16 @@ fn permissions(data: &Path, findings: &mut Vec<Finding>) -> anyhow::Result<()> {
         let Ok(meta) = dir.metadata() else { continue };
         if meta.permissions().mode() & 0o077 != 0 {
             findings.push(Finding::new("folder_open", name, &[]).cured_by(Remedy::Restrict(dir)));
+        }
+    }
+    for name in KEY_FILES.into_iter().chain([CODE_KEY_FILE]) {
+        let path = data.join(name);
+        let Ok(meta) = path.metadata() else { continue };
+        let mode = meta.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 || mode & 0o400 == 0 {
+            let mode = format!("{mode:o}");
+            let finding = Finding::new("key_open", name, &[("mode", &mode)]);
+            findings.push(finding.cured_by(Remedy::Restrict(path)));
         }
     }
     let owner = data.metadata().with_context(|| format!("folder {}", data.display()))?.uid();

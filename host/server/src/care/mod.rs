@@ -67,3 +67,5 @@ pub fn missing_key(data: &Path, head: u64) -> Option<&'static str> {
 
 /// Parts of a data folder that nobody else can give back.
 pub const KEY_FILES: [&str; 2] = ["keys/county.key.pem", "keys/vault.key"];
+/// The same, from the first pack of codes on: before it, a lost one is made anew.
+pub const CODE_KEY_FILE: &str = "keys/codes.key";

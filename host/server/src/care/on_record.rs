@@ -29,6 +29,8 @@ pub struct OnRecord {
     pub proofs: Vec<(String, String)>,
     /// Signing keys, the oldest first; none as long as the first one is in force.
     pub signing_keys: Vec<SigningKey>,
+    /// Check of the key that codes of packs are made with; none before the first pack.
+    pub code_key: Option<String>,
     /// Printers in use: id and network address.
     pub printers: BTreeMap<String, String>,
     /// Records by table.
@@ -203,7 +205,10 @@ impl OnRecord {
                 self.sample(e.content.code, e.proof);
             }
             Event::FeedbackLeft(e) => self.made(&e),
-            Event::PackOrdered(e) => self.made(&e),
+            Event::PackOrdered(e) => {
+                self.made(&e);
+                self.code_key = Some(e.key_check);
+            }
             Event::ProofCollected(e) => {
                 self.made(&*e);
                 self.attached(e.attachments, format!("collection/{}", e.id));

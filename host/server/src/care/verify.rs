@@ -62,6 +62,7 @@ pub fn verify(
     checks::blobs(folder, &on_record, &mut findings)?;
     progress("vault", 0, on_record.secrets.len() as u64);
     checks::keys(folder, &on_record, &mut findings);
+    checks::code_key(folder, &on_record, &mut findings);
     checks::vault(folder, &on_record, &mut findings)?;
     let mut report = Report {
         ok: false,

@@ -87,8 +87,7 @@ fn meant(text: &str) -> Result<String, Problem> {
 async fn shown(State(app): State<Arc<App>>, caller: Caller, Path(text): Path<String>) -> Answer {
     let code = meant(&text)?;
     let scope = caller.scope();
-    let in_sight = |found: &PackedCode| scope.covers(&found.pack.area, &found.pack.operator);
-    let packed = app.packed(&code)?.filter(in_sight);
+    let packed = app.packed(&code)?.filter(|found| found.is_seen(&scope));
     let mut record: Code = match &packed {
         Some(found) => standing(&app, &code, found)?,
         None => one(&app, &caller, &code)?,

@@ -87,9 +87,21 @@ pub fn page_of<E: Shown>(
     if let (true, Some(own)) = (by_operator, caller.own_operator()) {
         values.entry("operator".into()).or_insert_with(|| own.to_owned());
     }
-    let limit = limit_of(&values)?;
-    let (index, part) = only.map_or_else(|| choose(listing, &values), Ok)?;
+    let part = only.map_or_else(|| choose(listing, &values), Ok)?;
     let scope = if listing.county_wide { Scope::everything() } else { caller.scope() };
+    walk::<E>(app, listing, &values, part, &scope, Some)
+}
+
+/// A page of a part of an index: what `seen` makes of each record, if anything, where that fits the values.
+pub fn walk<E: Shown>(
+    app: &App,
+    listing: &Listing,
+    values: &BTreeMap<String, String>,
+    (index, part): (Index, &str),
+    scope: &Scope,
+    seen: impl Fn(E) -> Option<E>,
+) -> Answer {
+    let limit = limit_of(values)?;
     let mut items = Vec::new();
     let mut next = values.get("cursor").cloned();
     let mut examined = 0;
@@ -100,12 +112,12 @@ pub fn page_of<E: Shown>(
             newest_first: listing.newest_first,
             ..PageQuery::new(index, part)
         };
-        let page = app.store.page::<E>(&query, &scope)?;
+        let page = app.store.page::<E>(&query, scope)?;
         examined += page.items.len().max(1);
-        for record in &page.items {
-            let value = serde_json::to_value(record).map_err(Problem::internal)?;
-            if fits(record.area(), &value, listing, &values) {
-                items.push(show(record)?);
+        for record in page.items.into_iter().filter_map(&seen) {
+            let value = serde_json::to_value(&record).map_err(Problem::internal)?;
+            if fits(record.area(), &value, listing, values) {
+                items.push(show(&record)?);
             }
         }
         next = page.next;

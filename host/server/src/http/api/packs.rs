@@ -8,6 +8,7 @@ use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tianyin_domain::Scope;
 use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::pack::{self, CancelPack, MarkRange, OrderPack, Pack};
 use tianyin_domain::span::SpanState;
@@ -17,13 +18,13 @@ use super::Answer;
 use super::list::{self, Filter, Listing};
 use super::reason::Reason;
 use super::request::{Body, Caller, Key, Parameter, RawParameters, parameter};
-use super::route::{Good, Route, Shown, made, one, show};
+use super::route::{Good, Route, Shown, made, made_value, one, show};
 use super::schema::Kind::{Boolean, Choice, Integer, List, Object, Text, Time, Whole};
 use super::schema::{Described, Kind, Schema, line, opt, req};
 use super::shapes::shape;
 use crate::app::App;
 use crate::app::codes::PackedCode;
-use crate::app::packs::Printable;
+use crate::app::packs::{Printable, Seen};
 use crate::http::{ClientAddr, Problem, pack_file};
 
 pub(super) const PACK_KIND: Kind = Choice(&["unit", "paper"]);
@@ -57,11 +58,11 @@ impl Shown for Pack {
 
 const WHOLE: Schema = shape!(
     "PackWhole",
-    "A pack with what became of its codes.",
+    "A pack with what became of its codes; of the county's, producers see only codes handed out to them.",
     [
         req("pack", Object(&PACK), "The pack."),
         req("counts", Object(&COUNTS), "How many codes stand how."),
-        req("scanned", Integer, "Different codes that were scanned."),
+        opt("scanned", Integer, "Different codes that were scanned; told of a whole pack."),
         req("ranges", List(&Object(&RANGE)), "What became of codes, by number, at most 2000."),
     ]
 );
@@ -245,18 +246,36 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
+/// A producer's own, and those of the county of which codes were handed out to it.
 async fn list(State(app): State<Arc<App>>, caller: Caller, query: RawParameters) -> Answer {
-    list::page::<Pack>(&app, &caller, &LISTING, query)
+    let Some(own) = caller.own_operator() else {
+        return list::page::<Pack>(&app, &caller, &LISTING, query);
+    };
+    let values = query.read(&[&LISTING.parameters()])?;
+    let (scope, lot) = (caller.scope(), values.get("lot"));
+    let part = lot.map_or((pack::BY_HOLDER, own), |lot| (pack::BY_LOT, lot.as_str()));
+    list::walk::<Pack>(&app, &LISTING, &values, part, &Scope::everything(), |pack| {
+        let pack = Seen::of(pack, &scope)?.pack;
+        let fits = lot.is_none_or(|lot| pack.spans.iter().any(|span| span.lot == *lot));
+        fits.then_some(pack)
+    })
+}
+
+/// The pack as the caller sees it.
+fn seen(app: &App, caller: &Caller, id: &str) -> Result<Seen, Problem> {
+    app.pack_seen(id, &caller.scope())?.ok_or_else(Problem::not_found)
 }
 
 async fn whole(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    let pack: Pack = one(&app, &caller, &id)?;
-    let told = json!({
-        "pack": show(&pack)?,
-        "counts": pack.counts(),
-        "scanned": app.scanned_of(&pack)?,
-        "ranges": pack.spans,
+    let seen = seen(&app, &caller, &id)?;
+    let mut told = json!({
+        "pack": show(&seen.pack)?,
+        "counts": seen.counts(),
+        "ranges": seen.pack.spans,
     });
+    if seen.whole {
+        told["scanned"] = json!(app.scanned_of(&seen.pack)?);
+    }
     Ok(Json(WHOLE.show(&told)).into_response())
 }
 
@@ -281,7 +300,8 @@ async fn mark(
     let Marked { from, to, state, lot, operator, reason } = body;
     let command = Command::MarkRange(MarkRange { pack, from, to, state, lot, operator, reason });
     let outcome = app.submit_keyed(caller.actor(), command, key).await?;
-    made::<Pack>(&app, &caller, &outcome)
+    let record = seen(&app, &caller, &outcome.id).and_then(|seen| show(&seen.pack));
+    Ok(made_value::<Pack>(&outcome, record.map_err(|problem| problem.after(&outcome))?))
 }
 
 async fn cancel(

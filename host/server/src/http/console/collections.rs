@@ -185,7 +185,7 @@ fn looked_up(app: &App, text: &str) -> Result<Looked, ConsoleError> {
     if text.trim().is_empty() {
         return Ok(Looked::Nothing);
     }
-    let Some(code) = app.code_meant(last_part(text))? else { return Ok(Looked::Unknown) };
+    let Some(code) = app.code_meant(text)? else { return Ok(Looked::Unknown) };
     let Some(certificate) = app.store.get::<Certificate>(&code)? else {
         return Ok(Looked::Unknown);
     };
@@ -197,11 +197,6 @@ fn looked_up(app: &App, text: &str) -> Result<Looked, ConsoleError> {
     let state: &dyn tianyin_domain::State = &app.store;
     let left = left_of(state, &certificate)?;
     Ok(Looked::Good(Box::new(certificate), left))
-}
-
-/// A scanner sends the whole address that the QR code holds.
-fn last_part(text: &str) -> &str {
-    text.trim().trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
 fn new_page(
@@ -231,7 +226,7 @@ fn read_proof(app: &App, form: &mut Form) -> Result<Option<CollectProof>, Consol
     let code = match form.optional("code") {
         None => None,
         Some(text) => {
-            let code = app.code_meant(last_part(&text))?;
+            let code = app.code_meant(&text)?;
             if code.is_none() {
                 form.bad("code", "not_a_code");
             }
@@ -293,16 +288,4 @@ async fn collect(State(app): State<Arc<App>>, Posted { signed, mut form }: Poste
     let buyer = signed.operator().unwrap_or(form.get("operator")).to_owned();
     let buyer = read::one(&app, &signed, "operator", &buyer)?;
     refused(&new_page(&app, &signed, buyer, lot, form)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::last_part;
-
-    #[test]
-    fn a_scanned_address_is_its_code() {
-        assert_eq!(last_part("HTTPS://COUNTY.EXAMPLE.CN/T/8K2M7Q4D9XPR3TWA"), "8K2M7Q4D9XPR3TWA");
-        assert_eq!(last_part(" 8K2M-7Q4D-9XPR-3TWA "), "8K2M-7Q4D-9XPR-3TWA");
-        assert_eq!(last_part(""), "");
-    }
 }

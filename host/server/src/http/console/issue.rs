@@ -75,23 +75,17 @@ struct Oath {
 impl askama::filters::HtmlSafe for Oath {}
 
 impl Oath {
-    fn of(app: &App, lot: &Lot, form: &Form) -> Result<Self, ConsoleError> {
-        let certificate_form = app.form_of_day(lot, day_of(form))?;
+    fn of(certificate_form: CertificateForm, form: &Form) -> Self {
         let boxes = certificate_form.bases.iter();
         let basis = boxes.map(|one| Choice::new(one.basis.as_str(), &one.text)).collect();
-        Ok(Self { form: form.clone(), certificate_form, basis, swapped: false })
-    }
-
-    /// Whether the person saw another one: nobody commits to words that were not shown.
-    fn is_other_than_shown(&self) -> bool {
-        let shown = self.form.get("certificate_form");
-        !shown.is_empty() && shown != self.certificate_form.id
+        Self { form: form.clone(), certificate_form, basis, swapped: false }
     }
 }
 
-/// The day on the paper, else today.
-fn day_of(form: &Form) -> Date {
-    form.get("issued_on").parse().unwrap_or_else(|_| china_date(now()))
+/// Whether the person saw another one: nobody commits to words that were not shown.
+fn is_other_than_shown(form: &Form, certificate_form: &CertificateForm) -> bool {
+    let shown = form.get("certificate_form");
+    !shown.is_empty() && shown != certificate_form.id
 }
 
 /// Whether the person may issue in the operator's name.
@@ -155,11 +149,11 @@ fn shown(app: &App, signed: &Signed, id: &str, form: Form) -> Result<IssuePage, 
     let version = app.store.version(&format!("lot/{id}"))?;
     let lot: Lot = read::one(app, signed, "lot", id)?;
     let operator: Operator = read::one(app, signed, "operator", &lot.operator)?;
-    let preview = preview_of(app, &lot, &form)?;
+    let (preview, certificate_form) = preview_of(app, &lot, &form)?;
     let authorised = authorised(app, signed, &lot)?;
     Ok(IssuePage {
         page: Page::new(app, signed, "/lots", "issue.title"),
-        oath: Oath::of(app, &lot, &form)?,
+        oath: Oath::of(certificate_form, &form),
         waiting: blobs::waiting(&form),
         lot,
         version,
@@ -184,22 +178,28 @@ fn basis_of(form: &Form) -> Vec<Basis> {
     Basis::ALL.into_iter().filter(|b| form.all("basis").any(|v| v == b.as_str())).collect()
 }
 
-fn preview_of(app: &App, lot: &Lot, form: &Form) -> Result<Preview, ConsoleError> {
-    let basis = basis_of(form);
-    // The form of 2019 has no basis to tick.
-    if basis.is_empty() && !app.form_of_day(lot, day_of(form))?.bases.is_empty() {
-        return Ok(Preview { verdict: None, findings: Findings::from(&[][..]), oath: None });
-    }
+/// What the rule would say now of what is filled in, with the form of the day.
+fn preview_of(
+    app: &App,
+    lot: &Lot,
+    form: &Form,
+) -> Result<(Preview, CertificateForm), ConsoleError> {
     let quantity = form.get("quantity").parse().unwrap_or(lot.quantity);
-    let mut request = CertificateRequest::new(lot.id.clone(), quantity, basis);
+    let mut request = CertificateRequest::new(lot.id.clone(), quantity, basis_of(form));
     request.paper = form.get("issued_on").parse().ok().map(|issued_on| PaperEntry {
         code: form.get("code").to_owned(),
         issued_on,
         attachments: Vec::new(),
     });
-    let judgement = app.preview_issue(&request)?;
+    let dossier = app.dossier(&request, now())?;
+    // The form of 2019 has no basis to tick.
+    if request.basis.is_empty() && !dossier.form.bases.is_empty() {
+        let preview = Preview { verdict: None, findings: Findings::from(&[][..]), oath: None };
+        return Ok((preview, dossier.form));
+    }
+    let judgement = app.judge_issue(&dossier, &request)?;
     let findings = Findings::of(&judgement);
-    Ok(Preview { verdict: Some(judgement.verdict), findings, oath: None })
+    Ok((Preview { verdict: Some(judgement.verdict), findings, oath: None }, dossier.form))
 }
 
 async fn preview(
@@ -210,9 +210,10 @@ async fn preview(
 ) -> Answer {
     let lot: Lot = read::one(&app, &signed, "lot", &id)?;
     let form = Form::sent(fields);
-    let oath = Oath::of(&app, &lot, &form)?;
-    let mut preview = preview_of(&app, &lot, &form)?;
-    preview.oath = oath.is_other_than_shown().then_some(Oath { swapped: true, ..oath });
+    let (mut preview, certificate_form) = preview_of(&app, &lot, &form)?;
+    if is_other_than_shown(&form, &certificate_form) {
+        preview.oath = Some(Oath { swapped: true, ..Oath::of(certificate_form, &form) });
+    }
     html(&preview)
 }
 
@@ -224,7 +225,9 @@ async fn issue(
     let lot: Lot = read::one(&app, &signed, "lot", &id)?;
     let request = read(&app, &lot, &mut form)?;
     // Midnight, or another day on the paper, may have brought another form since the page was shown.
-    if form.is_good() && Oath::of(&app, &lot, &form)?.is_other_than_shown() {
+    if let Some(request) = &request
+        && is_other_than_shown(&form, &app.dossier(request, now())?.form)
+    {
         form.bad("certificate_form", "form_changed");
     }
     if let (Some(request), true) = (request, form.is_good()) {

@@ -11,15 +11,13 @@ use serde::Deserialize;
 use tianyin_documents::PaperSize;
 use tianyin_domain::Scope;
 use tianyin_domain::certificate_form::Issuer;
-use tianyin_domain::code::{self, CodeText};
+use tianyin_domain::code;
 use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::label_template::LabelSize;
 use tianyin_domain::lot::Lot;
-use tianyin_domain::operator::{self, Operator};
 use tianyin_domain::pack::{CancelPack, MarkRange, Pack, PackCounts, PackKind};
 use tianyin_domain::product::Product;
 use tianyin_domain::span::{Span, SpanState};
-use tianyin_domain::state::State as Records;
 use tokio::sync::Semaphore;
 
 use super::error::{Answer, ConsoleError};
@@ -30,13 +28,12 @@ use super::page::{Page, html, refused};
 use super::read;
 use super::session::{Posted, Signed, done, done_or_not};
 use super::sheet::file;
-use crate::app::packs::{Printable, issuer_key};
+use crate::app::codes::PackedCode;
+use crate::app::packs::{Printable, Seen, issuer_key};
 use crate::app::{App, AppError};
 use crate::http::{ClientAddr, pack_file};
 use crate::texts::t;
 
-/// Operators looked at for the one that was typed.
-const NAMED_MAX: usize = 20;
 /// Sheets are drawn one file at a time: each is thousands of pictures in memory.
 static DRAWING: Semaphore = Semaphore::const_new(1);
 
@@ -54,6 +51,9 @@ pub fn router() -> Router<Arc<App>> {
 struct DetailPage {
     page: Page,
     pack: Pack,
+    /// Whether all of it is seen: else the codes that were handed out to whom the person acts for.
+    whole: bool,
+    size: String,
     operator: String,
     product: String,
     ordered_by: String,
@@ -78,10 +78,6 @@ struct DetailPage {
 impl DetailPage {
     fn is_unit(&self) -> bool {
         self.pack.kind == PackKind::Unit
-    }
-
-    fn size(&self) -> String {
-        thousands(self.pack.size)
     }
 
     /// Most codes of one file of sheets.
@@ -158,20 +154,29 @@ async fn detail(
     Path(id): Path<String>,
     Query(query): Query<DetailQuery>,
 ) -> Answer {
-    let pack: Pack = read::one(&app, &signed, "pack", &id)?;
+    let pack = seen(&app, &signed, &id)?;
     let form = Form::named("mark");
     html(&shown(&app, &signed, pack, &query.code, form)?)
+}
+
+/// The pack as the person sees it.
+fn seen(app: &App, signed: &Signed, id: &str) -> Result<Seen, ConsoleError> {
+    app.pack_seen(id, &signed.scope())?.ok_or_else(|| ConsoleError::not_found("pack", id))
 }
 
 fn shown(
     app: &App,
     signed: &Signed,
-    pack: Pack,
+    seen: Seen,
     code: &str,
     form: Form,
 ) -> Result<DetailPage, ConsoleError> {
-    let product: Option<Product> = app.store.get(&pack.product)?;
+    let (counts, bar, size) = (seen.counts(), Bar::of(&seen), thousands(seen.size()));
+    let states = states(signed, &seen);
     let mut names = Names { app, known: HashMap::new() };
+    let looked = looked(app, &mut names, &seen, code)?;
+    let Seen { pack, whole } = seen;
+    let product: Option<Product> = app.store.get(&pack.product)?;
     let mut newest: Vec<&Span> = pack.spans.iter().collect();
     newest.sort_by_key(|span| std::cmp::Reverse(span.at));
     let listed = newest.iter().take(read::ROWS_WITHIN);
@@ -184,32 +189,37 @@ fn shown(
         operator: read::operator_name(app, &pack.operator)?,
         product: product.map(|one| one.name).unwrap_or_default(),
         ordered_by: read::person(app, &pack.ordered_by),
-        counts: pack.counts(),
-        bar: Bar::of(&pack),
+        counts,
+        bar,
+        size,
+        whole,
         scanned: app.scanned_of(&pack)?,
         more: pack.spans.len().saturating_sub(read::ROWS_WITHIN),
         ranges,
-        looked: looked(app, &mut names, &pack, code)?,
+        looked,
         mark_form: form.of("pack"),
         file_form: Form::with("file", &[("label_size", "50x30")]).of("pack"),
-        states: states(signed, &pack),
         sizes: LabelSize::ALL.iter().filter(|size| size.is_roll()).map(word).collect(),
         papers: vec![Choice::new("a5", t("packs.a_five")), Choice::new("a4", t("packs.a_four"))],
         issuers: issuers.map(|(word, one)| Choice::new(word, t(issuer_key(one)))).to_vec(),
-        may_mark: signed.may(CommandKind::MarkRange),
-        may_cancel: is_open && signed.may(CommandKind::CancelPack),
-        may_take: is_open && signed.may(CommandKind::OrderPack),
+        may_mark: signed.may(CommandKind::MarkRange) && !states.is_empty(),
+        may_cancel: is_open && whole && signed.may(CommandKind::CancelPack),
+        may_take: is_open && whole && signed.may(CommandKind::OrderPack),
+        states,
         pack,
     })
 }
 
-/// What codes can be marked as: forms are bound when they are entered, and producers hand out nothing.
-fn states(signed: &Signed, pack: &Pack) -> Vec<Choice> {
+/// What codes can be marked as: forms are bound when they are entered, and producers hand out nothing. What
+/// was handed out of a pack that is not seen whole is for staff to make void.
+fn states(signed: &Signed, seen: &Seen) -> Vec<Choice> {
+    let (pack, whole) = (&seen.pack, seen.whole);
     let is_offered = |state: &SpanState| match state {
-        _ if pack.cancelled.is_some() => *state == SpanState::Void,
-        SpanState::Assigned => signed.is_staff(),
+        SpanState::Void => whole,
+        _ if pack.cancelled.is_some() => false,
+        SpanState::Assigned => whole && signed.is_staff(),
         SpanState::Bound => pack.kind == PackKind::Unit,
-        SpanState::Waste | SpanState::Void => true,
+        SpanState::Waste => true,
     };
     let offered: Vec<SpanState> = SpanState::ALL.into_iter().filter(is_offered).collect();
     Choice::words(&offered)
@@ -218,11 +228,15 @@ fn states(signed: &Signed, pack: &Pack) -> Vec<Choice> {
 fn looked(
     app: &App,
     names: &mut Names<'_>,
-    pack: &Pack,
+    seen: &Seen,
     text: &str,
 ) -> Result<Option<Looked>, ConsoleError> {
+    let pack = &seen.pack;
     let found = app.packed_meant(text, &Scope::everything())?;
-    let Some(found) = found.filter(|one| one.pack.id == pack.id) else { return Ok(None) };
+    // Of a code that is not seen it is not even told that there is one.
+    let is_seen = |serial| seen.whole || pack.span_of(serial).is_some();
+    let is_it = |one: &PackedCode| one.pack.id == pack.id && is_seen(one.unit.serial);
+    let Some(found) = found.filter(is_it) else { return Ok(None) };
     let serial = found.unit.serial;
     let code = app.code_key.code(pack.number, serial).unwrap_or_default();
     let record: Option<code::Code> = app.store.get(&code)?;
@@ -239,13 +253,13 @@ async fn mark(
     Path(id): Path<String>,
     Posted { signed, mut form }: Posted,
 ) -> Answer {
-    let pack: Pack = read::one(&app, &signed, "pack", &id)?;
+    let seen = seen(&app, &signed, &id)?;
     if form.get("to").is_empty() {
         let from = form.get("from").to_owned();
         form.set("to", from);
     }
-    let from = serial_of(&app, &pack, &mut form, "from")?;
-    let to = serial_of(&app, &pack, &mut form, "to")?;
+    let from = serial_of(&app, &signed, &id, &mut form, "from")?;
+    let to = serial_of(&app, &signed, &id, &mut form, "to")?;
     let state: Option<SpanState> = form.choice_of("state");
     let lot = lot_of(&app, &signed, &mut form, state)?;
     let operator = operator_of(&app, &signed, &mut form, state)?;
@@ -260,13 +274,14 @@ async fn mark(
         }
     }
     form.summarise();
-    refused(&shown(&app, &signed, pack, "", form.called("mark"))?)
+    refused(&shown(&app, &signed, seen, "", form.called("mark"))?)
 }
 
 /// A number in the pack: typed bare, as it is printed, or the code itself scanned.
 fn serial_of(
     app: &App,
-    pack: &Pack,
+    signed: &Signed,
+    pack: &str,
     form: &mut Form,
     field: &str,
 ) -> Result<Option<u32>, ConsoleError> {
@@ -274,8 +289,8 @@ fn serial_of(
     if let Ok(serial) = text.parse() {
         return Ok(Some(serial));
     }
-    let found = app.packed_meant(&text, &Scope::everything())?;
-    let found = found.filter(|one| one.pack.id == pack.id);
+    let found = app.packed_meant(&text, &signed.scope())?;
+    let found = found.filter(|one| one.pack.id == pack);
     if found.is_none() {
         form.bad(field, "not_in_pack");
     }
@@ -300,7 +315,7 @@ fn lot_of(
     Ok(lot.map(|lot| lot.id))
 }
 
-/// The operator that codes are handed out to, by its full name, credit code or operator code.
+/// The operator that codes are handed out to, as it was typed.
 fn operator_of(
     app: &App,
     signed: &Signed,
@@ -310,20 +325,7 @@ fn operator_of(
     if state != Some(SpanState::Assigned) {
         return Ok(None);
     }
-    let text = form.text_of("operator");
-    let found = match code::parse_operator_code(&text) {
-        CodeText::Valid(code) => {
-            let records: &dyn Records = &app.store;
-            let found: Option<Operator> = records.find(operator::BY_CODE, &code)?;
-            found.filter(|one| signed.scope().covers(&one.area, &one.id))
-        }
-        CodeText::Mistyped | CodeText::NotACode => {
-            let found = read::search_operators(app, &signed.scope(), &text, NAMED_MAX)?;
-            let is_it = |one: &Operator| one.name == text || one.uscc.eq_ignore_ascii_case(&text);
-            let exact: Vec<Operator> = found.into_iter().filter(is_it).collect();
-            <[Operator; 1]>::try_from(exact).ok().map(|[one]| one)
-        }
-    };
+    let found = read::named_operator(app, &signed.scope(), &form.text_of("operator"))?;
     if found.is_none() {
         form.bad("operator", "unknown_operator");
     }

@@ -24,6 +24,8 @@ use super::pick;
 use super::read::{self, ListQuery};
 use super::session::{Posted, Signed, done, encode, told};
 use crate::app::App;
+use crate::app::codes::last_part;
+use crate::app::packs::Seen;
 use crate::texts::t;
 
 /// Packs of one lot that its page tells.
@@ -62,8 +64,8 @@ impl Bar {
     const WIDTH: u64 = 206;
 
     /// The drawing of a pack. What is not nothing is seen, however little it is.
-    pub fn of(pack: &Pack) -> Self {
-        let counts = pack.counts();
+    pub fn of(pack: &Seen) -> Self {
+        let (counts, size) = (pack.counts(), u64::from(pack.size().max(1)));
         let told = [
             ("bar-named", counts.bound),
             ("bar-whole", counts.assigned),
@@ -72,7 +74,7 @@ impl Bar {
         ];
         let (mut parts, mut before) = (Vec::new(), 0);
         for (class, count) in told.into_iter().filter(|(_, count)| *count > 0) {
-            let at = |codes: u64| codes * Self::WIDTH / u64::from(pack.size.max(1));
+            let at = |codes: u64| codes * Self::WIDTH / size;
             let (x, end) = (at(before).min(Self::WIDTH - 1), at(before + u64::from(count)));
             parts.push(Part { class, x, width: end.saturating_sub(x).max(1) });
             before += u64::from(count);
@@ -103,14 +105,11 @@ struct ListPage {
 /// A pack as a list shows it.
 struct Row {
     pack: Pack,
+    /// Whether all of it is seen.
+    whole: bool,
+    size: String,
     operator: String,
     bar: Bar,
-}
-
-impl Row {
-    fn size(&self) -> String {
-        thousands(self.pack.size)
-    }
 }
 
 async fn list(
@@ -119,19 +118,25 @@ async fn list(
     Query(query): Query<PacksQuery>,
 ) -> Answer {
     let kind = PackKind::ALL.into_iter().find(|kind| kind.as_str() == query.kind);
+    let (scope, mut listed) = (signed.scope(), signed.scope());
     let (part, address) = match (signed.operator(), kind) {
-        (Some(own), _) => ((pack::BY_OPERATOR, own), "/packs".to_owned()),
+        (Some(own), _) => {
+            // Also the county's, of which codes were handed out to it: each is cut to those below.
+            listed = Scope::everything();
+            ((pack::BY_HOLDER, own), "/packs".to_owned())
+        }
         (None, Some(kind)) => {
             ((pack::BY_KIND, kind.as_str()), format!("{OF_KIND}{}", kind.as_str()))
         }
         (None, None) => ((pack::BY_KIND, ""), "/packs".to_owned()),
     };
     let order = Order::of(order::BY_TIME, &query.sort, address);
-    let found = read::rows::<Pack>(&app, &signed.scope(), part, &order, query.after.as_deref())?;
+    let found = read::rows::<Pack>(&app, &listed, part, &order, query.after.as_deref())?;
     let mut rows = Vec::with_capacity(found.items.len());
-    for pack in found.items {
-        let operator = read::operator_name(&app, &pack.operator)?;
-        rows.push(Row { operator, bar: Bar::of(&pack), pack });
+    for seen in found.items.into_iter().filter_map(|pack| Seen::of(pack, &scope)) {
+        let operator = read::operator_name(&app, &seen.pack.operator)?;
+        let (bar, size) = (Bar::of(&seen), thousands(seen.size()));
+        rows.push(Row { operator, bar, size, whole: seen.whole, pack: seen.pack });
     }
     let mut chips = match signed.is_staff() {
         true => read::chips(&app, &signed, OF_KIND, pack::BY_KIND, &PackKind::ALL, kind)?,
@@ -258,8 +263,7 @@ async fn look(
 /// The page that tells of a code or number of a pack in sight.
 pub fn place_of(app: &App, signed: &Signed, text: &str) -> Result<Option<String>, ConsoleError> {
     let found = app.packed_meant(text, &signed.scope())?;
-    let last = text.trim().rsplit('/').next().unwrap_or_default();
-    Ok(found.map(|one| format!("/packs/{}?code={}", one.pack.id, encode(last))))
+    Ok(found.map(|one| format!("/packs/{}?code={}", one.pack.id, encode(last_part(text)))))
 }
 
 /// Codes of one pack that stand for a lot.
@@ -279,7 +283,7 @@ pub fn of_lot(app: &App, signed: &Signed, lot: &Lot) -> Result<Vec<OfLot>, Conso
     let scope = signed.scope();
     let told = packs.into_iter().map(|pack| OfLot {
         count: pack.bound_to(&lot.id),
-        seen: scope.covers(&pack.area, &pack.operator),
+        seen: Seen::of(pack.clone(), &scope).is_some(),
         pack,
     });
     Ok(told.filter(|one| one.count > 0).collect())

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 use tianyin_domain::Scope;
 use tianyin_domain::agency::Agency;
-use tianyin_domain::operator::{Operator, OperatorStatus};
-use tianyin_domain::state::{Entity, Index};
+use tianyin_domain::code::{self, CodeText};
+use tianyin_domain::operator::{self, Operator, OperatorStatus};
+use tianyin_domain::state::{Entity, Index, State};
 use tianyin_domain::user::User;
 use tianyin_store::PageQuery;
 
@@ -20,6 +21,9 @@ use crate::app::names::Walk;
 pub const ROWS: usize = 50;
 /// Rows of a list within a detail page.
 pub const ROWS_WITHIN: usize = 200;
+
+/// Operators looked at for the one that is meant.
+const NAMED_MAX: usize = 20;
 
 /// What the address of a list may ask for.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -200,6 +204,23 @@ pub fn place_of(app: &App, user: &User) -> Result<String, ConsoleError> {
         (None, Some(id)) => Ok(app.store.get::<Agency>(id)?.map(|a| a.name).unwrap_or_default()),
         (None, None) => Ok(String::new()),
     }
+}
+
+/// The one operator in sight that is meant by its full name, credit code or operator code.
+pub fn named_operator(
+    app: &App,
+    scope: &Scope,
+    text: &str,
+) -> Result<Option<Operator>, ConsoleError> {
+    if let CodeText::Valid(code) = code::parse_operator_code(text) {
+        let records: &dyn State = &app.store;
+        let found: Option<Operator> = records.find(operator::BY_CODE, &code)?;
+        return Ok(found.filter(|one| scope.covers(&one.area, &one.id)));
+    }
+    let found = search_operators(app, scope, text, NAMED_MAX)?;
+    let is_it = |one: &Operator| one.name == text || one.uscc.eq_ignore_ascii_case(text);
+    let exact: Vec<Operator> = found.into_iter().filter(is_it).collect();
+    Ok(<[Operator; 1]>::try_from(exact).ok().map(|[one]| one))
 }
 
 /// Operators that the text may mean, by name, initials or code; at most `limit`.

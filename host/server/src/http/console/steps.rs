@@ -10,10 +10,9 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use tianyin_domain::command::{Command, CommandKind};
 use tianyin_domain::lot::{self, Lot, LotStatus};
-use tianyin_domain::operator::Operator;
 use tianyin_domain::step::{self, Buyer, Made, Step, StepKind, StrikeStep, TakeStep, Taken};
 use tianyin_domain::time::china_date;
-use tianyin_domain::{Decimal, DomainError};
+use tianyin_domain::{Decimal, DomainError, Scope};
 
 use super::blobs::{self, Waiting};
 use super::error::{Answer, ConsoleError};
@@ -394,7 +393,8 @@ fn read_buyer(app: &App, form: &mut Form, kind: StepKind) -> Result<Option<Buyer
     let place = form.get("buyer_place").to_owned();
     let operator = match kind {
         StepKind::Transfer if !name.is_empty() => {
-            let found = named_operator(app, &name)?;
+            // Whoever hands over goods knows the buyer, wherever it is; nobody browses here.
+            let found = read::named_operator(app, &Scope::everything(), &name)?;
             if found.is_none() {
                 form.bad("buyer", "unknown_operator");
             }
@@ -403,15 +403,4 @@ fn read_buyer(app: &App, form: &mut Form, kind: StepKind) -> Result<Option<Buyer
         _ => None,
     };
     Ok(Some(Buyer { operator, name, place }))
-}
-
-/// The one operator of this name or code: whoever hands over goods knows it; nobody browses here.
-fn named_operator(app: &App, text: &str) -> Result<Option<Operator>, ConsoleError> {
-    let everything = tianyin_domain::Scope::everything();
-    let found = read::search_operators(app, &everything, text, 20)?;
-    let exact: Vec<Operator> = found
-        .into_iter()
-        .filter(|one| one.name == text || one.uscc.eq_ignore_ascii_case(text))
-        .collect();
-    Ok(<[Operator; 1]>::try_from(exact).ok().map(|[one]| one))
 }

@@ -54,6 +54,65 @@ async fn a_pack_is_ordered_listed_and_bound() {
     let certificate = world.certificate_of(&operator, &lot).await;
     let told = world.get(&format!("/codes/{}", codes[0])).await.expect(200);
     assert_eq!((&told["certificate"], &told["lot"]), (&json!(certificate), &json!(lot)));
+    // Of several the newest that is valid; of none that is, the newest.
+    let more = json!({ "lot": lot, "quantity": "1", "basis": ["commissioned_test"] });
+    let issued = world.post("/certificates", more).await.expect(201);
+    let mut all = vec![json!(certificate), issued["content"]["code"].clone()];
+    while !all.is_empty() {
+        let told = world.get(&format!("/codes/{}", codes[0])).await.expect(200);
+        assert!(all.contains(&told["certificate"]), "{told}");
+        all.retain(|one| *one != told["certificate"]);
+        let void = format!("/certificates/{}/void", told["certificate"].as_str().unwrap());
+        world.post(&void, json!({ "reason": "写错了" })).await.expect(201);
+    }
+    let told = world.get(&format!("/codes/{}", codes[0])).await.expect(200);
+    assert_eq!(told["lot"], lot, "it stands for its lot still");
+}
+
+/// Of the county's pack a producer gets what was handed out to it, and learns nothing of the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_codes_were_handed_out_to_binds_those() {
+    let mut world = world().await;
+    let [operator, _, _, lot] = world.lot_of(cooperative()).await;
+    let id = world.make("/packs", json!({ "kind": "unit", "size": 1000, "note": "给三家" })).await;
+    let (pack, ranges) = (format!("/packs/{id}"), format!("/packs/{id}/ranges"));
+    let user = json!({
+        "username": "grower", "name": "示例", "role": "producer", "operator": operator, "password": INITIAL,
+    });
+    world.post("/users", user).await.expect(201);
+    let admin = std::mem::take(&mut world.token);
+    let grower = world.first_sign_in("grower").await;
+    let count = |list: Value| list["items"].as_array().unwrap().len();
+    let bind = |from: u32, to: u32| json!({ "from": from, "to": to, "state": "bound", "lot": lot });
+
+    world.token.clone_from(&grower);
+    assert_eq!(world.get(&pack).await.problem().0, 404);
+    assert_eq!(world.post(&ranges, bind(11, 20)).await.problem().0, 404);
+    assert_eq!(count(world.get("/packs").await.expect(200)), 0);
+
+    world.token = admin;
+    let hand_out = json!({ "from": 11, "to": 20, "state": "assigned", "operator": operator });
+    world.post(&ranges, hand_out).await.expect(201);
+    let void = json!({ "from": 500, "to": 600, "state": "void", "reason": "印错" });
+    world.post(&ranges, void).await.expect(201);
+    assert_eq!(world.get(&pack).await.expect(200)["scanned"], 0);
+
+    world.token = grower;
+    let bound = world.post(&ranges, bind(11, 15)).await.expect(201);
+    assert_eq!((&bound["id"], &bound["note"]), (&json!(id), &json!("")));
+    assert_eq!(world.post(&ranges, bind(16, 21)).await.problem().1, "codes_not_handed_out");
+    let seen = world.get(&pack).await.expect(200);
+    assert_eq!((seen["ranges"].as_array().unwrap().len(), &seen["scanned"]), (2, &Value::Null));
+    let counts = &seen["counts"];
+    assert_eq!((&counts["bound"], &counts["assigned"]), (&json!(5), &json!(5)));
+    assert_eq!((&counts["free"], &counts["void"]), (&json!(0), &json!(0)));
+    for (query, packs) in
+        [("", 1), (&*format!("?lot={lot}"), 1), ("?lot=lot_x", 0), ("?kind=paper", 0)]
+    {
+        let listed = world.get(&format!("/packs{query}")).await.expect(200);
+        assert_eq!(count(listed), packs, "{query}");
+    }
+    assert_eq!(world.get(&format!("{pack}/codes.csv")).await.problem().0, 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]

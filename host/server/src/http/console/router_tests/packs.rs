@@ -157,6 +157,56 @@ async fn producers_mark_their_own_and_order_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn producers_work_with_what_was_handed_out_to_them() {
+    let world = world().await;
+    let admin = world.browser("admin").await;
+    let made = everything(&admin).await;
+    let (no, operator) = (lot_no(&world, &made.lot), id_of(&made.operator).to_owned());
+    let page = ordered(&admin, "").await;
+    let ranges = format!("{page}/ranges");
+    let hand_out =
+        [("from", "101"), ("to", "150"), ("state", "assigned"), ("operator", "示例合作社")];
+    admin.done(&ranges, &hand_out).await;
+    let void = [("from", "300"), ("to", "310"), ("state", "void"), ("reason", "别家弄丢了")];
+    admin.done(&ranges, &void).await;
+
+    world.add_user("grower", Role::Producer, Some(operator)).await;
+    let grower = world.browser("grower").await;
+    let list = grower.see("/packs").await.text;
+    assert!(list.contains(&page) && list.contains("发给您的号码"), "{list}");
+    let shown = grower.see(&page).await.text;
+    for text in ["P0001-000101", "P0001-000150", "value=\"bound\"", "value=\"waste\""] {
+        assert!(shown.contains(text), "{text} in {shown}");
+    }
+    for text in ["P0001-000300", "别家弄丢了", "示例印刷厂", "value=\"void\"", "value=\"assigned\""]
+    {
+        assert!(!shown.contains(text) && !list.contains(text), "{text} in {shown}");
+    }
+    let looked = grower.see("/packs/look?code=P0001-000120").await;
+    assert_eq!(looked.goes_to(), format!("{page}?code=P0001-000120"));
+    assert!(grower.see(looked.goes_to()).await.text.contains("id=\"looked\""));
+    assert_eq!(grower.see("/packs/look?code=P0001-000200").await.goes_to(), "/packs");
+    let others = grower.see(&format!("{page}?code=P0001-000300")).await.text;
+    assert!(!others.contains("id=\"looked\""), "{others}");
+
+    let bind = [("from", "P0001-000101"), ("to", "120"), ("state", "bound"), ("lot", no.as_str())];
+    assert_eq!(grower.done(&ranges, &bind).await, page);
+    grower.done(&ranges, &[("from", "121"), ("state", "waste"), ("reason", "撕坏")]).await;
+    for refused in [
+        [("from", "150"), ("to", "151"), ("state", "waste"), ("reason", "撕坏")],
+        [("from", "130"), ("to", "130"), ("state", "void"), ("reason", "撕坏")],
+        [("from", "1"), ("to", "5"), ("state", "bound"), ("lot", no.as_str())],
+    ] {
+        let answer = grower.post(&ranges, &refused).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+        assert!(answer.text.contains("不全是发给您的号码"), "{}", answer.text);
+    }
+    assert!(grower.see(&made.lot).await.text.contains(&page), "the lot leads to the pack");
+    let file = grower.see(&format!("{page}/codes.csv?from=101&to=102")).await;
+    assert_eq!(file.status, StatusCode::FORBIDDEN, "no list of codes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_station_orders_blank_forms_for_an_operator_of_its_own() {
     let world = world().await;
     let admin = world.browser("admin").await;
