@@ -158,7 +158,9 @@ fn expected(command: &Command) -> &'static str {
         | Command::AddShopLink(_)
         | Command::CloseShopLink(_)
         | Command::SaveIdCard(_)
-        | Command::SubmitIdCard(_) => "y yyh yh ff y yffyyyh",
+        | Command::SubmitIdCard(_)
+        // Of a product or a lot; that of an operator is for the county to keep.
+        | Command::SetNationalCode(_) => "y yyh yh ff y yffyyyh",
         Command::AddBrand(_) | Command::ChangeBrand(_) | Command::CloseBrand(_) => {
             "y yyh yh ff y yffyfff"
         }
@@ -395,6 +397,7 @@ fn samples(farm: &mut Farm) -> Vec<Command> {
     samples.extend(crate::feedback::samples(farm));
     samples.extend(crate::objections::samples(farm));
     samples.extend(crate::label_templates::samples(farm));
+    samples.push(crate::national_code::sample(farm));
     samples
 }
 
