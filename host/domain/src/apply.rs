@@ -276,7 +276,8 @@ pub fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), State
         | Event::ProofCollected(_)
         | Event::CollectionStruck(_)
         | Event::LabelTemplateSaved(_)
-        | Event::LabelTemplateClosed(_) => apply_code::apply(o, event, time),
+        | Event::LabelTemplateClosed(_)
+        | Event::NationalCodeSet(_) => apply_code::apply(o, event, time),
         Event::PrintQueued(e) => o.create(e),
         Event::PrintBegun(_)
         | Event::PrintEnded(_)

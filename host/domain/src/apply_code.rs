@@ -12,7 +12,7 @@ use crate::lot::Lot;
 use crate::pack::{self, Pack, RangeMarked};
 use crate::state::{Overlay, State, StateError};
 use crate::time::Time;
-use crate::{scan, span};
+use crate::{national_code_set, scan, span};
 
 pub(crate) fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<(), StateError> {
     match event {
@@ -59,6 +59,7 @@ pub(crate) fn apply(o: &mut Overlay<'_>, event: &Event, time: Time) -> Result<()
             let reason = e.reason.clone();
             o.update::<LabelTemplate>(&e.label_template, |one| one.closed = Some(reason))
         }
+        Event::NationalCodeSet(e) => national_code_set::applied(o, e),
         _ => Ok(()),
     }
 }

@@ -22,6 +22,7 @@ use crate::id_card::IdCard;
 use crate::label_template::{LabelTemplate, SaveLabelTemplate};
 use crate::lot::Lot;
 use crate::message::Message;
+use crate::national_code::Holder;
 use crate::objection::Objection;
 use crate::operator::Operator;
 use crate::pack::{MarkRange, Pack};
@@ -68,6 +69,10 @@ pub fn authorise(actor: &Actor, command: &Command, state: &dyn State) -> Result<
                     Command::ChangeCredential(c) => *role == Role::Administrator || c.user == *id,
                     Command::RemoveTotp(c) => *role == Role::Administrator || c.user == *id,
                     Command::EnrolTotp(c) => c.user == *id,
+                    // What is registered of an operator, the county keeps.
+                    Command::SetNationalCode(c) => {
+                        c.of != Holder::Operator || *role != Role::Producer
+                    }
                     _ => true,
                 }
         }
@@ -119,7 +124,7 @@ pub fn roles_of(command: CommandKind) -> &'static [Role] {
         | RecordTest | QueuePrint | CancelPrint | RetryPrint | ChangeCredential | ChangeSite
         | CloseSite | ChangeProduct | CloseProduct | AddBrand | ChangeBrand | CloseBrand
         | AddCertification | EndCertification | AddShopLink | CloseShopLink | SaveIdCard
-        | SubmitIdCard | EnrolTotp | RemoveTotp | MakeToken | RevokeToken => {
+        | SubmitIdCard | EnrolTotp | RemoveTotp | MakeToken | RevokeToken | SetNationalCode => {
             &[Administrator, Clerk, Officer, Producer]
         }
         IssueCertificate | VoidCertificate | SaveLabelTemplate | CloseLabelTemplate => {
@@ -177,7 +182,9 @@ pub fn offices_of(command: CommandKind) -> &'static [AgencyKind] {
         | StrikeActivity | TakeStep | StrikeStep | IssueCertificate | QueuePrint | CancelPrint
         | RetryPrint | ChangeSite | CloseSite | ChangeProduct | CloseProduct | AddCertification
         | EndCertification | AddShopLink | CloseShopLink | SaveIdCard | SubmitIdCard
-        | CollectProof | StrikeCollection | MarkRange => &[Supervision, Station, ServicePoint],
+        | CollectProof | StrikeCollection | MarkRange | SetNationalCode => {
+            &[Supervision, Station, ServicePoint]
+        }
         AddBrand | ChangeBrand | CloseBrand | OrderPack | CancelPack | SaveLabelTemplate
         | CloseLabelTemplate => &[Supervision, Station],
         SettleSuspicion => &[Supervision, Enforcement],
@@ -196,7 +203,7 @@ pub fn group_of(command: CommandKind) -> Option<TokenGroup> {
         | EndDelegation | AddCell | ChangeCell | EndCell | AddBrand | ChangeBrand | CloseBrand
         | LicenseBrand | EndBrandLicence | AddCertification | EndCertification | AddShopLink
         | CloseShopLink | SaveIdCard | SubmitIdCard | ReviewIdCard | PublishIdCard
-        | WithdrawIdCard => Some(TokenGroup::Register),
+        | WithdrawIdCard | SetNationalCode => Some(TokenGroup::Register),
         OpenLot | RecordActivity | CorrectActivity | StrikeActivity | TakeStep | StrikeStep => {
             Some(TokenGroup::Records)
         }
@@ -385,6 +392,11 @@ impl Sight<'_> {
                 self.rows::<Brand>(c.brand.iter())
             }
             Command::CloseLabelTemplate(c) => self.row::<LabelTemplate>(&c.label_template),
+            Command::SetNationalCode(c) => match c.of {
+                Holder::Operator => self.row::<Operator>(&c.id),
+                Holder::Product => self.row::<Product>(&c.id),
+                Holder::Lot => self.row::<Lot>(&c.id),
+            },
             _ => Ok(()),
         }
     }

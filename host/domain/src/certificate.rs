@@ -16,6 +16,7 @@ use crate::error::DomainError;
 use crate::finding::{Judgement, Verdict};
 use crate::identity::mask_person;
 use crate::lot::{self, Lot};
+use crate::national_code;
 use crate::operator::Operator;
 use crate::pack::{self, Unit};
 use crate::product::Product;
@@ -99,6 +100,12 @@ pub struct Content {
     /// Number plate of the vehicle that it goes with (一车一证), masked; the full one is on the paper.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vehicle: Option<String>,
+    /// Long trace code of the national platform, as the lot had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub national_code: Option<String>,
+    /// The short one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub national_short_code: Option<String>,
 }
 
 /// Whether a certificate stands.
@@ -337,6 +344,8 @@ pub fn compose(
         county: county.name,
         packages: request.packages,
         vehicle: request.vehicle.as_deref().map(mask_plate),
+        national_code: national_code::shown(&lot.national_code),
+        national_short_code: national_code::shown(&lot.national_short_code),
     })
 }
 

@@ -137,6 +137,8 @@ mod tests {
             origin: None,
             sources: Vec::new(),
             into: Vec::new(),
+            national_code: String::new(),
+            national_short_code: String::new(),
         }
     }
 

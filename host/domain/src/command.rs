@@ -31,6 +31,7 @@ use crate::{
     lot::OpenLot,
     message::{ReceiveMessage, ReplayMessage, SettleMessage},
     mirror_log::ImportMirrorLog,
+    national_code::SetNationalCode,
     objection::{ConcludeObjection, FileObjection, OrderRetest, ReceiveRetestSample},
     operator::{ChangeOperator, RegisterOperator, ReviewOperator},
     pack::{CancelPack, MarkRange, OrderPack},
@@ -174,6 +175,7 @@ pub enum Command {
     ImportMirrorLog(ImportMirrorLog),
     SaveLabelTemplate(SaveLabelTemplate),
     CloseLabelTemplate(CloseLabelTemplate),
+    SetNationalCode(SetNationalCode),
 }
 
 impl Command {

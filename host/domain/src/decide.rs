@@ -361,7 +361,8 @@ fn decide_command(ctx: &mut Context<'_>, command: Command) -> Result<Decision, D
         }
         Command::ImportMirrorLog(_)
         | Command::SaveLabelTemplate(_)
-        | Command::CloseLabelTemplate(_) => decide_code::decide(ctx, command),
+        | Command::CloseLabelTemplate(_)
+        | Command::SetNationalCode(_) => decide_code::decide(ctx, command),
     }
 }
 

@@ -5,7 +5,9 @@ use crate::command::Command;
 use crate::decide::{Context, Decision, made};
 use crate::error::DomainError;
 use crate::event::Event;
-use crate::{certificate, label_template, mirror_log, pack, print_job, scan, scan_policy};
+use crate::{
+    certificate, label_template, mirror_log, national_code_set, pack, print_job, scan, scan_policy,
+};
 
 pub(crate) fn decide(ctx: &mut Context<'_>, command: Command) -> Result<Decision, DomainError> {
     match command {
@@ -87,6 +89,13 @@ pub(crate) fn decide(ctx: &mut Context<'_>, command: Command) -> Result<Decision
         Command::CloseLabelTemplate(c) => {
             let c = label_template::close(ctx, c)?;
             Ok(Decision::one(c.label_template.clone(), Event::LabelTemplateClosed(c)))
+        }
+        Command::SetNationalCode(c) => {
+            let id = c.id.clone();
+            Ok(match national_code_set::set(ctx, c)? {
+                Some(c) => Decision::one(id, Event::NationalCodeSet(c)),
+                None => Decision::nothing(id, "known"),
+            })
         }
         other => Err(DomainError::Forbidden { action: other.name() }),
     }

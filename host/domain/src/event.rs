@@ -29,6 +29,7 @@ use crate::{
     lot::Lot,
     message::{Message, ReplayMessage, SettleMessage},
     mirror_log::MirrorLogImported,
+    national_code::SetNationalCode,
     objection::{Objection, ObjectionConcluded, OrderRetest, ReceiveRetestSample},
     operator::{ChangeOperator, Operator, ReviewOperator},
     pack::{CancelPack, Pack, RangeMarked},
@@ -284,6 +285,8 @@ pub enum Event {
     LabelTemplateSaved(Box<LabelTemplate>),
     #[serde(rename = "label_template.closed")]
     LabelTemplateClosed(CloseLabelTemplate),
+    #[serde(rename = "national_code.set")]
+    NationalCodeSet(SetNationalCode),
 }
 
 /// Events as they stand on a journal line.

@@ -116,6 +116,16 @@ pub fn is_resident_id(id: &str) -> bool {
     b"10X98765432"[(sum % 11) as usize] == bytes[17]
 }
 
+/// Whether 15 digits may be a resident ID of the form before 1999: region, birth date without its century,
+/// number. It had no check, so a licence number may look the same by chance.
+pub fn is_old_resident_id(id: &str) -> bool {
+    if id.len() != 15 || !id.bytes().all(|b| b.is_ascii_digit()) {
+        return false;
+    }
+    let number = |at: usize| id[at..at + 2].parse::<i8>().unwrap_or(0);
+    jiff::civil::Date::new(1900 + i16::from(number(6)), number(8), number(10)).is_ok()
+}
+
 /// `138****5678`: hides the middle of a phone number; short numbers keep their last two digits.
 pub fn mask_phone(phone: &str) -> String {
     let chars: Vec<char> = phone.chars().collect();
@@ -173,6 +183,15 @@ mod tests {
         assert!(is_resident_id("11010519491231002X"));
         for bad in ["110105194912310021", "110105194913310025", "1101051949123100", "中文"] {
             assert!(!is_resident_id(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn old_resident_id_table() {
+        assert!(is_old_resident_id("110105491231002"));
+        for other in ["430321000012345", "430321601323456", "11010549123100", "43032100001234X", ""]
+        {
+            assert!(!is_old_resident_id(other), "{other}");
         }
     }
 

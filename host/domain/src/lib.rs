@@ -70,6 +70,8 @@ pub mod login;
 pub mod lot;
 pub mod message;
 pub mod mirror_log;
+pub mod national_code;
+mod national_code_set;
 pub mod objection;
 pub mod operator;
 pub mod pack;

@@ -93,6 +93,12 @@ pub struct Lot {
     /// What was made of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub into: Vec<String>,
+    /// Long trace code of the national platform, see [`crate::national_code`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub national_code: String,
+    /// Short trace code of the national platform.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub national_short_code: String,
 }
 
 /// Part of another lot that a lot was made of.
@@ -154,6 +160,8 @@ pub struct EarlyHarvest {
 pub const BY_OPERATOR: Index = Index("lot.operator");
 /// By number.
 pub const BY_NO: Index = Index("lot.no=");
+/// By long and by short trace code of the national platform.
+pub const BY_NATIONAL: Index = Index("lot.national=");
 /// By status.
 pub const BY_STATUS: Index = Index("lot.status");
 /// Lots of harvests by site, sorted by day of harvest.
@@ -179,6 +187,9 @@ impl Entity for Lot {
         if self.step.is_none() {
             entries.push(Entry::new(BY_SITE, &self.site, self.harvested_on.to_string()));
         }
+        let codes = [&self.national_code, &self.national_short_code];
+        let codes = codes.into_iter().filter(|code| !code.is_empty());
+        entries.extend(codes.map(|code| Entry::new(BY_NATIONAL, code, "")));
         entries
     }
     fn area(&self) -> &str {
@@ -286,6 +297,8 @@ pub(crate) fn open(ctx: &mut Context<'_>, command: OpenLot) -> Result<Lot, Domai
         origin: None,
         sources: Vec::new(),
         into: Vec::new(),
+        national_code: String::new(),
+        national_short_code: String::new(),
     })
 }
 

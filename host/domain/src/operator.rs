@@ -136,6 +136,9 @@ pub struct Operator {
     /// Why a wrong check character was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uscc_override: Option<String>,
+    /// Subject code of the national platform, see [`crate::national_code`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub national_code: String,
     /// Why it is another one than that of the same name in the same township.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_name_override: Option<String>,
@@ -168,6 +171,8 @@ pub struct Operator {
 pub const BY_USCC: Index = Index("operator.uscc=");
 /// By operator code.
 pub const BY_CODE: Index = Index("operator.code=");
+/// By subject code of the national platform.
+pub const BY_NATIONAL: Index = Index("operator.national=");
 /// By name and township, for duplicates.
 pub const BY_NAME: Index = Index("operator.name");
 /// By status; part `""` holds all.
@@ -188,6 +193,9 @@ impl Entity for Operator {
         }
         if !self.code.is_empty() {
             out.push(Entry::new(BY_CODE, &self.code, ""));
+        }
+        if !self.national_code.is_empty() {
+            out.push(Entry::new(BY_NATIONAL, &self.national_code, ""));
         }
         // Who left or took its application back stands in nobody's way.
         if !matches!(self.status, OperatorStatus::Withdrawn | OperatorStatus::Exited) {
@@ -287,6 +295,7 @@ pub(crate) fn register(
         kind: c.kind,
         uscc: c.uscc,
         uscc_override: c.uscc_override,
+        national_code: String::new(),
         same_name_override: c.same_name_override,
         area: c.area,
         area_name: c.area_name,

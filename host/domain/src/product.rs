@@ -121,6 +121,9 @@ pub struct Product {
     /// Why it is not made any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<String>,
+    /// Class of the national platform, 8 digits, see [`crate::national_code`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub national_class: String,
 }
 
 /// By operator; part `""` holds all.
@@ -205,6 +208,7 @@ pub(crate) fn add(ctx: &mut Context<'_>, c: AddProduct) -> Result<Product, Domai
         method_unsuitable: c.method_unsuitable,
         area: operator.area,
         closed: None,
+        national_class: String::new(),
     })
 }
 

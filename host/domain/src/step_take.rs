@@ -401,6 +401,8 @@ impl Likeness {
             origin: self.origin,
             sources: Vec::new(),
             into: Vec::new(),
+            national_code: String::new(),
+            national_short_code: String::new(),
         })
     }
 }

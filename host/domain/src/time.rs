@@ -11,6 +11,11 @@ pub fn china_date(time: Time) -> Date {
     CHINA.to_datetime(time).date()
 }
 
+/// The civil date and time in China at `time`.
+pub fn china_datetime(time: Time) -> jiff::civil::DateTime {
+    CHINA.to_datetime(time)
+}
+
 /// `2026-11-20 08:41` in China time, as people read it.
 pub fn china_minute(time: Time) -> String {
     CHINA.to_datetime(time).strftime("%Y-%m-%d %H:%M").to_string()

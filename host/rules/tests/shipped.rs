@@ -102,6 +102,7 @@ fn products_need_the_marks_that_their_class_and_brand_ask_for() {
     assert_eq!(needed("fresh_tea", "毛尖", true, true), [Certificate, IdCard]);
     assert_eq!(needed("other", "莲子酒", false, false), []);
     assert_eq!(needed("other", "莲子酒", false, true), [IdCard]);
+    assert!(!coding.national.compose, "a county says so itself");
 }
 
 #[test]

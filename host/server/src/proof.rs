@@ -18,7 +18,7 @@ const PROOF_BYTES_MAX: usize = 16 * 1024;
 /// Keys of one file that are looked at: those of several counties.
 pub const KEYS_READ_MAX: usize = 1000;
 /// Fields of a certificate in the order of the form.
-pub const FIELDS: [&str; 15] = [
+pub const FIELDS: [&str; 17] = [
     "code",
     "form",
     "product",
@@ -33,6 +33,8 @@ pub const FIELDS: [&str; 15] = [
     "commitment",
     "basis",
     "lot_no",
+    "national_code",
+    "national_short_code",
     "county",
 ];
 /// Forms that a proof may name, with words in the catalogue's table `form`.
@@ -284,6 +286,8 @@ mod tests {
             county: "湘潭县".into(),
             packages: None,
             vehicle: None,
+            national_code: None,
+            national_short_code: None,
         }
     }
 

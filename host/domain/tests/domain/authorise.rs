@@ -134,7 +134,9 @@ fn expected(command: &Command) -> &'static str {
         | Command::AddShopLink(_)
         | Command::CloseShopLink(_)
         | Command::SaveIdCard(_)
-        | Command::SubmitIdCard(_) => "y yyh yh ff y yffyyyh",
+        | Command::SubmitIdCard(_)
+        // Of a product or a lot; that of an operator is for the county to keep.
+        | Command::SetNationalCode(_) => "y yyh yh ff y yffyyyh",
         Command::AddBrand(_) | Command::ChangeBrand(_) | Command::CloseBrand(_) => {
             "y yyh yh ff y yffyfff"
         }

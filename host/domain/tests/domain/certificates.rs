@@ -115,6 +115,8 @@ fn what_a_certificate_says() {
         county: "湘潭县".into(),
         packages: None,
         vehicle: None,
+        national_code: None,
+        national_short_code: None,
     };
     assert_eq!(certificate.content, expected);
     assert_eq!(certificate.content.quantity.to_string(), "12.5", "one spelling of a number");

@@ -23,6 +23,7 @@ mod label_templates;
 mod lots;
 mod messages;
 mod mirror_logs;
+mod national_code;
 mod objections;
 mod one_of_each;
 mod operators;

@@ -223,5 +223,6 @@ pub fn samples(farm: &mut Farm) -> Vec<Command> {
     samples.extend(crate::feedback::samples(farm));
     samples.extend(crate::objections::samples(farm));
     samples.extend(crate::label_templates::samples(farm));
+    samples.push(crate::national_code::sample(farm));
     samples
 }

@@ -24,7 +24,7 @@ pub use procedures::{Procedure, ProcedureStep, Procedures};
 pub use products::{ClassRow, Classes, Form, Forms, SuitabilityEffect, Unsuitable, UnsuitableRow};
 pub use register::{
     CardSource, CertificationKind, Certifications, Coded, Coding, CodingRow, IdCardField,
-    IdCardFields, ProductMark,
+    IdCardFields, NationalCoding, ProductMark,
 };
 pub use substances::{Group, Kind, Substances};
 

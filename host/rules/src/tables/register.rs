@@ -90,9 +90,21 @@ pub enum ProductMark {
 #[serde(deny_unknown_fields)]
 pub struct Coding {
     about: About,
+    /// Codes of the national platform.
+    #[serde(default)]
+    pub national: NationalCoding,
     /// Rows.
     #[serde(rename = "row")]
     pub rows: Vec<CodingRow>,
+}
+
+/// How a county uses the codes of the national platform (domain/codes, section 5).
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NationalCoding {
+    /// What follows from the records is suggested; otherwise people enter what the platform gave.
+    #[serde(default)]
+    pub compose: bool,
 }
 
 /// One row; it fits when everything it names fits.

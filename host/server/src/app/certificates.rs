@@ -334,6 +334,11 @@ fn details(certificate: &Certificate) -> Vec<Detail> {
     if !certificate.vehicle.is_empty() {
         lines.push(line("paper_field.vehicle", certificate.vehicle.clone()));
     }
+    let national = [&certificate.content.national_code, &certificate.content.national_short_code];
+    let national: Vec<&str> = national.into_iter().flatten().map(String::as_str).collect();
+    if !national.is_empty() {
+        lines.push(line("paper_field.national", national.join(" ")));
+    }
     if let Some(old) = &certificate.replaces {
         lines.push(line("paper_field.replaces", code::grouped(old)));
     }

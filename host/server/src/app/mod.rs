@@ -44,6 +44,7 @@ pub mod lost;
 pub mod measures;
 pub mod mirror;
 pub mod names;
+pub mod national_codes;
 pub mod objections;
 pub mod operators;
 pub mod packs;

@@ -13,6 +13,7 @@ use tianyin_domain::feedback::Feedback;
 use tianyin_domain::id_card::IdCard;
 use tianyin_domain::lot::Lot;
 use tianyin_domain::message::Message;
+use tianyin_domain::national_code::Holder;
 use tianyin_domain::objection::Objection;
 use tianyin_domain::operator::Operator;
 use tianyin_domain::print_job::PrintJob;
@@ -196,6 +197,11 @@ fn changed(app: &App, event: &Event) -> Option<Notice> {
         Event::FeedbackClosed(e) => row::<Feedback>(app, "feedback", &e.feedback),
         Event::CodeSuspected(e) => row::<Code>(app, "code", &e.code),
         Event::SuspicionSettled(e) => row::<Code>(app, "code", &e.code),
+        Event::NationalCodeSet(e) => match e.of {
+            Holder::Operator => row::<Operator>(app, "operator", &e.id),
+            Holder::Lot => row::<Lot>(app, "lot", &e.id),
+            Holder::Product => None,
+        },
         _ => None,
     }
 }

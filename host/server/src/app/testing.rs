@@ -109,7 +109,7 @@ impl App {
         Ok(self.lot_of_text(text, scope)?.map(Target::Lot))
     }
 
-    /// The lot that a text names: a lot number, or a trace code on a label.
+    /// The lot that a text names: a lot number, a code of the national platform, or a trace code on a label.
     pub fn lot_of_text(&self, text: &str, scope: &Scope) -> Result<Option<Lot>, AppError> {
         let text = text.trim();
         if text.is_empty() || text.len() > 256 {
@@ -117,6 +117,9 @@ impl App {
         }
         let state: &dyn State = &self.store;
         let mut found: Option<Lot> = state.find(lot::BY_NO, &text.to_ascii_uppercase())?;
+        if found.is_none() {
+            found = self.lot_of_national(text)?;
+        }
         if found.is_none() {
             let last = text.rsplit('/').next().unwrap_or(text);
             if let CodeText::Valid(code) = code::parse(last)

@@ -44,6 +44,8 @@ pub const LOT: Schema = shape!(
         opt("origin", Text, "The one lot of a harvest that it goes back to, where a step made it."),
         opt("sources", List(&Object(&SOURCE)), "What it was made of."),
         opt("into", List(&Text), "Lots that were made of it."),
+        opt("national_code", Text, "Long trace code of the national platform."),
+        opt("national_short_code", Text, "Short trace code of the national platform."),
         opt(
             "early",
             Object(&EARLY_HARVEST),
@@ -108,6 +110,15 @@ impl Shown for Lot {
 const LISTING: Listing = Listing {
     all: Some((lot::BY_OPERATOR, "")),
     filters: &[
+        Filter {
+            parameter: parameter(
+                "national_code",
+                Text,
+                "The lot with this long or short trace code of the national platform.",
+            ),
+            field: "",
+            index: Some(lot::BY_NATIONAL),
+        },
         Filter {
             parameter: parameter("no", Text, "The lot with this number."),
             field: "/no",

@@ -24,6 +24,7 @@ mod label_templates;
 mod list;
 mod lots;
 mod messages;
+mod national_codes;
 mod objections;
 mod openapi;
 mod operators;
@@ -106,6 +107,7 @@ fn routes() -> Vec<Route> {
         collections::routes(),
         packs::routes(),
         label_templates::routes(),
+        national_codes::routes(),
     ]
     .into_iter()
     .flatten()

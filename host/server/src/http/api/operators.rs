@@ -33,6 +33,15 @@ const LISTING: Listing = Listing {
             index: Some(operator::BY_USCC),
         },
         Filter {
+            parameter: parameter(
+                "national_code",
+                Text,
+                "The operator with this subject code of the national platform.",
+            ),
+            field: "/national_code",
+            index: Some(operator::BY_NATIONAL),
+        },
+        Filter {
             parameter: parameter("status", OPERATOR_STATUS, "Only this status."),
             field: "/status",
             index: Some(operator::BY_STATUS),

@@ -163,6 +163,7 @@ pub const OPERATOR: Schema = shape!(
         req("status", OPERATOR_STATUS, "Status."),
         opt("status_reason", Text, "Reason of the last review."),
         req("registered_at", Time, "When it was registered here."),
+        opt("national_code", Text, "Subject code of the national platform."),
     ]
 );
 
@@ -197,6 +198,7 @@ pub const PRODUCT: Schema = shape!(
         req("method_unsuitable", Boolean, "Enzyme inhibition does not work on it."),
         req("area", Text, "Region code of the operator."),
         opt("closed", Text, "Why it is not made any more."),
+        opt("national_class", Text, "Class of the national platform, 8 digits."),
     ]
 );
 
@@ -399,6 +401,8 @@ pub const CONTENT: Schema = shape!(
         req("county", Text, "County."),
         opt("packages", Integer, "Packages of one content (一包一证)."),
         opt("vehicle", Text, "Number plate (一车一证), masked."),
+        opt("national_code", Text, "Long trace code of the national platform."),
+        opt("national_short_code", Text, "Short trace code of the national platform."),
     ]
 );
 

@@ -288,6 +288,14 @@ impl DetailPage {
         self.units.iter().map(|one| one.count).sum()
     }
 
+    fn has_national(&self) -> bool {
+        !self.lot.national_code.is_empty() || !self.lot.national_short_code.is_empty()
+    }
+
+    fn may_set_national(&self) -> bool {
+        self.page.may("set_national_code") && self.lot.status != LotStatus::Void
+    }
+
     fn is_held(&self) -> bool {
         self.lot.status == LotStatus::Held
     }

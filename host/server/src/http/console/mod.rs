@@ -57,6 +57,7 @@ mod map;
 mod messages;
 mod meter;
 mod mirror;
+mod national_codes;
 mod objections;
 mod operator;
 mod operator_card;
@@ -187,5 +188,6 @@ pub fn router() -> Router<Arc<App>> {
         .merge(handbook::router())
         .merge(mirror::router())
         .merge(label_templates::router())
+        .merge(national_codes::router())
         .layer(from_fn(error::pages))
 }

@@ -119,6 +119,11 @@ impl DetailPage {
         self.page.may("change_operator") && (self.page.staff() || open)
     }
 
+    /// What is registered of it, the county keeps.
+    fn may_set_national(&self) -> bool {
+        self.page.may("set_national_code") && self.page.staff()
+    }
+
     /// Whether the applicant may take it back.
     fn may_withdraw(&self) -> bool {
         self.page.may("withdraw_operator") && self.operator.status.is_open_application()

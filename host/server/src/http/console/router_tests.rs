@@ -11,6 +11,7 @@ mod inputs;
 mod labels;
 mod lists;
 mod mirror;
+mod national_codes;
 mod operators;
 mod packs;
 mod pages;

@@ -1,6 +1,6 @@
 //! The search box in the top bar, which also takes what a scanner types: a code leads to its
-//! certificate or its pack, a lot number to its lot, a sample number to its sample, anything else to operators by name
-//! or credit code.
+//! certificate or its pack, a lot number or a code of the national platform to its lot, a sample number to its sample,
+//! anything else to operators by name or credit code.
 
 use std::sync::Arc;
 
@@ -62,6 +62,9 @@ async fn search(
             return Ok(Redirect::to(&format!("/samplings/{}", one.id)).into_response());
         }
         None => {}
+    }
+    if let Some(operator) = app.operator_of_national(text, &scope)? {
+        return Ok(Redirect::to(&format!("/operators/{}", operator.id)).into_response());
     }
     if text.starts_with("tst_") && app.store.get_scoped::<Test>(text, &scope)?.is_some() {
         return Ok(Redirect::to(&format!("/tests/{text}")).into_response());

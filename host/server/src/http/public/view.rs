@@ -134,6 +134,12 @@ pub struct CertificateView {
     /// Number plate of the vehicle that it goes with, masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vehicle: Option<String>,
+    /// Long trace code of the national platform.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub national_code: Option<String>,
+    /// The short one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub national_short_code: Option<String>,
     /// Origin.
     pub origin: String,
     /// Contact, masked for natural persons.
@@ -380,6 +386,8 @@ fn certificate_view(certificate: Certificate, tells_reason: bool, lang: Lang) ->
         unit: c.unit,
         packages: c.packages,
         vehicle: c.vehicle,
+        national_code: c.national_code,
+        national_short_code: c.national_short_code,
         origin: c.origin,
         contact: c.contact,
         issued_on: c.issued_on,

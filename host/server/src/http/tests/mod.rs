@@ -12,6 +12,7 @@ mod feedback;
 mod frame;
 mod inputs;
 mod keys;
+mod national_codes;
 mod packs;
 mod results;
 mod scan;
