@@ -11,7 +11,7 @@ use crate::value::decode_number;
 
 /// Number of the layout of keys and values. A store with another number is rebuilt; there are no
 /// migrations. Also to be raised when records or index entries change their meaning.
-const SCHEMA: u64 = 13;
+const SCHEMA: u64 = 14;
 /// Size of sled's log segments and write buffers, eight times sled's own default, against a deadlock
 /// of sled's: a writer that needs a new segment holds a lock and waits for a truncation of the file,
 /// which was handed to a pool of 7 or 8 threads; if as many full buffers are being written out, each of
