@@ -12,7 +12,7 @@ use tianyin_domain::lot::Lot;
 use tianyin_domain::operator::Operator;
 use tianyin_domain::test::{self, ConductedBy, Test, TestVerdict};
 use tianyin_domain::time::china_date;
-use tianyin_domain::{Date, Decimal, Verdict};
+use tianyin_domain::{Decimal, Verdict};
 
 use super::blobs::{self, Waiting};
 use super::clash::{Clash, Side, clashed, seen};
