@@ -49,6 +49,27 @@ impl UnitStanding {
     }
 }
 
+/// What a code of a pack stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnitState<'a> {
+    /// For the lot of this range.
+    Bound(&'a Span),
+    /// For nothing, and why.
+    Standing(UnitStanding),
+}
+
+/// What a code of a pack stands for, by the range that it is in.
+pub fn unit_state<'a>(pack: &Pack, span: Option<&'a Span>) -> UnitState<'a> {
+    UnitState::Standing(match (span, &pack.cancelled) {
+        (Some(span), _) if span.state == SpanState::Void => UnitStanding::Void(span.reason.clone()),
+        (Some(span), _) if span.state == SpanState::Waste => UnitStanding::Waste,
+        (Some(span), _) if span.state == SpanState::Bound => return UnitState::Bound(span),
+        (_, Some(reason)) => UnitStanding::Void(reason.clone()),
+        _ if pack.kind == PackKind::Paper => UnitStanding::Blank,
+        _ => UnitStanding::Unbound,
+    })
+}
+
 /// A code of a pack, with all that is known of it.
 #[derive(Debug, Clone)]
 pub struct PackedCode {
@@ -108,20 +129,23 @@ impl App {
             return Ok(Some(Found::Certificate(Box::new(own))));
         }
         let Some(packed) = self.packed(code)? else { return Ok(None) };
-        let span = packed.span().cloned();
-        let standing = match (&span, &packed.pack.cancelled) {
-            (Some(span), _) if span.state == SpanState::Void => {
-                UnitStanding::Void(span.reason.clone())
-            }
-            (Some(span), _) if span.state == SpanState::Waste => UnitStanding::Waste,
-            (Some(span), _) if span.state == SpanState::Bound => {
-                return self.bound(code, known, &packed, span).map(Some);
-            }
-            (_, Some(reason)) => UnitStanding::Void(reason.clone()),
-            _ if packed.pack.kind == PackKind::Paper => UnitStanding::Blank,
-            _ => UnitStanding::Unbound,
-        };
-        Ok(Some(Found::Unit(standing)))
+        match unit_state(&packed.pack, packed.span()) {
+            UnitState::Bound(span) => self.bound(code, known, &packed, span).map(Some),
+            UnitState::Standing(standing) => Ok(Some(Found::Unit(standing))),
+        }
+    }
+
+    /// The certificate that packages of a lot show: the newest valid one, or the newest when none is.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn shown_certificate(&self, lot: &str) -> Result<Option<Certificate>, AppError> {
+        let state: &dyn State = &self.store;
+        let mut certificates: Vec<Certificate> =
+            state.list(certificate::BY_LOT, lot, CERTIFICATES_MAX)?;
+        let valid = certificates.iter().rposition(|one| one.status == CertificateStatus::Valid);
+        let shown = valid.or(certificates.len().checked_sub(1));
+        Ok(shown.map(|at| certificates.swap_remove(at)))
     }
 
     /// A unit shows the certificate of its lot, and that of no other.
@@ -133,16 +157,13 @@ impl App {
         span: &Span,
     ) -> Result<Found, AppError> {
         let state: &dyn State = &self.store;
-        let certificates: Vec<Certificate> =
-            state.list(certificate::BY_LOT, &span.lot, CERTIFICATES_MAX)?;
-        let valid = |one: &&Certificate| one.status == CertificateStatus::Valid;
-        let newest = certificates.iter().rev().find(valid).or(certificates.last());
-        let (Some(certificate), Some(lot)) = (newest, state.get::<Lot>(&span.lot)?) else {
+        let shown = self.shown_certificate(&span.lot)?;
+        let (Some(certificate), Some(lot)) = (shown, state.get::<Lot>(&span.lot)?) else {
             return Ok(Found::Unit(UnitStanding::NotCertified));
         };
         let record = known.unwrap_or_else(|| Code::new(code, span.at));
         Ok(Found::Certificate(Box::new(Code {
-            certificate: certificate.content.code.clone(),
+            certificate: certificate.content.code,
             lot: lot.id,
             operator: lot.operator,
             area: lot.area,
