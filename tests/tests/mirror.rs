@@ -175,3 +175,94 @@ fn the_example_serves_and_its_log_is_counted_once() {
     let status = told(&appliance, &["mirror", "status", "--json"]);
     assert_eq!(status["logs"][0]["scans"], 2, "{status}");
 }
+
+/// A pack of 1,000 codes, the first of them bound to a lot and one of those void; the codes, in order.
+fn pack(appliance: &Appliance, lot: &str) -> (String, Vec<String>) {
+    let admin = appliance.api("admin").unwrap();
+    let order = json!({ "kind": "unit", "size": 1000 });
+    let made = admin.done("/packs", &order).unwrap();
+    let pack = format!("/packs/{}", made["id"].as_str().unwrap());
+    let bound = json!({ "from": 1, "to": 100, "state": "bound", "lot": lot });
+    admin.done(&format!("{pack}/ranges"), &bound).unwrap();
+    let list = admin.send("GET", &format!("{pack}/codes.csv"), &[], &[]).unwrap();
+    let list = list.expect(200).unwrap().text();
+    let codes = list.lines().skip(1).map(|row| row.split(',').nth(1).unwrap().to_owned());
+    (pack, codes.collect())
+}
+
+/// The address that a page leads to at once, beside the one of the page.
+fn leads_to(page: &str) -> String {
+    let to = page.split("content=\"0;url=../../").nth(1).unwrap_or_else(|| panic!("{page}"));
+    format!("/{}", to.split('#').next().unwrap())
+}
+
+#[test]
+fn a_plain_nginx_serves_the_codes_of_a_pack_and_its_log_tells_of_a_copy() {
+    let (mut appliance, www) = appliance();
+    let admin = appliance.api("admin").unwrap();
+    issue(&appliance);
+    let lot = appliance.demo.lot("小白菜").unwrap().clone();
+    let (pack, codes) = pack(&appliance, &lot.id);
+    let void = json!({ "from": 7, "to": 7, "state": "void", "reason": "整卷标签丢失" });
+    admin.done(&format!("{pack}/ranges"), &void).unwrap();
+    let folder = |code: &str| www.join(format!("T/{code}/index.html"));
+    until("the files of the pack", WAIT, || {
+        let is_there = codes.iter().all(|code| folder(code).exists());
+        let void = std::fs::read_to_string(folder(&codes[6])).unwrap_or_default();
+        Ok((is_there && void.contains("整卷标签丢失")).then_some(()))
+    })
+    .unwrap();
+    let root = www.display();
+    let nginx = Nginx::start(&format!(
+        "server {{ listen LISTEN; root {root}; access_log LOG;\n\
+         set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For; }}"
+    ));
+
+    // As a phone comes by the QR code, and then follows what the page says.
+    let scanned = nginx.get(&format!("/T/{}", codes[0]));
+    assert_eq!(scanned.status, 301);
+    let first = nginx.get(&format!("/T/{}/", codes[0])).expect(200).unwrap();
+    assert_eq!(first.header("content-type"), Some("text/html"));
+    assert!(first.body.len() < 400, "{}", first.text());
+    let page = nginx.get(&leads_to(&first.text())).expect(200).unwrap().text();
+    for shown in ["真实有效", "小白菜", &lot.no] {
+        assert!(page.contains(shown), "{shown} in {page}");
+    }
+    let void = nginx.get(&format!("/T/{}/", codes[6])).expect(200).unwrap().text();
+    assert!(void.contains("此码已作废") && void.contains("整卷标签丢失"), "{void}");
+    assert!(!void.contains(&lot.no) && !void.contains("href"), "{void}");
+    let unbound = nginx.get(&format!("/T/{}/", codes[999])).expect(200).unwrap().text();
+    assert!(unbound.contains("此码已印制,尚未启用"), "{unbound}");
+
+    let table = test_folder().unwrap().join("areas.csv");
+    let ranges = "192.0.2.0/24,4301\n198.51.100.0/24,440300\n203.0.113.0/24,3101\n";
+    std::fs::write(&table, ranges).unwrap();
+    appliance.run(&["codes", "import-areas", table.to_str().unwrap()]).unwrap();
+    for address in ["192.0.2.7", "198.51.100.7", "203.0.113.7"] {
+        let from = [("X-Forwarded-For", address)];
+        let unit = format!("/T/{}/", codes[1]);
+        let seen = http::send(nginx.address, "GET", &unit, &from, &[]).unwrap();
+        let lot_page = leads_to(&seen.expect(200).unwrap().text());
+        http::send(nginx.address, "GET", &lot_page, &from, &[]).unwrap().expect(200).unwrap();
+    }
+    until("the lines of the log", WAIT, || {
+        let log = std::fs::read_to_string(&nginx.log).unwrap_or_default();
+        Ok((log.matches("203.0.113.7").count() == 2).then_some(()))
+    })
+    .unwrap();
+    let log = nginx.log.to_str().unwrap();
+    let import = ["mirror", "import-log", log, "--name", "web-1", "--json"];
+    // Three of the pack before; the pages of the lot are none.
+    assert_eq!(told(&appliance, &import)["scans"], 6);
+    let noticed = admin.list("/suspicions").unwrap();
+    assert_eq!((noticed.len(), &noticed[0]["code"]), (1, &json!(codes[1])));
+    assert_eq!(noticed[0]["suspicion"]["cause"], "cities");
+    until("the warning", WAIT, || {
+        let page = nginx.get(&format!("/T/{}/", codes[1])).text();
+        Ok((page.contains("此码扫描异常") && !page.contains("http-equiv")).then_some(()))
+    })
+    .unwrap();
+    appliance.stop().unwrap();
+    let status = told(&appliance, &["mirror", "status", "--json"]);
+    assert_eq!(status["logs"][0]["scans"], 6, "{status}");
+}

@@ -2,7 +2,7 @@
 
 use tianyin_domain::code::Code;
 use tianyin_domain::mirror_log::{CODES_MAX, ImportMirrorLog, MirrorLog, Place};
-use tianyin_domain::scan::ScanCount;
+use tianyin_domain::scan::{AreaScans, ScanCount, SuspicionCause};
 use tianyin_domain::{Command, Event};
 
 use crate::farm::{Farm, admin, clerk, system};
@@ -63,6 +63,23 @@ fn nothing_counts_twice() {
         assert_eq!(farm.world.no(&system(), again), "mirror_log_moved");
     }
     assert_eq!(farm.world.get::<Code>(&code).scans, 3);
+}
+
+#[test]
+fn the_third_city_of_a_log_is_suspicious() {
+    let mut farm = Farm::new();
+    let code = farm.issued("10");
+    let seen_in = |cities: &[&str]| {
+        let areas = cities.iter().map(|city| AreaScans { area: (*city).into(), count: 1 });
+        ScanCount { areas: areas.collect(), ..scans(&code, 2) }
+    };
+    farm.world.ok(&system(), import(None, FIRST, vec![seen_in(&["4301", "4403"])]));
+    assert_eq!(farm.world.get::<Code>(&code).suspicion, None);
+    farm.world.ok(&system(), import(Some(place(FIRST)), NEXT, vec![seen_in(&["3101"])]));
+    let known: Code = farm.world.get(&code);
+    assert_eq!(known.suspicion.map(|one| one.cause), Some(SuspicionCause::Cities));
+    assert_eq!(known.areas.len(), 3);
+    assert_eq!(farm.world.replayed(3), farm.world.state);
 }
 
 #[test]

@@ -15,8 +15,8 @@ use tianyin_domain::mirror_log::{self, ImportMirrorLog, MirrorLog};
 use super::{Answer, Done, Input, Progress, Who, streamed};
 use crate::app::{App, AppError, mirror};
 
-/// Room for the counts of one command: a thousand codes.
-const COUNTS_BYTES_MAX: usize = 512 << 10;
+/// Room for the counts of one command: a thousand codes, each with its cities.
+const COUNTS_BYTES_MAX: usize = 1 << 20;
 /// Logs told at most.
 const LOGS_MAX: usize = 100;
 

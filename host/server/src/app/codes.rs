@@ -52,6 +52,27 @@ impl UnitStanding {
     }
 }
 
+/// What a code of a pack stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnitState<'a> {
+    /// For the lot of this range.
+    Bound(&'a Span),
+    /// For nothing, and why.
+    Standing(UnitStanding),
+}
+
+/// What a code of a pack stands for, by the range that it is in.
+pub fn unit_state<'a>(pack: &Pack, span: Option<&'a Span>) -> UnitState<'a> {
+    UnitState::Standing(match (span, &pack.cancelled) {
+        (Some(span), _) if span.state == SpanState::Void => UnitStanding::Void(span.reason.clone()),
+        (Some(span), _) if span.state == SpanState::Waste => UnitStanding::Waste,
+        (Some(span), _) if span.state == SpanState::Bound => return UnitState::Bound(span),
+        (_, Some(reason)) => UnitStanding::Void(reason.clone()),
+        _ if pack.kind == PackKind::Paper => UnitStanding::Blank,
+        _ => UnitStanding::Unbound,
+    })
+}
+
 /// A code of a pack, with all that is known of it.
 #[derive(Debug, Clone)]
 pub struct PackedCode {
@@ -118,20 +139,10 @@ impl App {
             return Ok(Some(Found::Certificate(Box::new(own))));
         }
         let Some(packed) = self.packed(code)? else { return Ok(None) };
-        let span = packed.span().cloned();
-        let standing = match (&span, &packed.pack.cancelled) {
-            (Some(span), _) if span.state == SpanState::Void => {
-                UnitStanding::Void(span.reason.clone())
-            }
-            (Some(span), _) if span.state == SpanState::Waste => UnitStanding::Waste,
-            (Some(span), _) if span.state == SpanState::Bound => {
-                return self.bound(code, known, &packed, span).map(Some);
-            }
-            (_, Some(reason)) => UnitStanding::Void(reason.clone()),
-            _ if packed.pack.kind == PackKind::Paper => UnitStanding::Blank,
-            _ => UnitStanding::Unbound,
-        };
-        Ok(Some(Found::Unit(standing)))
+        match unit_state(&packed.pack, packed.span()) {
+            UnitState::Bound(span) => self.bound(code, known, &packed, span).map(Some),
+            UnitState::Standing(standing) => Ok(Some(Found::Unit(standing))),
+        }
     }
 
     /// A unit shows the certificate of its lot, and that of no other.
@@ -143,8 +154,8 @@ impl App {
         span: &Span,
     ) -> Result<Found, AppError> {
         let state: &dyn State = &self.store;
-        let (newest, lot) = (self.newest_of(&span.lot)?, state.get::<Lot>(&span.lot)?);
-        let (Some(certificate), Some(lot)) = (newest, lot) else {
+        let shown = self.shown_certificate(&span.lot)?;
+        let (Some(certificate), Some(lot)) = (shown, state.get::<Lot>(&span.lot)?) else {
             return Ok(Found::Unit(UnitStanding::NotCertified));
         };
         let record = known.unwrap_or_else(|| Code::new(code, span.at));
@@ -159,8 +170,11 @@ impl App {
         })))
     }
 
-    /// The newest certificate of a lot that is valid; where none is, the newest of all.
-    fn newest_of(&self, lot: &str) -> Result<Option<Certificate>, AppError> {
+    /// The certificate that packages of a lot show: the newest valid one; where none is, the newest of all.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn shown_certificate(&self, lot: &str) -> Result<Option<Certificate>, AppError> {
         let (mut newest, mut after) = (None, None::<String>);
         for _ in 0..CERTIFICATES_MAX / CERTIFICATES_AT_ONCE {
             let query = PageQuery {

@@ -177,6 +177,12 @@ impl ScanAreas {
         }
     }
 
+    /// The city of an address, as a region code of 4 digits; `None` where no table tells.
+    pub fn area_of(&self, address: IpAddr) -> Option<String> {
+        let city = self.loaded.read().table.city(address)?;
+        Some(format!("{city:04}"))
+    }
+
     /// How large the table is, and since when.
     pub fn told(&self) -> TableTold {
         let loaded = self.loaded.read();
@@ -201,8 +207,7 @@ fn read(file: &Path) -> anyhow::Result<Table> {
 impl App {
     /// The city of an address, as a region code of 4 digits; `None` where no table tells.
     pub fn area_of(&self, address: IpAddr) -> Option<String> {
-        let city = self.areas.loaded.read().table.city(address)?;
-        Some(format!("{city:04}"))
+        self.areas.area_of(address)
     }
 }
 

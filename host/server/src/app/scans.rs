@@ -68,11 +68,11 @@ impl App {
         let mut counts = self.scans.fresh.lock();
         if let Some(fresh) = counts.get_mut(code) {
             fresh.count += 1;
-            fresh.seen_in(area);
+            seen_in(&mut fresh.areas, area);
         } else if counts.len() < CODES_MAX {
             let first_area = area.clone();
             let mut fresh = Fresh { count: 1, first_at: now(), first_area, areas: Vec::new() };
-            fresh.seen_in(area);
+            seen_in(&mut fresh.areas, area);
             counts.insert(code.to_owned(), fresh);
         }
     }
@@ -150,17 +150,18 @@ impl App {
     }
 }
 
-impl Fresh {
-    fn seen_in(&mut self, area: Option<String>) {
-        let Some(area) = area else { return };
-        let known = self.areas.iter().position(|one| one.area == area);
-        let at_end = (self.areas.len() >= AREAS_MAX).then_some(AREAS_MAX - 1);
-        match known.or(at_end).and_then(|place| self.areas.get_mut(place)) {
-            Some(one) => one.count += 1,
-            None => self.areas.push(AreaScans { area, count: 1 }),
-        }
+/// Counts a scan with its city, where that is known. Of [`AREAS_MAX`] cities later ones are counted with the last.
+pub(super) fn seen_in(areas: &mut Vec<AreaScans>, area: Option<String>) {
+    let Some(area) = area else { return };
+    let known = areas.iter().position(|one| one.area == area);
+    let at_end = (areas.len() >= AREAS_MAX).then_some(AREAS_MAX - 1);
+    match known.or(at_end).and_then(|place| areas.get_mut(place)) {
+        Some(one) => one.count += 1,
+        None => areas.push(AreaScans { area, count: 1 }),
     }
+}
 
+impl Fresh {
     fn count_of(&self, code: &str) -> ScanCount {
         let areas = self.areas.clone();
         ScanCount { areas, ..ScanCount::new(code.to_owned(), self.count, self.first_at) }

@@ -17,7 +17,7 @@ use super::lines;
 use super::on_record::OnRecord;
 use super::scratch::{self, SCRATCH, SET_ASIDE, sync_dir};
 use super::{CODE_KEY_FILE, signing};
-use crate::app::mirror::{MARK_FILE, STATE_FILE};
+use crate::app::mirror::{MARK_FILE, STATE_FILE, UNIT_RECORDS};
 use crate::app::replay::fill;
 use crate::code_key::CodeKey;
 use crate::key_files::holds;
@@ -25,7 +25,8 @@ use crate::key_files::holds;
 /// The folder is listed again when the journal seals a segment meanwhile.
 const LISTINGS_MAX: usize = 20;
 /// Names in the data folder that are not packed: what is made again, what is being done.
-const LEFT_OUT: [&str; 5] = [SET_ASIDE, "ballast", "lost+found", "admin.sock", STATE_FILE];
+const LEFT_OUT: [&str; 6] =
+    [SET_ASIDE, "ballast", "lost+found", "admin.sock", STATE_FILE, UNIT_RECORDS];
 
 /// Where a journal ends for a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! `mirror …`: export the public pages, tell how the mirror stands, count the scans in its host's log.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -12,6 +13,7 @@ use super::reach::{self, Question, Session};
 use super::{Place, print_json, quiet_logs, rows, text};
 use crate::app::mirror::import::{self, Counted, DEFAULT_NAME, Imported, Sink};
 use crate::app::mirror::log::Source;
+use crate::app::scan_areas::ScanAreas;
 
 #[derive(Subcommand)]
 pub(crate) enum MirrorVerb {
@@ -83,10 +85,8 @@ impl Export {
             return print_json(&done);
         }
         say!(
-            "页面 / pages {}, 写入文件 / files written {}, 没有做成 / faults {}",
-            done["pages"],
-            done["files"],
-            done["faults"]
+            "页面 / pages {}, 码包的码 / codes of packs {}, 写入文件 / files written {}, 没有做成 / faults {}",
+            done["pages"], done["codes"], done["files"], done["faults"]
         );
         Ok(())
     }
@@ -100,6 +100,14 @@ fn show(told: &Value) {
         say!("已完成 / complete at: {}", mirror["complete_at"].as_str().unwrap_or("-"));
         say!("等待 / waiting: {}", mirror["waiting"]);
         say!("页面 / pages: {}, 文件 / files: {}", mirror["pages"], mirror["files"]);
+        let units = &mirror["units"];
+        say!("等待的码包 / packs waiting: {}", units["packs"]);
+        if let Some(pack) = units["pack"].as_str() {
+            say!("  {pack}: {} / {}", units["done"], units["size"]);
+        }
+        if let Some(error) = units["error"].as_str() {
+            say!("  {error}");
+        }
         for key in ["error", "last_fault"] {
             if let Some(text) = mirror[key].as_str() {
                 say!("{key}: {text}");
@@ -123,10 +131,12 @@ impl ImportLog {
             "日志名称请用字母、数字、点、横线或下划线,最长 64 个字符 / --name: letters, digits, `.`, `-`, `_`"
         );
         let sources = self.files.into_iter().map(Source::File).collect();
-        // The log is read here: the service's account may not be allowed to.
-        let mut there = There(Session::open(&self.place.load()?)?);
+        // The log is read here: the service's account may not be allowed to. Addresses stay here, too.
+        let config = self.place.load()?;
+        let session = Session::open(&config)?;
+        let mut there = There { session, areas: ScanAreas::open(&config.data) };
         let imported = import::import(&self.name, sources, &mut there);
-        there.0.end();
+        there.session.end();
         let imported = imported?;
         if self.json {
             return print_json(&serde_json::to_value(imported)?);
@@ -153,19 +163,26 @@ fn tell(imported: &Imported) {
 }
 
 /// Counts in the service, or in the data folder opened here.
-struct There(Session);
+struct There {
+    session: Session,
+    areas: ScanAreas,
+}
 
 impl Sink for There {
     type Error = anyhow::Error;
 
+    fn area_of(&self, address: IpAddr) -> Option<String> {
+        self.areas.area_of(address)
+    }
+
     fn place(&mut self, name: &str) -> anyhow::Result<Option<LogPlace>> {
-        let told = self.0.ask(&Question::post("/mirror/log", &json!({ "name": name })))?;
+        let told = self.session.ask(&Question::post("/mirror/log", &json!({ "name": name })))?;
         serde_json::from_value(told["place"].clone()).context("place")
     }
 
     fn count(&mut self, import: ImportMirrorLog) -> anyhow::Result<Counted> {
         let input = serde_json::to_value(import)?;
-        let told = self.0.ask(&Question::post("/mirror/log/count", &input))?;
+        let told = self.session.ask(&Question::post("/mirror/log/count", &input))?;
         serde_json::from_value(told).context("counts")
     }
 }

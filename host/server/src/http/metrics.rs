@@ -186,6 +186,9 @@ fn mirror(page: &mut Text, app: &App) {
     page.gauge("tianyin_mirror_waiting", "Journal lines and work that wait.", waiting);
     let complete_s = state.complete_at.map_or(0, |at| at.as_second()) as f64;
     page.gauge("tianyin_mirror_complete_seconds", "Nothing waited last, Unix time.", complete_s);
+    page.count("tianyin_mirror_codes_total", "Codes of packs looked at.", state.units.codes);
+    let packs = state.units.packs as f64;
+    page.gauge("tianyin_mirror_packs_waiting", "Packs whose codes wait for files.", packs);
     let stuck = u8::from(state.error.is_some());
     page.gauge("tianyin_mirror_stuck", "1 while it cannot go on.", stuck.into());
 }

@@ -72,6 +72,9 @@ fn mirror(app: &App) -> Option<HealthRow> {
     if let Some(error) = &state.error {
         row.wrong(Attention, "mirror_stuck", &[("error", error)], Some("/mirror"));
     }
+    if let Some(error) = &state.units.error {
+        row.wrong(Attention, "mirror_short", &[("error", error)], Some("/mirror"));
+    }
     if let Some(fault) = &state.last_fault {
         let params = [("n", &*state.faults.to_string()), ("fault", fault.as_str())];
         row.wrong(Attention, "mirror_faults", &params, Some("/mirror"));

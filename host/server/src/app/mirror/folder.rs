@@ -16,6 +16,10 @@ pub const MARK_FILE: &str = ".tianyin-mirror";
 /// Largest mark that is read, in bytes.
 const MARK_BYTES_MAX: u64 = 4096;
 
+/// Bytes and numbers of files that are left free for pages.
+const ROOM_MIN: u64 = 128 << 20;
+const FILES_LEFT_MIN: u64 = 10_000;
+
 /// What a folder says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
@@ -126,6 +130,24 @@ impl Folder {
         Ok(())
     }
 
+    /// Refuses files of packs while the space for pages could run out by them: pages tell of voids and recalls.
+    /// There are so many that files without a number left are a limit as well.
+    pub(super) fn leave_room(&self, data: &Path, free_min: u64) -> anyhow::Result<()> {
+        self.leave_space(data, free_min.saturating_add(free_min / 2))?;
+        let found = statvfs(&self.dir).map_err(io::Error::from)?;
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        // Some file systems do not number their files.
+        let is_numbered = found.f_files > 0;
+        anyhow::ensure!(
+            free >= ROOM_MIN && (!is_numbered || found.f_favail >= FILES_LEFT_MIN),
+            "{} 所在磁盘仅剩 {} MiB、可建文件 {} 个 / not enough room",
+            self.dir.display(),
+            free >> 20,
+            found.f_favail
+        );
+        Ok(())
+    }
+
     /// Which mirror is here; `None` when there is none, or none that can be read.
     pub(super) fn mark(&self) -> Option<Mark> {
         let file = File::open(self.dir.join(MARK_FILE)).ok()?;
@@ -198,6 +220,15 @@ mod tests {
         assert!(!dir.path().join("www").exists());
         fs::write(dir.path().join("www"), b"a file").unwrap();
         assert!(Folder::open(&dir.path().join("www"), ".part").is_err());
+    }
+
+    #[test]
+    fn packs_leave_room_for_pages() {
+        let dir = tempfile::tempdir().unwrap();
+        let www = folder(dir.path());
+        assert!(www.leave_room(dir.path(), u64::MAX / 8).is_err());
+        // Another disk than that of the data folder.
+        assert!(www.leave_space(&dir.path().join("gone"), u64::MAX / 8).is_ok());
     }
 
     #[test]

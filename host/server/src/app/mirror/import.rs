@@ -7,19 +7,24 @@
 //! Of lines that are out of order by a few seconds, as Apache writes them, those that come after the end of an
 //! import are not counted any more, and so are lines of another file with the very second that the first ends
 //! with: a scan too few now and then, never one too many.
+//!
+//! A scan is counted with its city as at the appliance: the address is looked up where the line is read, and goes
+//! nowhere. What is counted at once is of one day, because scans of a day are what copied labels are known by.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use tianyin_domain::code::Code;
 use tianyin_domain::command::{Command, Envelope};
 use tianyin_domain::mirror_log::{AHEAD_S, CODES_MAX, ImportMirrorLog, MirrorLog, Place};
-use tianyin_domain::scan::ScanCount;
-use tianyin_domain::{Actor, State, Time};
+use tianyin_domain::scan::{AreaScans, ScanCount};
+use tianyin_domain::time::china_date;
+use tianyin_domain::{Actor, Date, State, Time};
 
 use super::log::{self, BadLine, Piece, Source, What};
+use crate::app::scans::seen_in;
 use crate::app::{App, AppError};
 use crate::edge::now;
 
@@ -107,6 +112,8 @@ pub struct Counted {
 pub trait Sink {
     /// What may go wrong there, or with the log.
     type Error: From<LogFailed>;
+    /// The city of an address, as a region code of 4 digits.
+    fn area_of(&self, address: IpAddr) -> Option<String>;
     /// How far a log was imported.
     fn place(&mut self, name: &str) -> Result<Option<Place>, Self::Error>;
     /// Counts.
@@ -142,6 +149,7 @@ pub fn import<S: Sink>(
         at: place,
         same: 0,
         counts: HashMap::new(),
+        day: None,
         bytes: 0,
         told: Imported::default(),
     };
@@ -168,6 +176,13 @@ fn first_time(source: &Source) -> Result<Option<Time>, LogFailed> {
     Ok(None)
 }
 
+/// Scans of a code.
+struct Seen {
+    count: u64,
+    first_at: Time,
+    areas: Vec<AreaScans>,
+}
+
 struct Import<'a, S: Sink> {
     name: &'a str,
     sink: &'a mut S,
@@ -180,7 +195,9 @@ struct Import<'a, S: Sink> {
     at: Option<Place>,
     /// Lines of the time at which the file was begun, so far.
     same: u64,
-    counts: HashMap<String, (u64, Time)>,
+    counts: HashMap<String, Seen>,
+    /// The day of what is counted.
+    day: Option<Date>,
     bytes: u64,
     told: Imported,
 }
@@ -226,22 +243,25 @@ impl<S: Sink> Import<'_, S> {
             self.told.known += 1;
             return Ok(());
         }
+        let day = china_date(told.at);
+        if self.day.is_some_and(|known| known < day) && !self.counts.is_empty() {
+            self.flush()?;
+        }
+        self.day = self.day.max(Some(day));
         self.at = Some(match self.at {
             Some(at) if told.at < at.at => at,
             Some(at) if told.at == at.at => Place { lines: at.lines + 1, ..at },
             _ => Place { at: told.at, lines: 1 },
         });
         match told.what {
-            What::Scan(code) => match self.counts.entry(code) {
-                Entry::Occupied(mut known) => {
-                    let (count, first_at) = known.get_mut();
-                    *count += 1;
-                    *first_at = told.at.min(*first_at);
-                }
-                Entry::Vacant(new) => {
-                    new.insert((1, told.at));
-                }
-            },
+            What::Scan(code) => {
+                let area = told.by.and_then(|address| self.sink.area_of(address));
+                let new = Seen { count: 0, first_at: told.at, areas: Vec::new() };
+                let seen = self.counts.entry(code).or_insert(new);
+                seen.count += 1;
+                seen.first_at = told.at.min(seen.first_at);
+                seen_in(&mut seen.areas, area);
+            }
             What::Bot => self.told.bots += 1,
             What::Other => self.told.others += 1,
         }
@@ -270,7 +290,10 @@ impl<S: Sink> Import<'_, S> {
             self.at = Some(through);
         }
         let counts = self.counts.drain();
-        let counts = counts.map(|(code, (count, first_at))| ScanCount::new(code, count, first_at));
+        let counts = counts.map(|(code, seen)| ScanCount {
+            areas: seen.areas,
+            ..ScanCount::new(code, seen.count, seen.first_at)
+        });
         let import = ImportMirrorLog {
             name: self.name.to_owned(),
             after: self.recorded,
@@ -295,6 +318,10 @@ pub struct Here<'a> {
 
 impl Sink for Here<'_> {
     type Error = AppError;
+
+    fn area_of(&self, address: IpAddr) -> Option<String> {
+        self.app.area_of(address)
+    }
 
     fn place(&mut self, name: &str) -> Result<Option<Place>, AppError> {
         self.app.mirror_log_place(name)
@@ -350,128 +377,4 @@ impl App {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use bytes::Bytes;
-    use tianyin_domain::code;
-    use tianyin_domain::id::SeededRandom;
-
-    use super::*;
-
-    /// Counts in memory, by the rules of the kernel.
-    #[derive(Default)]
-    struct Memory {
-        place: Option<Place>,
-        scans: HashMap<String, u64>,
-        commands: usize,
-    }
-
-    impl Sink for Memory {
-        type Error = LogFailed;
-
-        fn place(&mut self, _: &str) -> Result<Option<Place>, LogFailed> {
-            Ok(self.place)
-        }
-
-        fn count(&mut self, import: ImportMirrorLog) -> Result<Counted, LogFailed> {
-            assert!(import.after == self.place && Some(import.through) > self.place);
-            assert!(import.counts.len() <= CODES_MAX);
-            self.place = Some(import.through);
-            self.commands += 1;
-            let scans = import.counts.iter().map(|one| one.count).sum();
-            for one in import.counts {
-                *self.scans.entry(one.code).or_default() += one.count;
-            }
-            Ok(Counted { scans, other_codes: 0 })
-        }
-    }
-
-    fn code(n: u64) -> String {
-        code::draw(&mut SeededRandom(n))
-    }
-
-    fn line(second: u32, code: &str) -> String {
-        format!(
-            "::1 - - [20/Nov/2025:16:{:02}:{:02} +0800] \"GET /T/{code}/ HTTP/1.1\" 200 9 \"-\" \"x\"\n",
-            second / 60,
-            second % 60
-        )
-    }
-
-    fn source(text: &str) -> Source {
-        Source::Bytes("log".into(), Bytes::copy_from_slice(text.as_bytes()))
-    }
-
-    fn run(sink: &mut Memory, texts: &[&str]) -> Imported {
-        let sources = texts.iter().map(|text| source(text)).collect();
-        import(DEFAULT_NAME, sources, sink).unwrap()
-    }
-
-    #[test]
-    fn what_was_imported_counts_once() {
-        let (mut sink, a) = (Memory::default(), code(1));
-        // Lines of one second, of which the log has only the first two yet.
-        let first = [line(1, &a), line(5, &a), line(5, &a)].concat();
-        assert_eq!(run(&mut sink, &[&first]).scans, 3);
-        let again = run(&mut sink, &[&first]);
-        assert_eq!((again.scans, again.known, again.lines), (0, 3, 3));
-        let grown = [first.as_str(), &line(5, &a), &line(9, &a)].concat();
-        let grown = run(&mut sink, &[&grown]);
-        assert_eq!((grown.scans, grown.known), (2, 3));
-        assert_eq!(sink.scans[&a], 5);
-        assert_eq!(sink.commands, 2, "nothing new, nothing written");
-    }
-
-    #[test]
-    fn parts_come_in_any_order_and_twice() {
-        let (mut sink, a) = (Memory::default(), code(1));
-        let (old, new) = ([line(1, &a), line(2, &a)].concat(), line(30, &a));
-        let told = run(&mut sink, &[&new, &old, &new]);
-        assert_eq!((told.scans, told.known, sink.scans[&a]), (3, 1, 3));
-    }
-
-    #[test]
-    fn lines_out_of_order_count_while_they_are_new() {
-        let (mut sink, a) = (Memory::default(), code(1));
-        let log = [line(7, &a), line(5, &a), line(7, &a), line(6, &a)].concat();
-        assert_eq!(run(&mut sink, &[&log]).scans, 4);
-        assert_eq!(run(&mut sink, &[&log]).scans, 0);
-        assert_eq!(sink.place.unwrap().lines, 2);
-    }
-
-    #[test]
-    fn many_codes_come_in_pieces() {
-        let mut sink = Memory::default();
-        let log: String = (0..2_500).map(|n| line(n, &code(u64::from(n)))).collect();
-        assert_eq!(run(&mut sink, &[&log]).scans, 2_500);
-        assert_eq!((sink.commands, sink.scans.len()), (3, 2_500));
-        assert_eq!(run(&mut sink, &[&log]).known, 2_500);
-        // A late line right after a piece.
-        let mut sink = Memory::default();
-        let piece: String = (0..1_000).map(|n| line(n, &code(u64::from(n)))).collect();
-        assert_eq!(run(&mut sink, &[&[piece, line(5, &code(5))].concat()]).scans, 1_001);
-        assert_eq!((sink.commands, sink.scans[&code(5)]), (2, 2));
-    }
-
-    #[test]
-    fn bad_lines_are_numbered_and_the_rest_counts() {
-        let (mut sink, a) = (Memory::default(), code(1));
-        let future = line(1, &a).replace("2025", "2999");
-        let log =
-            [line(1, &a), "\n".into(), "half".to_owned() + "\n", future, line(2, &a)].concat();
-        let told = run(&mut sink, &[&log]);
-        assert_eq!((told.scans, told.lines, told.bad), (2, 5, 2));
-        let bad: Vec<_> = told.bad_lines.iter().map(|bad| (bad.line, bad.why)).collect();
-        assert_eq!(bad, [(3, BadLine::Form), (4, BadLine::Future)]);
-        let noise = "noise\n".repeat(BAD_TOLD_MAX + 5);
-        let told = run(&mut sink, &[&noise]);
-        assert_eq!((told.bad, told.bad_lines.len()), (BAD_TOLD_MAX as u64 + 5, BAD_TOLD_MAX));
-    }
-
-    #[test]
-    fn a_file_that_is_not_there_is_told_by_name() {
-        let missing = Source::File("/no/such/log".into());
-        let failed = import(DEFAULT_NAME, vec![missing], &mut Memory::default()).unwrap_err();
-        assert!(failed.to_string().contains("/no/such/log"), "{failed}");
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -128,6 +129,8 @@ pub enum BadLine {
 pub struct Told {
     /// When.
     pub at: Time,
+    /// Who asked, where the host wrote that down. It tells the city and is not kept.
+    pub by: Option<IpAddr>,
     /// What happened.
     pub what: What,
 }
@@ -151,7 +154,7 @@ pub enum What {
 pub fn read(line: &str) -> Result<Told, BadLine> {
     // Names of users may hold brackets, but no quotes: servers escape those.
     let (before, rest) = line.split_once("] \"").ok_or(BadLine::Form)?;
-    let (_, time) = before.rsplit_once('[').ok_or(BadLine::Form)?;
+    let (who, time) = before.rsplit_once('[').ok_or(BadLine::Form)?;
     let at = strtime::parse("%d/%b/%Y:%H:%M:%S %z", time).and_then(|time| time.to_timestamp());
     let at = at.map_err(|_| BadLine::Time)?;
     let (request, rest) = quoted(rest).ok_or(BadLine::Form)?;
@@ -163,7 +166,13 @@ pub fn read(line: &str) -> Result<Told, BadLine> {
         Some(_) if is_bot(agent(fields.nth(1).unwrap_or_default())) => What::Bot,
         Some(code) => What::Scan(code),
     };
-    Ok(Told { at, what })
+    Ok(Told { at, by: address(who), what })
+}
+
+/// The first of what stands before the time, or the second where the name of the host is before it. What
+/// follows is the name of a user, which the visitor makes up.
+fn address(who: &str) -> Option<IpAddr> {
+    who.split(' ').take(2).find_map(|word| word.parse().ok())
 }
 
 /// What stands up to the next quote that is not escaped, and what follows it.
@@ -242,18 +251,27 @@ mod tests {
     fn lines_of_nginx_and_apache_are_read() {
         let code = code();
         let at: Time = "2026-11-20T08:00:05Z".parse().unwrap();
-        let scan = Told { at, what: What::Scan(code.clone()) };
+        let what = What::Scan(code.clone());
         let good = format!("\"GET /T/{code}/ HTTP/1.1\" 200 2326");
-        for form in [
+        for (form, by) in [
             // Combined, common, Apache's with the host before it, an address of IPv6, a name of a user.
-            format!("203.0.113.9 - - [20/Nov/2026:16:00:05 +0800] {good} \"-\" \"{PHONE}\""),
-            format!("203.0.113.9 - - [20/Nov/2026:08:00:05 +0000] {good}"),
-            format!("trace.cn:80 ::1 - - [20/Nov/2026:03:00:05 -0500] {good} \"-\" \"-\""),
-            format!(
-                "::1 - a[b] [20/Nov/2026:08:00:05 +0000] {good} \"http://a/?\\\"\" \"{PHONE}\""
+            (
+                format!("203.0.113.9 - - [20/Nov/2026:16:00:05 +0800] {good} \"-\" \"{PHONE}\""),
+                "203.0.113.9",
             ),
+            (format!("203.0.113.9 - - [20/Nov/2026:08:00:05 +0000] {good}"), "203.0.113.9"),
+            (format!("trace.cn:80 ::1 - - [20/Nov/2026:03:00:05 -0500] {good} \"-\" \"-\""), "::1"),
+            (
+                format!(
+                    "::1 - a[b] [20/Nov/2026:08:00:05 +0000] {good} \"http://a/?\\\"\" \"{PHONE}\""
+                ),
+                "::1",
+            ),
+            // A name in the place of the address, and a user who calls himself like one.
+            (format!("phone.lan - 9.9.9.9 [20/Nov/2026:08:00:05 +0000] {good}"), ""),
         ] {
-            assert_eq!(read(&form), Ok(scan.clone()), "{form}");
+            let told = Told { at, by: by.parse().ok(), what: what.clone() };
+            assert_eq!(read(&form), Ok(told), "{form}");
         }
     }
 

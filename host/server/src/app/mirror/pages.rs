@@ -1,4 +1,5 @@
-//! What stands in the folder: the pages of each code, and a few files beside them.
+//! What stands in the folder: the pages of each code, and a few files beside them. Codes of packs are in
+//! [`units`].
 //!
 //! Codes are in upper case only, as in the QR codes: on the file systems of USB sticks and of some hosts
 //! `t/` and `T/` are one folder, so that a second tree would overwrite the first.
@@ -8,6 +9,7 @@ use tianyin_domain::certificate::Certificate;
 use tianyin_domain::code::{self, Code, CodeText};
 
 use super::folder::Folder;
+use super::units;
 use crate::app::App;
 use crate::edge::sha256_hex;
 use crate::http::Problem;
@@ -72,10 +74,9 @@ pub(super) fn publish(app: &App, folder: &Folder, code: &str) -> Result<Publishe
     if code::parse(code) != CodeText::Valid(code.to_owned()) {
         return Ok(out);
     }
-    // A package's code may come to stand for something else by a range of its pack, which leads to no page
-    // here: what is not kept in step is better not there.
     let known = app.store.get::<Code>(code).map_err(Problem::from)?;
-    if known.is_some_and(|known| known.unit.is_some() && !known.is_taken()) {
+    if known.as_ref().is_some_and(|known| known.unit.is_some() && !known.is_taken()) {
+        out.files = units::publish(app, folder, code)?;
         return Ok(out);
     }
     let Some(page) = whole_page(app, code, Lang::Zh, Home::Mirror)? else { return Ok(out) };
@@ -93,6 +94,10 @@ pub(super) fn publish(app: &App, folder: &Folder, code: &str) -> Result<Publishe
         out.files += u64::from(folder.write(&format!("T/{code}/en.html"), page.as_bytes())?);
     }
     out.files += u64::from(folder.write(&format!("T/{code}/index.html"), page.as_bytes())?);
+    if let Some(known) = known.filter(Code::is_taken) {
+        let followed = units::follow_lot(app, folder, &known.lot);
+        out.part(followed)?;
+    }
     Ok(out)
 }
 

@@ -12,8 +12,8 @@ use super::reach::Left;
 
 /// Its name in the data folder.
 pub const STATE_FILE: &str = "mirror-state.json";
-/// Form of the file.
-const FORMAT: u32 = 1;
+/// Form of the file; 2 since codes of packs have files.
+const FORMAT: u32 = 2;
 /// Largest state that is read, in bytes.
 const STATE_BYTES_MAX: u64 = 16 << 20;
 
@@ -56,20 +56,25 @@ impl Position {
 
     /// Writes it.
     pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {
-        let part = path.with_extension("json.part");
-        let text = serde_json::to_vec(self)?;
-        let written = fs::write(&part, text)
-            .and_then(|()| fs::set_permissions(&part, fs::Permissions::from_mode(0o600)))
-            .and_then(|()| fs::rename(&part, path));
-        if written.is_err() {
-            let _ = fs::remove_file(&part);
-        }
-        written.with_context(|| format!("{}", path.display()))
+        replace(path, self)
     }
 }
 
+/// Puts a file of JSON in the place of another one; nobody reads half of it.
+pub(super) fn replace(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+    let part = path.with_extension("json.part");
+    let text = serde_json::to_vec(value)?;
+    let written = fs::write(&part, text)
+        .and_then(|()| fs::set_permissions(&part, fs::Permissions::from_mode(0o600)))
+        .and_then(|()| fs::rename(&part, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    written.with_context(|| format!("{}", path.display()))
+}
+
 /// Drawn by the kernel at each start.
-fn boot() -> String {
+pub(super) fn boot() -> String {
     let drawn = fs::read_to_string("/proc/sys/kernel/random/boot_id");
     drawn.unwrap_or_default().trim().to_owned()
 }

@@ -10,6 +10,7 @@ use tianyin_domain::id_card::{self, IdCard};
 use tianyin_domain::label_template::LabelTemplate;
 use tianyin_domain::lineage::Direction;
 use tianyin_domain::lot::{self, Lot};
+use tianyin_domain::pack::{self, Pack};
 use tianyin_domain::product::Product;
 use tianyin_domain::scan_policy::ScanPolicy;
 use tianyin_domain::state::Index;
@@ -24,14 +25,16 @@ const PAGE: usize = 50;
 /// Lots made of one lot that are looked for.
 const BELOW_MAX: usize = 5_000;
 
-/// Every code of a certificate, and of an ID card; the files that are not of one code.
-pub(super) const EVERYTHING: [&str; 3] = ["id_cards", "codes", "fixed"];
+/// The codes of packs; every code of a certificate, and of an ID card; the files that are not of one code.
+pub(super) const EVERYTHING: [&str; 4] = [PACKS, "id_cards", "codes", "fixed"];
+const PACKS: &str = "packs";
 
 /// A piece of work: what is to be made anew, as `noun/id`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Left {
-    /// `code/…` is a page; `lot/…`, `below/…` (a lot without what was made of it), `site/…`, `operator/…`,
-    /// `product/…`, `brand/…`, `id_card/…`, `label_template/…` stand for the pages that show them,
+    /// `code/…` is a page, `pack/…` are the files of its codes; `lot/…`, `below/…` (a lot without what was made
+    /// of it), `site/…`, `operator/…`, `product/…`, `brand/…`, `id_card/…`, `label_template/…` stand for the
+    /// pages that show them,
     /// [`EVERYTHING`] for all.
     pub root: String,
     /// Where in its list to go on.
@@ -54,9 +57,19 @@ impl Left {
         EVERYTHING.contains(&self.root.as_str())
     }
 
-    /// The same without the few files that are not of one code.
+    /// The same without the few files that are not of one code, and without packs.
     pub(super) fn is_of_all_codes(&self) -> bool {
-        self.is_everything() && self.root != "fixed"
+        self.is_everything() && self.root != "fixed" && !self.is_of_packs()
+    }
+
+    /// Whether it is work that comes after everything else, because there may be so much of it.
+    pub(super) fn is_of_packs(&self) -> bool {
+        self.is_all_packs() || self.root.starts_with("pack/")
+    }
+
+    /// Whether it stands for all packs.
+    pub(super) fn is_all_packs(&self) -> bool {
+        self.root == PACKS
     }
 }
 
@@ -118,7 +131,9 @@ fn is_quiet(event: &Event) -> bool {
 fn shows(state: &dyn State, root: &str) -> anyhow::Result<bool> {
     let (noun, id) = root.split_once('/').unwrap_or((root, ""));
     Ok(match noun {
-        "site" | "operator" | "product" | "brand" | "id_card" | "label_template" | "code" => true,
+        "site" | "operator" | "product" | "brand" | "id_card" | "label_template" | "code" | "pack" => {
+            true
+        }
         "lot" => {
             !state.ids(code::BY_LOT, id, 1)?.is_empty()
                 || state.get::<Lot>(id)?.is_some_and(|lot| !lot.into.is_empty())
@@ -135,6 +150,8 @@ pub(super) fn of(app: &App, left: &Left) -> anyhow::Result<Reached> {
     Ok(match noun {
         "codes" => walk.page((Index(Code::TABLE.0), ""), |code: Code| Some(page_of(&code.code)))?,
         "id_cards" => walk.page((id_card::BY_STATUS, ""), card_page)?,
+        PACKS => walk
+            .page((pack::BY_KIND, ""), |pack: Pack| Some(Left::new(format!("pack/{}", pack.id))))?,
         "lot" => {
             let mut reached = walk.of_lot(id)?;
             if left.after.is_none() {

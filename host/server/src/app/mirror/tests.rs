@@ -1,6 +1,8 @@
 //! The mirror on an appliance of the demo county in a temporary folder.
 #![allow(clippy::unwrap_used)]
 
+mod units;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -149,7 +151,7 @@ async fn everything_is_exported_and_only_what_changed_is_written() {
     assert_eq!(before.len(), after.len());
 
     // Another pass over everything finds nothing to write.
-    work.begin_anew();
+    work.begin_anew().unwrap();
     assert_eq!(world.work(&mut work), 2);
     assert_eq!(files(&world.www()), after);
 }

@@ -11,16 +11,20 @@ use super::pages::{self, Fault};
 use super::position::Position;
 use super::reach::{self, EVERYTHING, Left};
 use super::told;
+use super::units::Units;
+use super::written::{RECORDS, Records};
 use crate::app::App;
 use crate::edge::new_token;
 use crate::http::public;
 
 /// Lines read at a time.
 const LINES_MAX: usize = 256;
-/// No further lines are read while so much is left to do.
+/// No further lines are read while so much is left to do, beside packs.
 const LEFT_MAX: usize = 1_000;
 /// How often the position is written while there is work.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
+/// How often is looked whether there is room again.
+const SHORT_EVERY: Duration = Duration::from_secs(60);
 /// How often the files that are not of one code are looked at: keys may change.
 const FIXED_EVERY: Duration = Duration::from_secs(60);
 
@@ -31,6 +35,8 @@ pub(super) enum Step {
     Worked,
     /// Everything is in the folder.
     Idle,
+    /// The same, but for files of packs: there is no room for them at present.
+    Short,
 }
 
 /// What was made since it was asked last.
@@ -38,6 +44,8 @@ pub(super) enum Step {
 pub(super) struct Made {
     /// Pages.
     pub pages: u64,
+    /// Codes of packs looked at.
+    pub codes: u64,
     /// Files written.
     pub files: u64,
     /// What could not be made.
@@ -49,6 +57,17 @@ pub(super) struct Told {
     pub through: u64,
     pub waiting: u64,
     pub is_whole_pass: bool,
+    pub units: UnitsTold,
+}
+
+/// How far the files of packs are.
+pub(super) struct UnitsTold {
+    /// Packs that wait.
+    pub packs: u64,
+    /// Number of the one under way, codes of it with files, codes in it.
+    pub under_way: Option<(String, u32, u32)>,
+    /// Why there is no room for them.
+    pub short: Option<String>,
 }
 
 /// A mirror at work.
@@ -65,6 +84,10 @@ pub(super) struct Work {
     head: u64,
     /// The last comes first.
     left: Vec<Left>,
+    units: Units,
+    /// Why there is no room for files of packs; looked at again by and by.
+    short: Option<String>,
+    short_at: Instant,
     reader: Reader,
     saved_at: Instant,
     is_saved: bool,
@@ -105,6 +128,8 @@ impl Work {
         };
         let now = Instant::now();
         let reader = reader_from(app, through + 1);
+        let records = state.as_ref().map(|_| app.config.data.join(RECORDS));
+        let units = Units::new(Records::new(records, &id));
         Ok(Self {
             folder,
             id,
@@ -113,6 +138,9 @@ impl Work {
             through,
             head,
             left,
+            units,
+            short: None,
+            short_at: now,
             reader,
             saved_at: now,
             is_saved: false,
@@ -123,8 +151,12 @@ impl Work {
     }
 
     /// Looks at everything again.
-    pub(super) fn begin_anew(&mut self) {
+    ///
+    /// # Errors
+    /// When the data folder cannot be written.
+    pub(super) fn begin_anew(&mut self) -> anyhow::Result<()> {
         EVERYTHING.map(Left::new).into_iter().for_each(|left| self.push(left));
+        self.units.begin_anew()
     }
 
     /// Does one piece of work.
@@ -132,8 +164,12 @@ impl Work {
     /// # Errors
     /// When folder, store or journal do not let it go on; what was under way is left to do.
     pub(super) fn step(&mut self, app: &App) -> anyhow::Result<Step> {
-        let has_read = self.left.len() < LEFT_MAX && self.read_lines(app)?;
-        if let Some(left) = self.left.pop() {
+        let has_read = self.pages_left() < LEFT_MAX && self.read_lines(app)?;
+        if self.pages_left() == 0 && self.fixed_at.elapsed() >= FIXED_EVERY {
+            self.push(Left::new("fixed"));
+        }
+        let is_short = self.left.last().is_some_and(Left::is_of_packs) && self.is_short(app);
+        if !is_short && let Some(left) = self.left.pop() {
             self.is_saved = false;
             if let Err(error) = self.work_on(app, &left) {
                 self.left.push(left);
@@ -151,19 +187,43 @@ impl Work {
         if !self.is_saved || (self.is_moved && self.saved_at.elapsed() >= SAVE_EVERY) {
             self.save()?;
         }
-        if self.fixed_at.elapsed() >= FIXED_EVERY {
-            self.push(Left::new("fixed"));
-            return Ok(Step::Worked);
+        Ok(if is_short { Step::Short } else { Step::Idle })
+    }
+
+    /// Whether there is no room for files of packs.
+    fn is_short(&mut self, app: &App) -> bool {
+        if self.short.is_none() || self.short_at.elapsed() >= SHORT_EVERY {
+            let free_min = app.config.disk.free_min_mib << 20;
+            let room = self.folder.leave_room(&app.config.data, free_min);
+            self.short = room.err().map(|error| format!("{error:#}"));
+            self.short_at = Instant::now();
         }
-        Ok(Step::Idle)
+        self.short.is_some()
+    }
+
+    /// How many packs are left to do, which stand first.
+    fn packs_left(&self) -> usize {
+        self.left.iter().take_while(|left| left.is_of_packs()).count()
+    }
+
+    /// How much of other work is left to do.
+    fn pages_left(&self) -> usize {
+        self.left.len() - self.packs_left()
     }
 
     /// How far it is.
     pub(super) fn told(&self) -> Told {
+        let packs = self.packs_left() as u64;
+        let under_way = self.units.under_way().filter(|_| packs > 0);
         Told {
             through: self.through,
             waiting: self.left.len() as u64 + self.head.saturating_sub(self.through),
             is_whole_pass: self.left.iter().any(Left::is_of_all_codes),
+            units: UnitsTold {
+                packs,
+                under_way: under_way.map(|(no, done, size)| (no.to_owned(), done, size)),
+                short: self.short.clone().filter(|_| packs > 0),
+            },
         }
     }
 
@@ -197,7 +257,7 @@ impl Work {
             touched.into_iter().for_each(|left| self.push(left));
             self.through = line.seq;
             (has_read, self.is_moved) = (true, true);
-            if self.left.len() >= LEFT_MAX {
+            if self.pages_left() >= LEFT_MAX {
                 break;
             }
         }
@@ -221,6 +281,20 @@ impl Work {
                     Err(Fault::Page(fault)) => self.made.fault = Some(format!("{code}: {fault}")),
                 }
             }
+            ("pack", id) => match self.units.step(app, &self.folder, id) {
+                Ok(stepped) => {
+                    self.made.codes += stepped.codes;
+                    self.made.files += stepped.files;
+                    if let Some(fault) = stepped.fault {
+                        self.made.fault = Some(fault);
+                    }
+                    if !stepped.is_whole {
+                        self.push(left.clone());
+                    }
+                }
+                Err(Fault::Halt(error)) => return Err(error),
+                Err(Fault::Page(fault)) => self.made.fault = Some(format!("{id}: {fault}")),
+            },
             ("fixed", _) => {
                 self.folder.leave_space(&app.config.data, free_min)?;
                 self.made.files += pages::publish_fixed(app, &self.folder)?;
@@ -229,7 +303,7 @@ impl Work {
             _ => {
                 let reached = reach::of(app, left)?;
                 if let Some(after) = reached.next {
-                    self.left.push(Left { root: left.root.clone(), after: Some(after) });
+                    self.push(Left { root: left.root.clone(), after: Some(after) });
                 }
                 reached.found.into_iter().rev().for_each(|found| self.push(found));
             }
@@ -237,12 +311,22 @@ impl Work {
         Ok(())
     }
 
-    /// Puts work on top; what is to be done twice is done once, now.
+    /// Puts work on top; what is to be done twice is done once, now. Packs stay below everything else, the one
+    /// that changed last above the others.
     fn push(&mut self, new: Left) {
-        if let Some(known) = self.left.iter().position(|left| *left == new) {
+        let is_same = |left: &Left| match new.is_of_packs() {
+            true => left.root == new.root,
+            false => *left == new,
+        };
+        if let Some(known) = self.left.iter().position(is_same) {
             self.left.remove(known);
         }
-        self.left.push(new);
+        let at = match new.is_of_packs() {
+            true if new.is_all_packs() => 0,
+            true => self.packs_left(),
+            false => self.left.len(),
+        };
+        self.left.insert(at, new);
     }
 
     fn save(&mut self) -> anyhow::Result<()> {

@@ -19,9 +19,9 @@ use super::session::{Posted, Signed, done, not_done};
 use super::sheet::uploaded;
 use crate::app::mirror::import::{DEFAULT_NAME, Here, Imported, import};
 use crate::app::mirror::log::{BadLine, Source};
-use crate::app::mirror::{MirrorState, NGINX_EXAMPLE};
+use crate::app::mirror::{MirrorState, NGINX_EXAMPLE, UNIT_DISK_BYTES, codes_of_packs};
 use crate::app::{App, AppError};
-use crate::texts::t;
+use crate::texts::{t, tf};
 
 /// Largest log that a browser sends; larger ones are imported at the command line.
 const FILE_BYTES_MAX: usize = 64 << 20;
@@ -47,6 +47,8 @@ struct MirrorPage {
     page: Page,
     form: Form,
     state: MirrorState,
+    /// What there is to tell of codes of packs.
+    units: Vec<String>,
     folder: String,
     public_url: String,
     logs: Vec<MirrorLog>,
@@ -72,11 +74,34 @@ fn mirror_page(app: &App, signed: &Signed, form: Form) -> Result<MirrorPage, Con
         page: Page::new(app, signed, "/settings", "mirror.title"),
         form,
         folder,
+        units: units(app, &state)?,
         state,
         public_url: app.county()?.map(|county| county.public_url).unwrap_or_default(),
         logs,
         nginx: NGINX_EXAMPLE,
     })
+}
+
+/// How many files codes of packs have, and how far they are; nothing without packs.
+fn units(app: &App, state: &MirrorState) -> Result<Vec<String>, ConsoleError> {
+    let (packs, codes) = codes_of_packs(app)?;
+    if packs == 0 {
+        return Ok(Vec::new());
+    }
+    let mib = (codes * UNIT_DISK_BYTES).div_ceil(1 << 20);
+    let [packs, codes, mib] = [packs, codes, mib].map(|n| n.to_string());
+    let of = [("packs", packs.as_str()), ("codes", codes.as_str()), ("mib", mib.as_str())];
+    let mut lines = vec![tf("mirror.units_all", of)];
+    if state.units.packs > 0 {
+        let waiting = state.units.packs.to_string();
+        lines.push(tf("mirror.units_waiting", [("packs", waiting.as_str())]));
+    }
+    if let Some(pack) = &state.units.pack {
+        let [done, size] = [state.units.done, state.units.size].map(|n| n.to_string());
+        let of = [("pack", pack.as_str()), ("done", done.as_str()), ("size", size.as_str())];
+        lines.push(tf("mirror.units_under_way", of));
+    }
+    Ok(lines)
 }
 
 async fn show(State(app): State<Arc<App>>, signed: Signed) -> Answer {

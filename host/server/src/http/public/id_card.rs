@@ -121,7 +121,7 @@ fn page(app: &App, card: &IdCard, lang: Lang, home: Home) -> Result<String, Prob
     let of_county = [("county", county.as_str())];
     let page = CardPage {
         style: style(),
-        mirror_policy: (home == Home::Mirror).then(style_policy),
+        mirror_policy: home.is_files().then(style_policy),
         lang,
         zh: if lang == Lang::Zh { "" } else { " lang=\"zh-CN\"" },
         links: Links { home, lang, code: &card.code, paper: &card.code, base: public_url(app)? },

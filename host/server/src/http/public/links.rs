@@ -9,6 +9,15 @@ pub enum Home {
     Appliance,
     /// On a plain web host, as the files `T/CODE/index.html` and `T/CODE/en.html`.
     Mirror,
+    /// There, too, as the file `lots/LOT/index.html`, which the codes of a lot's packages lead to.
+    MirrorLot,
+}
+
+impl Home {
+    /// Whether it is a plain web host, which takes nothing in and counts nothing.
+    pub fn is_files(self) -> bool {
+        self != Self::Appliance
+    }
 }
 
 /// Addresses around the page of a code.
@@ -27,12 +36,27 @@ pub(super) struct Links<'a> {
 }
 
 impl Links<'_> {
+    /// From a file, the folder of the code.
+    fn beside(&self) -> String {
+        match self.home {
+            Home::MirrorLot => format!("../../T/{}/", self.code),
+            Home::Appliance | Home::Mirror => String::new(),
+        }
+    }
+
+    /// From a file, the folder of all codes.
+    fn above(&self) -> &'static str {
+        if self.home == Home::MirrorLot { "../../T/" } else { "../" }
+    }
+
     /// The same page in the other language.
     pub fn other(&self) -> String {
         match (self.home, self.lang.other()) {
             (Home::Appliance, lang) => format!("/t/{}{}", self.code, query(lang)),
             (Home::Mirror, Lang::Zh) => "./".to_owned(),
             (Home::Mirror, Lang::En) => "en.html".to_owned(),
+            (Home::MirrorLot, Lang::Zh) => self.beside(),
+            (Home::MirrorLot, Lang::En) => format!("{}en.html", self.beside()),
         }
     }
 
@@ -41,8 +65,8 @@ impl Links<'_> {
         let (base, code) = (&self.base, self.code);
         match (self.home, lang) {
             (Home::Appliance, lang) => format!("{base}/t/{code}{}", query(lang)),
-            (Home::Mirror, Lang::Zh) => format!("{base}/T/{code}/"),
-            (Home::Mirror, Lang::En) => format!("{base}/T/{code}/en.html"),
+            (_, Lang::Zh) => format!("{base}/T/{code}/"),
+            (_, Lang::En) => format!("{base}/T/{code}/en.html"),
         }
     }
 
@@ -57,7 +81,7 @@ impl Links<'_> {
             Home::Appliance => {
                 format!("{}/t/{}/badge.svg{}", self.base, self.code, query(self.lang))
             }
-            Home::Mirror => format!("{}/T/{}/label.svg", self.base, self.code),
+            Home::Mirror | Home::MirrorLot => format!("{}/T/{}/label.svg", self.base, self.code),
         }
     }
 
@@ -65,8 +89,8 @@ impl Links<'_> {
     pub fn code(&self, code: &str) -> String {
         match (self.home, self.lang) {
             (Home::Appliance, lang) => format!("/t/{code}{}", query(lang)),
-            (Home::Mirror, Lang::Zh) => format!("../{code}/"),
-            (Home::Mirror, Lang::En) => format!("../{code}/en.html"),
+            (_, Lang::Zh) => format!("{}{code}/", self.above()),
+            (_, Lang::En) => format!("{}{code}/en.html", self.above()),
         }
     }
 
@@ -74,7 +98,7 @@ impl Links<'_> {
     pub fn data(&self) -> String {
         match self.home {
             Home::Appliance => format!("/t/{}.json", self.code),
-            Home::Mirror => format!("../{}.json", self.code),
+            Home::Mirror | Home::MirrorLot => format!("{}{}.json", self.above(), self.code),
         }
     }
 
@@ -82,7 +106,7 @@ impl Links<'_> {
     pub fn label(&self) -> String {
         match self.home {
             Home::Appliance => format!("/t/{}/label.svg", self.code),
-            Home::Mirror => "label.svg".to_owned(),
+            Home::Mirror | Home::MirrorLot => format!("{}label.svg", self.beside()),
         }
     }
 
@@ -90,7 +114,7 @@ impl Links<'_> {
     pub fn verify(&self) -> &'static str {
         match self.home {
             Home::Appliance => "/verify",
-            Home::Mirror => "../../verify.html",
+            Home::Mirror | Home::MirrorLot => "../../verify.html",
         }
     }
 
@@ -98,7 +122,7 @@ impl Links<'_> {
     pub fn key(&self) -> &'static str {
         match self.home {
             Home::Appliance => "/keys/county.pem",
-            Home::Mirror => "../../keys/county.pem",
+            Home::Mirror | Home::MirrorLot => "../../keys/county.pem",
         }
     }
 
@@ -112,7 +136,7 @@ impl Links<'_> {
     pub fn picture(&self, hash: &str) -> String {
         match self.home {
             Home::Appliance => format!("/t/{}/pictures/{hash}", self.code),
-            Home::Mirror => format!("pictures/{hash}"),
+            Home::Mirror | Home::MirrorLot => format!("{}pictures/{hash}", self.beside()),
         }
     }
 

@@ -17,6 +17,7 @@ mod scratch;
 mod shelf;
 mod squeeze;
 mod story;
+mod unit_files;
 mod units;
 mod verify;
 mod view;
@@ -38,6 +39,7 @@ pub use label::masked_label_svg;
 pub use links::Home;
 pub use lost::lost_page;
 pub use page::{error_page, set_page_headers, style};
+pub use unit_files::{UnitFile, uncertified_file, unit_file};
 pub use verify::file as verify_file;
 pub use whole::{picture_bytes, pictures_of, whole_json, whole_page};
 

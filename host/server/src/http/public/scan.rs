@@ -226,7 +226,7 @@ fn told(
     let rendering = || english(&format!("commitment.{}", certificate.form.code));
     let page = ScanPage {
         style: style(),
-        mirror_policy: (links.home == Home::Mirror).then(style_policy),
+        mirror_policy: links.home.is_files().then(style_policy),
         lang,
         zh: if lang == Lang::Zh { "" } else { " lang=\"zh-CN\"" },
         links: links.clone(),

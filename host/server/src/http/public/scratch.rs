@@ -17,7 +17,7 @@ use serde::Deserialize;
 use tianyin_domain::code::{self, Code, CodeText};
 use tianyin_domain::command::Command;
 use tianyin_domain::lot::Lot;
-use tianyin_domain::pack::{Pack, Unit};
+use tianyin_domain::pack::{self, Pack, Unit};
 use tianyin_domain::scan::CodeScratched;
 use tianyin_domain::time::china_minute;
 use tianyin_domain::{Actor, State as Records};
@@ -45,6 +45,8 @@ const BODY_BYTES_MAX: usize = 1 << 10;
 const WRONG_OF_CODE: u32 = 5;
 const WRONG_OF_VISITOR: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(3600);
+/// Packs of one lot that are looked at.
+const PACKS_MAX: usize = 50;
 /// Forms that one address may ask for or send.
 const LOOKS_PER_S: f64 = 1.0;
 const LOOKS_BURST: f64 = 60.0;
@@ -75,6 +77,13 @@ pub(super) fn has_number(app: &App, code: &Code) -> Result<bool, Problem> {
         None => None,
     };
     Ok(pack.is_some_and(|pack| pack.scratch))
+}
+
+/// Whether packages of a lot have such numbers.
+pub(super) fn has_numbers(app: &App, lot: &str) -> Result<bool, Problem> {
+    let state: &dyn Records = &app.store;
+    let packs: Vec<Pack> = state.list(pack::BY_LOT, lot, PACKS_MAX)?;
+    Ok(packs.iter().any(|pack| pack.scratch))
 }
 
 /// A package's code, its place, and what is in the package.

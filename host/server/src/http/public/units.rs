@@ -50,7 +50,7 @@ pub(super) fn answer(
 }
 
 /// Where the texts of a standing are.
-fn words_of(standing: &UnitStanding) -> &'static str {
+pub(super) fn words_of(standing: &UnitStanding) -> &'static str {
     match standing {
         UnitStanding::Unbound => "unit_unbound",
         UnitStanding::Blank => "unit_blank",

@@ -4,6 +4,7 @@ use tianyin_domain::attachment::Attachment;
 
 use super::bare::bare;
 use super::links::Home;
+use super::scratch::has_numbers;
 use super::view::{ScanView, product_of, public_url};
 use super::{id_card, scan, story};
 use crate::app::App;
@@ -12,7 +13,7 @@ use crate::http::{Problem, blobs};
 use crate::texts::{Lang, tf_in};
 
 /// The finished page of a code that shows something: of a certificate, valid or not, or of an ID card,
-/// published or withdrawn. For [`Home::Mirror`] it refers to files beside it and counts no scans.
+/// published or withdrawn. For a plain web host it refers to files beside it and counts no scans.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -25,10 +26,15 @@ pub fn whole_page(
     let Some(Found::Certificate(record)) = app.found(code)? else {
         return id_card::whole(app, code, lang, home);
     };
-    let view = ScanView::told(app, &record, lang)?;
+    let mut view = ScanView::told(app, &record, lang)?;
+    if home == Home::MirrorLot {
+        view.has_number = has_numbers(app, &record.lot)?;
+    }
     let seen = match home {
         Home::Appliance => scan::seen(app.scan_numbers(&record), lang),
-        Home::Mirror => tf_in(lang, "public.not_counted", [("county", view.county.as_str())]),
+        Home::Mirror | Home::MirrorLot => {
+            tf_in(lang, "public.not_counted", [("county", view.county.as_str())])
+        }
     };
     scan::whole(&view, lang, public_url(app)?, home, seen).map(Some)
 }
