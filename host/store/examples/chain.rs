@@ -123,6 +123,8 @@ fn lot(n: usize, time: Time, random: &mut SeededRandom) -> Lot {
         mixed: false,
         bought: false,
         origin: None,
+        national_code: String::new(),
+        national_short_code: String::new(),
         sources: Vec::new(),
         into: Vec::new(),
     }

@@ -284,9 +284,9 @@ async fn a_copied_package_is_noticed_in_the_third_city_of_a_log() {
     // Each follows the file of the code to the page of the lot, which is no second scan.
     let scan = |second: u32, address: &str| {
         let unit = line(second, address, &format!("/T/{unit}/"));
-        unit + &line(second, address, &lot_page)
+        [unit, line(second, address, &lot_page)].concat()
     };
-    let two = world.import(scan(1, "1.0.1.7") + &scan(2, "1.0.2.7")).await;
+    let two = world.import([scan(1, "1.0.1.7"), scan(2, "1.0.2.7")].concat()).await;
     assert_eq!((two.scans, two.others, two.bad), (2, 2, 0));
     let state: &dyn State = &world.app.store;
     let known: Code = state.get(&unit).unwrap().unwrap();
@@ -294,7 +294,7 @@ async fn a_copied_package_is_noticed_in_the_third_city_of_a_log() {
     world.work(&mut work);
     assert_eq!(world.unit_page(&pack, 7), before);
 
-    let log = scan(1, "1.0.1.7") + &scan(2, "1.0.2.7") + &scan(3, "1.0.3.7");
+    let log = [1, 2, 3].map(|n| scan(n, &format!("1.0.{n}.7"))).concat();
     let third = world.import(log).await;
     assert_eq!((third.scans, third.known), (1, 4));
     let known: Code = state.get(&unit).unwrap().unwrap();
