@@ -67,7 +67,9 @@ fn finish(browser: Browser, mut appliance: Appliance) {
 
 #[test]
 fn a_buyer_collects_mixes_and_certifies_on_form_2() {
-    let appliance = Appliance::start().unwrap();
+    let setting = Setting::new().unwrap();
+    let mut printer = Printer::start(setting.printer, &setting.data.join("labels")).unwrap();
+    let appliance = Appliance::start_with(setting).unwrap();
     let greens = issued(&appliance, "小白菜", "100");
     let peppers = issued(&appliance, "辣椒", "50");
     let withdrawn = code_of(&issued(&appliance, "小白菜", "10"));
@@ -87,7 +89,14 @@ fn a_buyer_collects_mixes_and_certifies_on_form_2() {
     cannot_be_collected(&visit, &own, &buyer, &withdrawn);
 
     let mixed = mix(&own, &buyer, &[(&first, "30"), (&second, "20")]);
-    certify(&visit, &own, &mixed);
+    let certified = certify(&visit, &own, &mixed);
+    at_the_station(&appliance, &mut printer, &certified);
+    let again = issue_again(&visit, &certified, "20");
+    visit.go(&format!("/t/{certified}"));
+    browser.wait_for("已作废").unwrap();
+    browser.find(&format!(".reason a[href='/t/{again}']")).unwrap();
+    let again = own.get(&format!("/certificates/{again}")).unwrap();
+    assert_eq!(again["content"]["form"], "buyer-2026");
     strike(&visit, &proof);
     let no = text(&own.get(&format!("/lots/{second}")).unwrap()["no"]);
     visit.go(&format!("/lots/{mixed}/issue"));
@@ -95,7 +104,7 @@ fn a_buyer_collects_mixes_and_certifies_on_form_2() {
     visit.press(ISSUE, "确认开具", "按现行规则不能开具");
     browser.wait_for(&format!("来源批次 {no} 没有收取供货方的合格证")).unwrap();
     visit.picture("codes-source-missing");
-    assert_eq!(own.list(&format!("/certificates?lot={mixed}")).unwrap().len(), 1);
+    assert_eq!(own.list(&format!("/certificates?lot={mixed}")).unwrap().len(), 2);
     finish(browser, appliance);
 }
 
@@ -173,8 +182,16 @@ fn mix(own: &Api, buyer: &str, parts: &[(&str, &str)]) -> String {
     text(&own.done("/steps", &step).unwrap()["outputs"][0]["lot"])
 }
 
-/// The buyer's own certificate for part of what it mixed.
-fn certify(visit: &Person<'_>, own: &Api, lot: &str) {
+/// The station prints the label of somebody's certificate.
+fn at_the_station(appliance: &Appliance, printer: &mut Printer, code: &str) {
+    let browser = Browser::start(DESK.0, DESK.1).unwrap();
+    let visit = Person::at(&browser, appliance);
+    visit.sign_in("clerk", appliance.demo.password(), "今日工作");
+    print(&visit, printer, code, &format!("HTTP://{}/T/{code}", appliance.setting.http));
+}
+
+/// The buyer's own certificate for part of what it mixed; its code.
+fn certify(visit: &Person<'_>, own: &Api, lot: &str) -> String {
     let browser = visit.browser;
     visit.go(&format!("/lots/{lot}/issue"));
     for shown in ["由生产者本人开具", "2026 年样式二", "已按规定收取并保存"] {
@@ -196,6 +213,7 @@ fn certify(visit: &Person<'_>, own: &Api, lot: &str) {
     browser.wait_for("真实有效").unwrap();
     browser.wait_for("已按规定收取并保存").unwrap();
     visit.picture("codes-scan-buyer");
+    code
 }
 
 /// What was collected does not count any more.
@@ -278,7 +296,7 @@ fn a_blank_form_is_printed_filled_in_and_entered() {
     browser.find(&format!("#ranges a[href='/certificates/{code}']")).unwrap();
 
     print(&visit, &mut printer, code, url);
-    let new = issue_again(&visit, code);
+    let new = issue_again(&visit, code, "50");
     visit.go(&format!("/t/{code}"));
     browser.wait_for("已作废").unwrap();
     browser.wait_for("标签贴错").unwrap();
@@ -318,7 +336,7 @@ fn print(visit: &Person<'_>, printer: &mut Printer, code: &str, url: &str) {
 }
 
 /// Voids a certificate and issues another one in its place; its code.
-fn issue_again(visit: &Person<'_>, code: &str) -> String {
+fn issue_again(visit: &Person<'_>, code: &str, quantity: &str) -> String {
     let browser = visit.browser;
     visit.go(&format!("/certificates/{code}"));
     let form = "form[action$='/void']";
@@ -327,7 +345,7 @@ fn issue_again(visit: &Person<'_>, code: &str) -> String {
     visit.press("#ask", "确定", "合格证已作废。");
     browser.click_words("重新开具").unwrap();
     browser.wait_for_url(&format!("/issue?replaces={code}")).unwrap();
-    browser.fill(ISSUE, "quantity", "50").unwrap();
+    browser.fill(ISSUE, "quantity", quantity).unwrap();
     browser.choose(ISSUE, "basis", BASIS).unwrap();
     visit.press(ISSUE, "确认开具", "合格证已开具。");
     let new = last_part(&visit.path("/certificates/"));
